@@ -1,0 +1,31 @@
+# The registry of per-ISA translation units. A file named X_avx2.cc holds the kernels of X for that ISA and is the
+# only place its instructions may appear: everything else is compiled for the baseline CPU and reaches the kernels
+# through the table that base/cpu.h selects at run time.
+set(TQ_FLAGS_avx2 -mavx2 -mfma -mf16c)
+set(TQ_FLAGS_avx512 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni -mavx512vbmi -mavx2 -mfma -mf16c)
+set(TQ_FLAGS_neon -march=armv8.2-a+dotprod+fp16)
+
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
+  set(TQ_ISAS avx2 avx512)
+elseif(CMAKE_SYSTEM_PROCESSOR MATCHES "aarch64|arm64")
+  set(TQ_ISAS neon)
+else()
+  set(TQ_ISAS "")
+endif()
+
+# tq_isa_sources(target stem [FAST_FMA] isa...): adds stem_<isa>.cc for each listed ISA this processor family has.
+# FAST_FMA lets the compiler contract a*b+c; never give it to the codec, whose bytes must be equal everywhere.
+function(tq_isa_sources target stem)
+  cmake_parse_arguments(ARG "FAST_FMA" "" "" ${ARGN})
+  foreach(isa IN LISTS ARG_UNPARSED_ARGUMENTS)
+    if(isa IN_LIST TQ_ISAS)
+      set(flags ${TQ_FLAGS_${isa}})
+      if(ARG_FAST_FMA)
+        list(APPEND flags -ffp-contract=fast -fno-math-errno)
+      endif()
+      set(file ${CMAKE_CURRENT_SOURCE_DIR}/${stem}_${isa}.cc)
+      target_sources(${target} PRIVATE ${file})
+      set_source_files_properties(${file} TARGET_DIRECTORY ${target} PROPERTIES COMPILE_OPTIONS "${flags}")
+    endif()
+  endforeach()
+endfunction()

@@ -1,0 +1,51 @@
+#include "base/cpu.h"
+
+#include <cstdlib>
+#include <string>
+
+#if defined(__aarch64__)
+#include <asm/hwcap.h>
+#include <sys/auxv.h>
+#endif
+
+namespace tq {
+
+std::string_view isa_name(Isa isa) {
+  switch (isa) {
+    case Isa::kScalar: return "scalar";
+    case Isa::kNeon: return "neon";
+    case Isa::kAvx2: return "avx2";
+    case Isa::kAvx512: return "avx512";
+  }
+  return "?";
+}
+
+std::vector<Isa> supported_isas() {
+  std::vector<Isa> isas = {Isa::kScalar};
+#if defined(__x86_64__)
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) isas.push_back(Isa::kAvx2);
+  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
+      __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512vbmi")) {
+    isas.push_back(Isa::kAvx512);
+  }
+#elif defined(__aarch64__)
+  if ((getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0) isas.push_back(Isa::kNeon);
+#endif
+  return isas;
+}
+
+Expected<Isa> select_isa() {
+  const std::vector<Isa> isas = supported_isas();
+  const char* forced = std::getenv("TURBOQUANT_ISA");
+  if (forced == nullptr || *forced == '\0') return isas.back();
+  std::string names;
+  for (const Isa isa : isas) {
+    if (isa_name(isa) == forced) return isa;
+    names += (names.empty() ? "" : ", ") + std::string(isa_name(isa));
+  }
+  return Error{ErrorCode::kBadArgument, "TURBOQUANT_ISA=" + std::string(forced) +
+                                            " cannot run on this machine; set it to one of: " + names + "."};
+}
+
+}  // namespace tq

@@ -1,0 +1,24 @@
+// Instruction sets the kernels are written for, and which of them this machine runs.
+#pragma once
+
+#include <string_view>
+#include <vector>
+
+#include "tq/error.h"
+
+namespace tq {
+
+// Ordered: a later entry of the same processor family is preferred.
+enum class Isa { kScalar, kNeon, kAvx2, kAvx512 };
+
+std::string_view isa_name(Isa isa);
+
+// Every ISA that was compiled in and that this CPU supports, slowest first; kScalar is always there.
+// kAvx512 means F, BW, DQ, VL, VNNI and VBMI together; kNeon means Armv8.2 dot products.
+std::vector<Isa> supported_isas();
+
+// The ISA to use: TURBOQUANT_ISA=scalar|avx2|avx512|neon if set (an error when unknown or unsupported here),
+// else the best supported one.
+Expected<Isa> select_isa();
+
+}  // namespace tq

@@ -1,0 +1,31 @@
+// A file mapped read-only into memory.
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <string>
+
+#include "tq/error.h"
+
+namespace tq {
+
+class MappedFile {
+ public:
+  static Expected<MappedFile> open(const std::string& path);
+
+  MappedFile(MappedFile&& other) noexcept;
+  MappedFile& operator=(MappedFile&& other) noexcept;
+  MappedFile(const MappedFile&) = delete;
+  MappedFile& operator=(const MappedFile&) = delete;
+  ~MappedFile();
+
+  std::span<const std::byte> bytes() const { return {data_, size_}; }
+
+ private:
+  MappedFile() = default;
+
+  const std::byte* data_ = nullptr;
+  std::size_t size_ = 0;
+};
+
+}  // namespace tq

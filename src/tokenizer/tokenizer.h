@@ -1,0 +1,53 @@
+// Text <-> token ids, built only from a GGUF's own metadata (tokenizer.ggml.*).
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "tq/error.h"
+
+namespace tq {
+
+class GgufFile;
+
+using Token = std::int32_t;
+
+// Whether special tokens written out in the text (such as <|im_end|>) become that token or plain text.
+// User text must be kPlain, or a user could forge turns; a rendered chat template is kParse.
+enum class SpecialText { kPlain, kParse };
+
+class Tokenizer {
+ public:
+  static Expected<Tokenizer> from_gguf(const GgufFile& file);
+  Tokenizer(Tokenizer&&) noexcept;
+  Tokenizer& operator=(Tokenizer&&) noexcept;
+  ~Tokenizer();
+
+  // Adds no BOS or EOS; see adds_bos(). Any bytes are accepted: invalid UTF-8 is encoded as llama.cpp encodes it.
+  std::vector<Token> encode(std::string_view text, SpecialText special) const;
+
+  // The bytes of one token; a token may be part of a character, so a printer must wait for whole UTF-8 sequences
+  // (Utf8Stream). Empty for ids out of range; control tokens give their text only when `special` is kParse.
+  std::string_view token_bytes(Token token, SpecialText special = SpecialText::kPlain) const;
+  std::string decode(std::span<const Token> tokens, SpecialText special = SpecialText::kPlain) const;
+
+  int vocab_size() const;
+  bool adds_bos() const;  // the model expects BOS before a text that is not a rendered template
+  Token bos() const;      // -1 when the model has none
+  Token eos() const;
+  bool is_end_of_generation(Token token) const;  // eos, eot, eom and their like
+  std::string_view chat_template() const;        // Jinja source; empty when the model has none
+  std::string_view model_name() const;           // tokenizer.ggml.model, e.g. "gpt2"
+  std::string_view pre_name() const;             // tokenizer.ggml.pre, e.g. "smollm"
+
+ private:
+  struct Impl;
+  explicit Tokenizer(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace tq
