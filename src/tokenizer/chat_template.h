@@ -7,13 +7,9 @@
 #include <string_view>
 
 #include "tq/error.h"
+#include "tq/text.h"
 
 namespace tq {
-
-struct ChatMessage {
-  std::string role;  // "system", "user" or "assistant"
-  std::string content;
-};
 
 class ChatTemplate {
  public:

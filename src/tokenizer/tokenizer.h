@@ -1,7 +1,6 @@
 // Text <-> token ids, built only from a GGUF's own metadata (tokenizer.ggml.*).
 #pragma once
 
-#include <cstdint>
 #include <memory>
 #include <span>
 #include <string>
@@ -9,16 +8,11 @@
 #include <vector>
 
 #include "tq/error.h"
+#include "tq/text.h"
 
 namespace tq {
 
 class GgufFile;
-
-using Token = std::int32_t;
-
-// Whether special tokens written out in the text (such as <|im_end|>) become that token or plain text.
-// User text must be kPlain, or a user could forge turns; a rendered chat template is kParse.
-enum class SpecialText { kPlain, kParse };
 
 class Tokenizer {
  public:

@@ -1,0 +1,66 @@
+// An Engine is one loaded model and the machine's threads; a Session (session.h) is one timeline of tokens on it.
+// Server, command line, benches and evaluation use only these two.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "tq/codec.h"
+#include "tq/error.h"
+#include "tq/session.h"
+#include "tq/text.h"
+
+namespace tq {
+
+struct EngineOptions {
+  std::string model_path;          // a GGUF file
+  std::int64_t n_ctx = 0;          // tokens a session can hold; 0: the model's own context length
+  KvType type_k = KvType::kTurbo4;
+  KvType type_v = KvType::kTurbo4;
+  int layer_adaptive = 0;          // 0..7: preset that gives some layers a better type (kvcache/cache_plan.h)
+  int n_threads = 0;               // 0: one a physical core
+};
+
+struct ModelInfo {
+  std::string architecture;  // general.architecture
+  std::string name;          // general.name, or the file's name
+  int n_layers = 0;
+  int n_heads = 0;
+  int n_kv_heads = 0;
+  int head_dim = 0;
+  int n_embd = 0;
+  int n_vocab = 0;
+  std::int64_t n_ctx_train = 0;
+  std::int64_t n_params = 0;
+};
+
+class Engine {
+ public:
+  static Expected<std::unique_ptr<Engine>> load(const EngineOptions& options);
+  virtual ~Engine() = default;
+
+  virtual const ModelInfo& info() const = 0;
+  virtual std::int64_t n_ctx() const = 0;
+  virtual int n_threads() const = 0;
+  virtual std::string_view isa() const = 0;
+  // The cache type of each layer, for people: "K turbo4, V turbo4 (layers 0-1, 28-29: V q8_0)".
+  virtual std::string cache_description() const = 0;
+
+  // Text. encode() adds BOS in front exactly when `add_bos` is set and the model wants one.
+  virtual std::vector<Token> encode(std::string_view text, SpecialText special, bool add_bos) const = 0;
+  virtual std::string_view token_bytes(Token token) const = 0;  // possibly part of a UTF-8 sequence
+  virtual bool is_end_of_generation(Token token) const = 0;
+  virtual bool has_chat_template() const = 0;
+  // The prompt for an assistant's next turn, by the model's own template, with special tokens in place.
+  // Only the template's own text may become special tokens; message contents never do.
+  virtual Expected<std::vector<Token>> encode_chat(std::span<const ChatMessage> messages) const = 0;
+
+  // Reserves the session's whole cache; kOutOfMemory when it does not fit.
+  virtual Expected<std::unique_ptr<Session>> create_session() = 0;
+};
+
+}  // namespace tq
