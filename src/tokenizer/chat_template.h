@@ -25,8 +25,8 @@ class ChatTemplate {
     std::string_view bos_token;
     std::string_view eos_token;
   };
-  // The same text as Hugging Face's apply_chat_template (jinja2, trim_blocks and lstrip_blocks on). A template's own
-  // raise_exception() comes back as kBadArgument.
+  // The same text as Hugging Face's apply_chat_template (jinja2, trim_blocks and lstrip_blocks on). A
+  // template's own raise_exception() comes back as kBadArgument.
   Expected<std::string> render(const Input& input) const;
 
  private:

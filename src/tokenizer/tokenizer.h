@@ -14,18 +14,33 @@ namespace tq {
 
 class GgufFile;
 
+// A part of a prompt whose origin is known: template text is kParse, what a user wrote is kPlain.
+struct TextSegment {
+  std::string text;
+  SpecialText special;
+};
+
 class Tokenizer {
  public:
+  // Byte-level BPE only (tokenizer.ggml.model "gpt2"). Another model or an unknown tokenizer.ggml.pre is
+  // kUnsupported; metadata that contradicts itself is kBadFile.
   static Expected<Tokenizer> from_gguf(const GgufFile& file);
   Tokenizer(Tokenizer&&) noexcept;
   Tokenizer& operator=(Tokenizer&&) noexcept;
   ~Tokenizer();
 
-  // Adds no BOS or EOS; see adds_bos(). Any bytes are accepted: invalid UTF-8 is encoded as llama.cpp encodes it.
+  // Adds no BOS or EOS; see adds_bos(). Any bytes are accepted: invalid UTF-8 is encoded as llama.cpp encodes
+  // it. Safe to call from several threads at once.
   std::vector<Token> encode(std::string_view text, SpecialText special) const;
 
-  // The bytes of one token; a token may be part of a character, so a printer must wait for whole UTF-8 sequences
-  // (Utf8Stream). Empty for ids out of range; control tokens give their text only when `special` is kParse.
+  // The ids of the segments' joined text, except that a control token is recognised only where every byte of
+  // it comes from kParse segments. So user text cannot forge one, not even together with its neighbours, and
+  // when user text spells no control token the result equals encode(joined, kParse).
+  std::vector<Token> encode_segments(std::span<const TextSegment> segments) const;
+
+  // The bytes of one token; a token may be part of a character, so a printer must wait for whole UTF-8
+  // sequences (Utf8Stream). Empty for ids out of range; control tokens give their text only when `special` is
+  // kParse.
   std::string_view token_bytes(Token token, SpecialText special = SpecialText::kPlain) const;
   std::string decode(std::span<const Token> tokens, SpecialText special = SpecialText::kPlain) const;
 
@@ -36,7 +51,7 @@ class Tokenizer {
   bool is_end_of_generation(Token token) const;  // eos, eot, eom and their like
   std::string_view chat_template() const;        // Jinja source; empty when the model has none
   std::string_view model_name() const;           // tokenizer.ggml.model, e.g. "gpt2"
-  std::string_view pre_name() const;             // tokenizer.ggml.pre, e.g. "smollm"
+  std::string_view pre_name() const;             // tokenizer.ggml.pre, e.g. "smollm"; "default" when absent
 
  private:
   struct Impl;
