@@ -1,0 +1,200 @@
+// score and mix against double precision over the decoded rows, within the bounds of spec section 7.
+#include <cstring>
+
+#include "base/f16.h"
+#include "codec_testing.h"
+
+namespace tq {
+namespace {
+
+struct Filled {
+  std::unique_ptr<KvCodec> codec;
+  AlignedBytes page;
+  std::vector<float> rows;  // [kPageTokens, head_dim], decoded
+};
+
+Filled filled_page(KvType type, int dim, Isa isa, unsigned seed) {
+  auto codec = make_codec(type, dim, isa);
+  AlignedBytes page(codec->page_bytes());
+  const std::size_t n = static_cast<std::size_t>(dim);
+  std::vector<float> rows(n * kPageTokens);
+  for (int slot = 0; slot < kPageTokens; ++slot) {
+    std::vector<float> row =
+        gaussian(n, seed * 1000 + static_cast<unsigned>(slot), 1.0f + static_cast<float>(slot % 5));
+    if (slot % 7 == 0) row[n / 3] = 30.0f;
+    if (slot % 31 == 0) row.assign(n, 0.0f);
+    codec->encode(row.data(), page.data(), slot);
+  }
+  codec->decode(page.data(), 0, kPageTokens, rows.data());
+  return {std::move(codec), std::move(page), std::move(rows)};
+}
+
+// The norm of each group of a turbo row, from the page itself.
+float group_norm(Filled& f, int t, int group) {
+  const int dim = f.codec->head_dim();
+  const int groups = (dim + 127) / 128;
+  const auto* scales = f.page.data() + kPageTokens * (dim * turbo_bits(f.codec->type()) / 8);
+  std::uint16_t norm = 0;
+  std::memcpy(&norm, scales + 2 * (t * groups + group), 2);
+  return f16_to_f32(norm);
+}
+
+// Spec section 7.2: queries and centroids (or codes) may be rounded to signed bytes group by group, and sums
+// of n binary32 products carry n roundings at most.
+double score_bound(Filled& f, int t, const float* q) {
+  const KvType type = f.codec->type();
+  const int dim = f.codec->head_dim();
+  const float* k = f.rows.data() + t * dim;
+  const int group = is_turbo(type) ? 128 : 32;
+  const double largest_centroid = type == KvType::kTurbo2   ? 0.1335034
+                                  : type == KvType::kTurbo3 ? 0.190207
+                                                            : 0.2415291;
+  double bound = 0.0;
+  double magnitude = 0.0;
+  for (int start = 0; start < dim; start += group) {
+    const int n = std::min(group, dim - start);
+    double q_max = 0.0, q_sum = 0.0, k_sum = 0.0;
+    for (int i = start; i < start + n; ++i) {
+      q_max = std::max(q_max, std::fabs(static_cast<double>(q[i])));
+      q_sum += std::fabs(q[i]);
+      k_sum += std::fabs(k[i]);
+      magnitude += std::fabs(static_cast<double>(q[i]) * k[i]);
+    }
+    if (type != KvType::kF16) bound += q_max * k_sum / 254;
+    if (is_turbo(type)) {
+      bound += group_norm(f, t, start / group) * largest_centroid * (q_sum + n * q_max / 254) / 254;
+    }
+  }
+  return bound + magnitude * dim * 0x1p-23 + 1e-30;
+}
+
+class Attention : public ::testing::TestWithParam<std::tuple<KvType, Isa>> {};
+
+INSTANTIATE_TEST_SUITE_P(Codec, Attention,
+                         ::testing::Combine(::testing::ValuesIn(kAllKvTypes),
+                                            ::testing::ValuesIn(supported_isas())),
+                         type_isa_name);
+
+constexpr float kUntouched = -12345.0f;
+
+void check_scores(Filled& f, int begin, int end, int n_queries) {
+  const int dim = f.codec->head_dim();
+  const std::size_t n = static_cast<std::size_t>(dim);
+  std::vector<float> q = gaussian(n * static_cast<std::size_t>(n_queries), static_cast<unsigned>(n_queries));
+  q[n / 2] = 9.0f;
+  for (int h = 0; h < n_queries; ++h) f.codec->rotate(q.data() + static_cast<std::size_t>(h) * n);
+  AlignedBytes prepared(f.codec->query_bytes(n_queries));
+  f.codec->prepare_queries(q.data(), n_queries, prepared.data());
+  std::vector<float> scores(static_cast<std::size_t>(n_queries) * kPageTokens, kUntouched);
+  f.codec->score(f.page.data(), begin, end, prepared.data(), n_queries, scores.data());
+  for (int h = 0; h < n_queries; ++h) {
+    for (int t = 0; t < kPageTokens; ++t) {
+      const float score = scores[static_cast<std::size_t>(h * kPageTokens + t)];
+      if (t < begin || t >= end) {
+        ASSERT_EQ(score, kUntouched) << "head " << h << " row " << t;
+        continue;
+      }
+      const float* k = f.rows.data() + static_cast<std::size_t>(t) * n;
+      const float* qh = q.data() + static_cast<std::size_t>(h) * n;
+      double exact = 0.0;
+      for (int d = 0; d < dim; ++d) exact += static_cast<double>(qh[d]) * k[d];
+      ASSERT_NEAR(score, exact, score_bound(f, t, qh)) << "dim " << dim << " head " << h << " row " << t;
+    }
+  }
+}
+
+void check_mix(Filled& f, int begin, int end, int n_queries) {
+  const std::size_t n = static_cast<std::size_t>(f.codec->head_dim());
+  const std::size_t heads = static_cast<std::size_t>(n_queries);
+  std::vector<float> weights = gaussian(heads * kPageTokens, 77u + static_cast<unsigned>(n_queries));
+  for (std::size_t i = 0; i < weights.size(); i += 3) weights[i] = 0.0f;
+  for (std::size_t h = 0; h < heads; ++h) weights[h * kPageTokens + 20] = 0.0f;  // a row nobody wants
+  const std::vector<float> before = gaussian(heads * n, 5);
+  std::vector<float> acc = before;
+  f.codec->mix(f.page.data(), begin, end, weights.data(), n_queries, acc.data());
+  for (std::size_t h = 0; h < heads; ++h) {
+    for (std::size_t d = 0; d < n; ++d) {
+      double exact = before[h * n + d];
+      double magnitude = std::fabs(exact);
+      for (int t = begin; t < end; ++t) {
+        const double term = static_cast<double>(weights[h * kPageTokens + static_cast<std::size_t>(t)]) *
+                            f.rows[static_cast<std::size_t>(t) * n + d];
+        exact += term;
+        magnitude += std::fabs(term);
+      }
+      ASSERT_NEAR(acc[h * n + d], exact, magnitude * (end - begin + 2) * 0x1p-23)
+          << "head " << h << " dim " << d;
+    }
+  }
+}
+
+TEST_P(Attention, ScoreIsWithinTheBound) {
+  const auto [type, isa] = GetParam();
+  for (const int dim : test_dims(type)) {
+    Filled f = filled_page(type, dim, isa, 1);
+    check_scores(f, 0, kPageTokens, 4);
+    check_scores(f, 5, 38, 1);
+  }
+}
+
+TEST_P(Attention, MixIsWithinTheBound) {
+  const auto [type, isa] = GetParam();
+  for (const int dim : test_dims(type)) {
+    Filled f = filled_page(type, dim, isa, 2);
+    check_mix(f, 0, kPageTokens, 4);
+    check_mix(f, 5, 38, 1);
+  }
+}
+
+TEST_P(Attention, AnyNumberOfQueriesAndAnyRange) {
+  const auto [type, isa] = GetParam();
+  Filled f = filled_page(type, 64, isa, 3);
+  for (int n_queries = 1; n_queries <= kMaxGroupQueries; ++n_queries) {
+    check_scores(f, 16, 49, n_queries);
+    check_mix(f, 16, 49, n_queries);
+  }
+  for (const auto& [begin, end] : {std::pair(0, 0), std::pair(0, 1), std::pair(127, 128), std::pair(15, 17),
+                                   std::pair(64, 128), std::pair(1, 127)}) {
+    check_scores(f, begin, end, 3);
+    check_mix(f, begin, end, 3);
+  }
+}
+
+// A mistake of the model must not be hidden by the cache, and must stay in its own row.
+TEST_P(Attention, NonFiniteRowsScoreNanAndOnlyThey) {
+  const auto [type, isa] = GetParam();
+  const auto codec = make_codec(type, 64, isa);
+  AlignedBytes page(codec->page_bytes());
+  for (int slot = 0; slot < kPageTokens; ++slot) {
+    std::vector<float> row = gaussian(64, static_cast<unsigned>(slot));
+    if (slot == 9) row[33] = std::numeric_limits<float>::quiet_NaN();
+    codec->encode(row.data(), page.data(), slot);
+  }
+  const std::vector<float> q = gaussian(64, 1);
+  AlignedBytes prepared(codec->query_bytes(1));
+  codec->prepare_queries(q.data(), 1, prepared.data());
+  std::vector<float> scores(kPageTokens);
+  codec->score(page.data(), 0, kPageTokens, prepared.data(), 1, scores.data());
+  for (std::size_t t = 0; t < kPageTokens; ++t) EXPECT_EQ(std::isnan(scores[t]), t == 9) << t;
+
+  // Rows that no head gives weight are not read: the sparse path of attention depends on it.
+  std::vector<float> weights(kPageTokens, 0.5f);
+  std::vector<float> acc(64, 0.0f);
+  weights[9] = 0.0f;
+  codec->mix(page.data(), 0, kPageTokens, weights.data(), 1, acc.data());
+  for (const float v : acc) EXPECT_TRUE(std::isfinite(v));
+}
+
+TEST_P(Attention, ZeroQueryScoresZero) {
+  const auto [type, isa] = GetParam();
+  Filled f = filled_page(type, 128, isa, 4);
+  const std::vector<float> q(128, 0.0f);
+  AlignedBytes prepared(f.codec->query_bytes(1));
+  f.codec->prepare_queries(q.data(), 1, prepared.data());
+  std::vector<float> scores(kPageTokens, 1.0f);
+  f.codec->score(f.page.data(), 0, kPageTokens, prepared.data(), 1, scores.data());
+  for (const float s : scores) EXPECT_EQ(s, 0.0f);
+}
+
+}  // namespace
+}  // namespace tq

@@ -1,0 +1,54 @@
+// Names, sizes and errors of the codec.
+#include "codec/codec.h"
+
+#include "codec_testing.h"
+
+namespace tq {
+namespace {
+
+TEST(Codec, NamesRoundTrip) {
+  for (const KvType type : kAllKvTypes) {
+    Expected<KvType> parsed = parse_kv_type(kv_type_name(type));
+    ASSERT_TRUE(parsed);
+    EXPECT_EQ(*parsed, type);
+  }
+}
+
+TEST(Codec, UnknownNameListsTheValidOnes) {
+  const Expected<KvType> parsed = parse_kv_type("turbo5");
+  ASSERT_FALSE(parsed);
+  EXPECT_EQ(parsed.error().message,
+            "Unknown KV cache type \"turbo5\"; use one of: f16, q8_0, q4_0, turbo4, turbo3, turbo2.");
+}
+
+TEST(Codec, UnsupportedHeadDimSaysWhatIsSupported) {
+  for (const int head_dim : {0, -16, 8, 72, 1040}) {
+    const auto codec = KvCodec::create(KvType::kTurbo4, head_dim, Isa::kScalar);
+    ASSERT_FALSE(codec) << head_dim;
+    EXPECT_EQ(codec.error().code, ErrorCode::kUnsupported);
+    EXPECT_NE(codec.error().message.find("multiple of 16"), std::string::npos) << codec.error().message;
+  }
+  EXPECT_FALSE(KvCodec::create(KvType::kQ8_0, 80, Isa::kScalar));
+  EXPECT_FALSE(KvCodec::create(KvType::kQ4_0, 16, Isa::kScalar));
+  EXPECT_FALSE(KvCodec::create(KvType::kF16, 7, Isa::kScalar));
+  EXPECT_FALSE(KvCodec::create(static_cast<KvType>(99), 64, Isa::kScalar));
+}
+
+TEST(Codec, PagesHaveTheSpecifiedSize) {
+  const struct {
+    KvType type;
+    int head_dim;
+    std::size_t row_bytes;
+  } cases[] = {{KvType::kTurbo4, 128, 66}, {KvType::kTurbo3, 128, 50},  {KvType::kTurbo2, 128, 34},
+               {KvType::kTurbo4, 64, 34},  {KvType::kTurbo4, 192, 100}, {KvType::kTurbo3, 80, 32},
+               {KvType::kF16, 128, 256},   {KvType::kQ8_0, 128, 136},   {KvType::kQ4_0, 128, 72}};
+  for (const auto& c : cases) {
+    const auto codec = make_codec(c.type, c.head_dim, Isa::kScalar);
+    EXPECT_EQ(codec->page_bytes(), kPageTokens * c.row_bytes) << kv_type_name(c.type);
+    EXPECT_EQ(codec->token_bytes(), c.row_bytes);
+    EXPECT_EQ(codec->page_bytes() % 64, 0u);
+  }
+}
+
+}  // namespace
+}  // namespace tq

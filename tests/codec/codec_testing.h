@@ -1,0 +1,134 @@
+// Rows and pages for the codec's tests.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstdint>
+#include <cstdlib>
+#include <limits>
+#include <memory>
+#include <random>
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include "codec/codec.h"
+
+namespace tq {
+
+inline const std::vector<int> kTurboDims = {16, 32, 48, 64, 80, 96, 112, 128, 192, 256, 320, 512, 576, 1024};
+inline const std::vector<int> kBlockDims = {32, 64, 96, 128, 192, 256, 320, 512, 576, 1024};
+
+// Names a test's parameter: turbo4_avx512.
+inline std::string type_isa_name(const ::testing::TestParamInfo<std::tuple<KvType, Isa>>& p) {
+  return std::string(kv_type_name(std::get<0>(p.param))) + "_" + std::string(isa_name(std::get<1>(p.param)));
+}
+
+inline bool is_turbo(KvType type) {
+  return type == KvType::kTurbo2 || type == KvType::kTurbo3 || type == KvType::kTurbo4;
+}
+inline std::vector<int> test_dims(KvType type) {
+  std::vector<int> dims = is_turbo(type) ? kTurboDims : kBlockDims;
+  if (type == KvType::kF16) dims.insert(dims.end(), {2, 14, 30, 66, 90});
+  return dims;
+}
+inline int turbo_bits(KvType type) { return static_cast<int>(type) - static_cast<int>(KvType::kTurbo2) + 2; }
+
+inline std::unique_ptr<KvCodec> make_codec(KvType type, int head_dim, Isa isa) {
+  Expected<std::unique_ptr<KvCodec>> codec = KvCodec::create(type, head_dim, isa);
+  if (!codec) ADD_FAILURE() << codec.error().message;
+  return std::move(*codec);
+}
+
+// Bytes at an address aligned to 64, of exactly the size asked for, so that a sanitizer sees any access
+// beyond.
+class AlignedBytes {
+ public:
+  explicit AlignedBytes(std::size_t size, int fill = 0xee) : size_(size), raw_(size + 63) {
+    std::fill(data(), data() + size, static_cast<std::byte>(fill));
+  }
+  std::byte* data() {
+    const auto address = reinterpret_cast<std::uintptr_t>(raw_.data());
+    return raw_.data() + ((address + 63) / 64 * 64 - address);
+  }
+  std::size_t size() const { return size_; }
+  bool operator==(AlignedBytes& other) { return std::equal(data(), data() + size_, other.data()); }
+
+ private:
+  std::size_t size_;
+  std::vector<std::byte> raw_;
+};
+
+inline std::vector<float> gaussian(std::size_t n, unsigned seed, float sigma = 1.0f) {
+  std::mt19937 random(seed);
+  std::normal_distribution<float> normal(0.0f, sigma);
+  std::vector<float> x(n);
+  for (float& v : x) v = normal(random);
+  return x;
+}
+
+// Finite rows that probe a rule each; see spec section 5.
+inline std::vector<std::vector<float>> finite_rows(int dim) {
+  const std::size_t n = static_cast<std::size_t>(dim);
+  std::vector<std::vector<float>> rows;
+  for (unsigned seed = 0; seed < 20; ++seed)
+    rows.push_back(gaussian(n, seed, std::pow(10.0f, seed % 7 - 3.0f)));
+  rows.push_back(std::vector<float>(n, 0.0f));
+  rows.push_back(std::vector<float>(n, -0.0f));
+  rows.push_back(std::vector<float>(n, 1e-42f));
+  rows.push_back(std::vector<float>(n, 0x1p-40f));
+  rows.push_back(std::vector<float>(n, -2.5f));
+  rows.push_back(gaussian(n, 100, 3e4f));
+  rows.push_back(gaussian(n, 101, 3e37f));
+  rows.push_back(std::vector<float>(n, std::numeric_limits<float>::max()));
+  std::vector<float> row(n, 0.0f);
+  row[n / 2] = 7.0f;
+  rows.push_back(row);  // one-hot
+  row[n / 2 - 1] = -7.0f;
+  rows.push_back(row);  // exact zeros after the rotation: ties
+  for (std::size_t i = 0; i < n; ++i) row[i] = static_cast<float>(i % 16) - 7.5f;
+  rows.push_back(row);  // ties of the block formats
+  row = gaussian(n, 102);
+  for (float& v : row) v = v * 0.05f + 4.0f;
+  rows.push_back(row);  // a large constant
+  return rows;
+}
+
+inline std::vector<std::vector<float>> adversarial_rows(int dim) {
+  std::vector<std::vector<float>> rows = finite_rows(dim);
+  const float inf = std::numeric_limits<float>::infinity();
+  for (const float bad : {inf, -inf, std::numeric_limits<float>::quiet_NaN()}) {
+    rows.push_back(gaussian(static_cast<std::size_t>(dim), 7));
+    rows.back()[static_cast<std::size_t>(dim) - 1] = bad;
+    rows.push_back(gaussian(static_cast<std::size_t>(dim), 8));
+    rows.back()[0] = bad;
+  }
+  return rows;
+}
+
+// Equal bits, any NaN equal to any other.
+inline ::testing::AssertionResult same_floats(const std::vector<float>& a, const std::vector<float>& b) {
+  if (a.size() != b.size())
+    return ::testing::AssertionFailure() << "sizes " << a.size() << " and " << b.size();
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    const bool same = a[i] == b[i] || (std::isnan(a[i]) && std::isnan(b[i]));
+    if (!same)
+      return ::testing::AssertionFailure() << "first mismatch at " << i << ": " << a[i] << " and " << b[i];
+  }
+  return ::testing::AssertionSuccess();
+}
+
+// Locates the first byte that differs in a page: row and position, or "scales".
+inline ::testing::AssertionResult same_pages(AlignedBytes& a, AlignedBytes& b) {
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    if (a.data()[i] != b.data()[i]) {
+      return ::testing::AssertionFailure()
+             << "first mismatch at byte " << i << " of " << a.size() << ": " << static_cast<int>(a.data()[i])
+             << " and " << static_cast<int>(b.data()[i]);
+    }
+  }
+  return ::testing::AssertionSuccess();
+}
+
+}  // namespace tq

@@ -1,0 +1,58 @@
+// Page bytes, decoded floats and rotations do not depend on the ISA: equal to the scalar reference bit for
+// bit.
+#include "codec_testing.h"
+
+namespace tq {
+namespace {
+
+class EveryTypeAndIsa : public ::testing::TestWithParam<std::tuple<KvType, Isa>> {};
+
+INSTANTIATE_TEST_SUITE_P(Codec, EveryTypeAndIsa,
+                         ::testing::Combine(::testing::ValuesIn(kAllKvTypes),
+                                            ::testing::ValuesIn(supported_isas())),
+                         type_isa_name);
+
+TEST_P(EveryTypeAndIsa, BytesAndFloatsEqualTheReference) {
+  const auto [type, isa] = GetParam();
+  for (const int dim : test_dims(type)) {
+    SCOPED_TRACE(dim);
+    const auto reference = make_codec(type, dim, Isa::kScalar);
+    const auto codec = make_codec(type, dim, isa);
+    AlignedBytes expected(reference->page_bytes());
+    AlignedBytes page(codec->page_bytes());
+    const auto rows = adversarial_rows(dim);
+    for (int slot = 0; slot < kPageTokens; ++slot) {
+      const std::vector<float>& row = rows[static_cast<std::size_t>(slot * 5) % rows.size()];
+      reference->encode(row.data(), expected.data(), slot);
+      codec->encode(row.data(), page.data(), slot);
+    }
+    ASSERT_TRUE(same_pages(page, expected));
+    for (const auto& [begin, end] :
+         {std::pair(0, 128), std::pair(3, 4), std::pair(17, 50), std::pair(127, 128)}) {
+      std::vector<float> wanted(static_cast<std::size_t>((end - begin) * dim));
+      std::vector<float> decoded(wanted.size());
+      reference->decode(expected.data(), begin, end, wanted.data());
+      codec->decode(page.data(), begin, end, decoded.data());
+      EXPECT_TRUE(same_floats(decoded, wanted));
+    }
+  }
+}
+
+TEST_P(EveryTypeAndIsa, RotationsEqualTheReference) {
+  const auto [type, isa] = GetParam();
+  for (const int dim : test_dims(type)) {
+    const auto reference = make_codec(type, dim, Isa::kScalar);
+    const auto codec = make_codec(type, dim, isa);
+    std::vector<float> wanted = gaussian(static_cast<std::size_t>(dim), 1);
+    std::vector<float> x = wanted;
+    reference->rotate(wanted.data());
+    codec->rotate(x.data());
+    EXPECT_TRUE(same_floats(x, wanted)) << dim;
+    reference->unrotate(wanted.data());
+    codec->unrotate(x.data());
+    EXPECT_TRUE(same_floats(x, wanted)) << dim;
+  }
+}
+
+}  // namespace
+}  // namespace tq
