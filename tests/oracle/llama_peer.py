@@ -20,7 +20,9 @@ BATCH = 512
 class ModelParams(c.Structure):
     _fields_ = [("devices", c.c_void_p), ("overrides", c.c_void_p), ("n_gpu_layers", c.c_int32),
                 ("split_mode", c.c_int32), ("load_mode", c.c_int32), ("lazy_mode", c.c_int32),
-                ("rest", c.c_uint8 * 128)]
+                ("main_gpu", c.c_int32), ("tensor_split", c.c_void_p), ("progress_callback", c.c_void_p),
+                ("progress_callback_user_data", c.c_void_p), ("kv_overrides", c.c_void_p), ("vocab_only", c.c_bool),
+                ("rest", c.c_uint8 * 63)]
 
 
 class ContextParams(c.Structure):
@@ -57,6 +59,8 @@ _PROTOTYPES = {
     "llama_vocab_n_tokens": (c.c_int32, [c.c_void_p]),
     "llama_tokenize": (c.c_int32, [c.c_void_p, c.c_char_p, c.c_int32, c.POINTER(c.c_int32), c.c_int32, c.c_bool,
                                    c.c_bool]),
+    "llama_token_to_piece": (c.c_int32, [c.c_void_p, c.c_int32, c.c_char_p, c.c_int32, c.c_int32, c.c_bool]),
+    "llama_vocab_is_eog": (c.c_bool, [c.c_void_p, c.c_int32]),
     "llama_get_memory": (c.c_void_p, [c.c_void_p]),
     "llama_memory_clear": (None, [c.c_void_p, c.c_bool]),
     "llama_memory_seq_rm": (c.c_bool, [c.c_void_p, c.c_int32, c.c_int32, c.c_int32]),
@@ -94,6 +98,44 @@ def load_library(path):
     return library
 
 
+def tokenize(library, vocab, data, parse_special):
+    room = len(data) + 16
+    while True:
+        out = (c.c_int32 * room)()
+        n = library.llama_tokenize(vocab, data, len(data), out, room, False, parse_special)
+        if n >= 0:
+            return out[:n]
+        room = -n
+
+
+class LlamaVocab:
+    """The tokenizer alone, of a file that may have no tensors."""
+
+    def __init__(self, path, packages=("xllamacpp",)):
+        self.lib = load_library(find_library(packages)[2])
+        params = self.lib.llama_model_default_params()
+        params.vocab_only = True
+        self.model = self.lib.llama_model_load_from_file(str(path).encode(), params)
+        assert self.model, f"llama.cpp cannot load {path}"
+        self.vocab = self.lib.llama_model_get_vocab(self.model)
+        self.size = self.lib.llama_vocab_n_tokens(self.vocab)
+
+    def close(self):
+        self.lib.llama_model_free(self.model)
+
+    def encode(self, data, parse_special):
+        return tokenize(self.lib, self.vocab, data, parse_special)
+
+    def piece(self, token, special):
+        out = c.create_string_buffer(1024)
+        n = self.lib.llama_token_to_piece(self.vocab, token, out, len(out), 0, special)
+        assert n >= 0
+        return out.raw[:n]
+
+    def is_eog(self, token):
+        return self.lib.llama_vocab_is_eog(self.vocab, token)
+
+
 class LlamaPeer:
     def __init__(self, model_path, n_ctx=2560, n_threads=2, type_k="f16", type_v="f16", packages=("xllamacpp",)):
         self.package, self.version, path = find_library(packages)
@@ -123,11 +165,7 @@ class LlamaPeer:
         return self.lib.llama_print_system_info().decode()
 
     def tokenize(self, text):
-        data = text.encode()
-        out = (c.c_int32 * (len(data) + 16))()
-        n = self.lib.llama_tokenize(self.vocab, data, len(data), out, len(out), False, True)
-        assert n >= 0
-        return list(out[:n])
+        return tokenize(self.lib, self.vocab, text.encode(), True)
 
     def truncate(self, n):
         """Forgets all but the first n cached tokens."""

