@@ -1,0 +1,148 @@
+// Attention of a batch of tokens, FlashAttention style: queries side by side in vector lanes, pages streamed past
+// them with an online softmax, so memory grows with the block and never with the context.
+#include <algorithm>
+#include <atomic>
+#include <utility>
+
+#include "attention/attention.h"
+
+namespace tq {
+namespace {
+
+// Queries a task keeps in flight; each page is decoded once for all of them.
+constexpr std::int64_t kTaskLanes = 256;
+constexpr float kNoScore = -1e30F;
+
+// Queries (token, head of the group) of one KV head, numbered token-major, [first, first + count).
+class LaneTask {
+ public:
+  LaneTask(const AttentionInput& input, KvCache& cache, const Kernels& kernels, std::vector<float>& scratch)
+      : input_(input),
+        cache_(cache),
+        kernels_(kernels),
+        k_(cache.codecs().k(input.layer)),
+        v_(cache.codecs().v(input.layer)),
+        head_dim_(cache.shape().head_dim),
+        group_(input.n_heads / cache.shape().n_kv_heads) {
+    const std::int64_t lanes = kTaskLanes * head_dim_;
+    const std::int64_t page = static_cast<std::int64_t>(kPageTokens) * head_dim_;
+    float* p = reserve_scratch(scratch, static_cast<std::size_t>(2 * lanes + 2 * page + kPageTokens * kAttentionLanes +
+                                                                2 * kTaskLanes + 2 * kAttentionLanes + head_dim_));
+    const auto take = [&p](std::int64_t n) { return std::exchange(p, p + n); };
+    q_ = take(lanes);
+    o_ = take(lanes);
+    keys_ = take(page);
+    values_ = take(page);
+    scores_ = take(static_cast<std::int64_t>(kPageTokens) * kAttentionLanes);
+    max_ = take(kTaskLanes);
+    sum_ = take(kTaskLanes);
+    visible_ = take(kAttentionLanes);
+    shrink_ = take(kAttentionLanes);
+    row_ = take(head_dim_);
+  }
+
+  void run(int kv_head, std::int64_t first, std::int64_t count) {
+    kv_head_ = kv_head;
+    first_ = first;
+    count_ = count;
+    load_queries();
+    std::fill(o_, o_ + kTaskLanes * head_dim_, 0.0F);
+    std::fill(max_, max_ + kTaskLanes, kNoScore);
+    std::fill(sum_, sum_ + kTaskLanes, 0.0F);
+    const std::int64_t seen = position_of(first + count - 1) + 1;  // tokens the last query sees
+    for (std::int64_t page = 0; page * kPageTokens < seen; ++page) {
+      attend_page(page, static_cast<int>(std::min<std::int64_t>(seen - page * kPageTokens, kPageTokens)));
+    }
+    store_outputs();
+  }
+
+ private:
+  std::int64_t position_of(std::int64_t lane) const { return input_.first_position + lane / group_; }
+  // Offset of a lane's head in a row of q or out.
+  std::int64_t head_offset(std::int64_t lane) const { return (kv_head_ * group_ + lane % group_) * head_dim_; }
+
+  // Rotated queries, transposed: q_[block][d][lane].
+  void load_queries() {
+    for (std::int64_t i = 0; i < kTaskLanes; ++i) {
+      float* column = q_ + i / kAttentionLanes * kAttentionLanes * head_dim_ + i % kAttentionLanes;
+      if (i < count_) {
+        const std::int64_t lane = first_ + i;
+        const float* q = input_.q + lane / group_ * input_.ld_q + head_offset(lane);
+        std::copy(q, q + head_dim_, row_);
+        k_.rotate(row_);
+      } else {
+        std::fill(row_, row_ + head_dim_, 0.0F);
+      }
+      for (int d = 0; d < head_dim_; ++d) column[d * kAttentionLanes] = row_[d];
+    }
+  }
+
+  void attend_page(std::int64_t page, int n_tokens) {
+    k_.decode(cache_.k_page(input_.layer, kv_head_, page), 0, n_tokens, keys_);
+    v_.decode(cache_.v_page(input_.layer, kv_head_, page), 0, n_tokens, values_);
+    for (std::int64_t block = 0; block * kAttentionLanes < count_; ++block) {
+      const std::int64_t base = block * kAttentionLanes;
+      float most = 0;
+      for (int l = 0; l < kAttentionLanes; ++l) {
+        const std::int64_t lane = first_ + std::min(base + l, count_ - 1);
+        visible_[l] = static_cast<float>(position_of(lane) + 1 - page * kPageTokens);
+        most = std::max(most, visible_[l]);
+      }
+      const auto rows = std::min<std::int64_t>(static_cast<std::int64_t>(most), n_tokens);
+      if (rows <= 0) continue;
+      kernels_.lane_scores(keys_, q_ + base * head_dim_, rows, head_dim_, scores_);
+      kernels_.lane_softmax(scores_, rows, input_.scale, visible_, max_ + base, sum_ + base, shrink_);
+      kernels_.lane_mix(values_, scores_, shrink_, rows, head_dim_, o_ + base * head_dim_);
+    }
+  }
+
+  void store_outputs() {
+    for (std::int64_t i = 0; i < count_; ++i) {
+      const std::int64_t lane = first_ + i;
+      const float* column = o_ + i / kAttentionLanes * kAttentionLanes * head_dim_ + i % kAttentionLanes;
+      float* out = input_.out + lane / group_ * input_.ld_out + head_offset(lane);
+      for (int d = 0; d < head_dim_; ++d) out[d] = column[d * kAttentionLanes] / sum_[i];
+      v_.unrotate(out);
+    }
+  }
+
+  const AttentionInput& input_;
+  KvCache& cache_;
+  const Kernels& kernels_;
+  const KvCodec& k_;
+  const KvCodec& v_;
+  int head_dim_;
+  std::int64_t group_;
+  int kv_head_ = 0;
+  std::int64_t first_ = 0;
+  std::int64_t count_ = 0;
+  float* q_;        // [kTaskLanes / lanes, head_dim, lanes]
+  float* o_;        // [kTaskLanes / lanes, head_dim, lanes]
+  float* keys_;     // [kPageTokens, head_dim]
+  float* values_;   // [kPageTokens, head_dim]
+  float* scores_;   // [kPageTokens, lanes]
+  float* max_;      // [kTaskLanes]
+  float* sum_;      // [kTaskLanes]
+  float* visible_;  // [lanes]
+  float* shrink_;   // [lanes]
+  float* row_;      // [head_dim]
+};
+
+}  // namespace
+
+void Attention::prefill(const AttentionInput& input, KvCache& cache) {
+  const std::int64_t lanes = input.n_tokens * (input.n_heads / cache.shape().n_kv_heads);
+  const std::int64_t blocks = (lanes + kTaskLanes - 1) / kTaskLanes;
+  const std::int64_t tasks = blocks * cache.shape().n_kv_heads;
+  std::atomic<std::int64_t> next{0};
+  pool_->run([&](int thread) {
+    LaneTask task(input, cache, *kernels_, scratch_[static_cast<std::size_t>(thread)]);
+    for (std::int64_t i = next++; i < tasks; i = next++) {
+      // Late blocks see the most tokens: start them first, so that the threads finish together.
+      const std::int64_t first = (blocks - 1 - i / cache.shape().n_kv_heads) * kTaskLanes;
+      task.run(static_cast<int>(i % cache.shape().n_kv_heads), first, std::min(kTaskLanes, lanes - first));
+    }
+  });
+}
+
+}  // namespace tq

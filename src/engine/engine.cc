@@ -1,0 +1,125 @@
+#include "tq/engine.h"
+
+#include <filesystem>
+#include <utility>
+
+#include "engine/engine_impl.h"
+
+namespace tq {
+namespace {
+
+constexpr int kMaxThreads = 1024;
+
+Expected<int> thread_count(int wanted) {
+  if (wanted < 0 || wanted > kMaxThreads) {
+    return Error{ErrorCode::kBadArgument,
+                 "cannot run " + std::to_string(wanted) + " threads; use 1 to " + std::to_string(kMaxThreads) + "."};
+  }
+  return wanted == 0 ? default_thread_count() : wanted;
+}
+
+ModelInfo make_info(const GgufFile& file, const ModelConfig& config) {
+  ModelInfo info;
+  info.architecture = config.architecture;
+  const auto name = file.get_string("general.name");
+  info.name = name ? std::string(*name) : std::filesystem::path(file.path()).filename().string();
+  info.n_layers = config.n_layers;
+  info.n_heads = config.n_heads;
+  info.n_kv_heads = config.n_kv_heads;
+  info.head_dim = config.head_dim;
+  info.n_embd = config.n_embd;
+  info.n_vocab = config.n_vocab;
+  info.n_ctx_train = config.n_ctx_train;
+  for (const TensorView& tensor : file.tensors()) info.n_params += tensor.element_count();
+  return info;
+}
+
+Expected<std::int64_t> context_length(std::int64_t wanted, std::int64_t trained) {
+  if (wanted == 0) return trained;
+  if (wanted < 0 || wanted > trained) {
+    return Error{ErrorCode::kBadArgument, "a context of " + std::to_string(wanted) +
+                                              " tokens is not possible; this model was made for 1 to " +
+                                              std::to_string(trained) + " (-c)."};
+  }
+  return wanted;
+}
+
+}  // namespace
+
+Expected<std::unique_ptr<Engine>> Engine::load(const EngineOptions& options) { return EngineImpl::load(options); }
+
+Expected<std::unique_ptr<Engine>> EngineImpl::load(const EngineOptions& options) {
+  const auto isa = select_isa();
+  if (!isa) return isa.error();
+  const auto n_threads = thread_count(options.n_threads);
+  if (!n_threads) return n_threads.error();
+  auto file = GgufFile::open(options.model_path);
+  if (!file) return file.error();
+  auto tokenizer = Tokenizer::from_gguf(*file);
+  if (!tokenizer) return tokenizer.error();
+
+  std::unique_ptr<EngineImpl> engine(new EngineImpl(std::move(*file), std::move(*tokenizer), *n_threads, *isa));
+  if (const auto ok = engine->load_model(); !ok) return ok.error();
+  if (const auto ok = engine->load_cache_plan(options); !ok) return ok.error();
+  engine->load_chat_template();
+  return std::unique_ptr<Engine>(std::move(engine));
+}
+
+Expected<void> EngineImpl::load_model() {
+  auto model = Model::load(file_, pool_);
+  if (!model) return model.error();
+  model_ = std::move(*model);
+  info_ = make_info(file_, model_->config());
+  if (tokenizer_.vocab_size() > info_.n_vocab) {
+    return Error{ErrorCode::kBadFile, file_.path() + ": the tokenizer has " + std::to_string(tokenizer_.vocab_size()) +
+                                          " tokens, but the embedding only " + std::to_string(info_.n_vocab) + "."};
+  }
+  auto workspace = Workspace::create(model_->config());
+  if (!workspace) return workspace.error();
+  executor_ = std::make_unique<Executor>(kernels_for(isa_), pool_, std::move(*workspace));
+  return {};
+}
+
+Expected<void> EngineImpl::load_cache_plan(const EngineOptions& options) {
+  const auto n_ctx = context_length(options.n_ctx, info_.n_ctx_train);
+  if (!n_ctx) return n_ctx.error();
+  n_ctx_ = *n_ctx;
+  auto plan = make_cache_plan(info_.n_layers, options.type_k, options.type_v, options.layer_adaptive);
+  if (!plan) return plan.error();
+  plan_ = std::move(*plan);
+  auto codecs = CodecSet::create(plan_, info_.head_dim, isa_);
+  if (!codecs) return codecs.error();
+  codecs_ = std::move(*codecs);
+  const auto uniform = make_cache_plan(info_.n_layers, KvType::kF16, KvType::kF16, 0);
+  if (!uniform) return uniform.error();
+  auto f16 = CodecSet::create(*uniform, info_.head_dim, isa_);
+  if (!f16) return f16.error();
+  f16_codecs_ = std::move(*f16);
+  return {};
+}
+
+// A template that cannot be used is no reason not to run the model; it is reported when a chat asks for it.
+void EngineImpl::load_chat_template() {
+  if (tokenizer_.chat_template().empty()) return;
+  auto parsed = ChatTemplate::parse(tokenizer_.chat_template());
+  if (parsed) {
+    chat_template_ = std::move(*parsed);
+  } else {
+    chat_template_error_ = parsed.error();
+  }
+}
+
+std::vector<Token> EngineImpl::encode(std::string_view text, SpecialText special, bool add_bos) const {
+  std::vector<Token> tokens = tokenizer_.encode(text, special);
+  if (add_bos && tokenizer_.adds_bos() && tokenizer_.bos() >= 0) tokens.insert(tokens.begin(), tokenizer_.bos());
+  return tokens;
+}
+
+Expected<std::unique_ptr<Session>> EngineImpl::create_session() {
+  auto cache = KvCache::create(*codecs_, model_->kv_shape(), n_ctx_);
+  if (!cache) return cache.error();
+  return std::unique_ptr<Session>(
+      std::make_unique<SessionImpl>(*model_, *executor_, std::move(*cache), *f16_codecs_));
+}
+
+}  // namespace tq

@@ -1,0 +1,34 @@
+// Which KV type each layer uses, for K and V apart. A plan is data: built by a pure function, printed, tested.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "tq/codec.h"
+#include "tq/error.h"
+
+namespace tq {
+
+struct LayerTypes {
+  KvType k;
+  KvType v;
+  bool operator==(const LayerTypes&) const = default;
+};
+
+struct CachePlan {
+  std::vector<LayerTypes> layers;
+
+  // "K turbo4, V turbo4; layers 0-1, 28-29: V q8_0".
+  std::string describe() const;
+};
+
+inline constexpr int kLayerAdaptiveModes = 8;
+
+// What a mode does, for help texts: "first and last 2 layers: V q8_0".
+const char* layer_adaptive_help(int mode);
+
+// The preset `mode` over uniform types. A preset raises the precision of some layers and never lowers one; it leaves
+// types that are not turbo alone, and models of fewer than 8 layers. Modes: docs/decisions/0006-layer-adaptive.md.
+Expected<CachePlan> make_cache_plan(int n_layers, KvType k, KvType v, int mode);
+
+}  // namespace tq

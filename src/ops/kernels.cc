@@ -1,0 +1,15 @@
+#include "ops/kernels.h"
+
+namespace tq {
+
+const Kernels& kernels_for(Isa isa) {
+  switch (isa) {
+#if defined(__x86_64__)
+    case Isa::kAvx2: return kernels_avx2();
+    case Isa::kAvx512: return kernels_avx512();
+#endif
+    default: return kernels_scalar();  // on Arm the compiler vectorises these for the baseline NEON
+  }
+}
+
+}  // namespace tq

@@ -1,0 +1,144 @@
+// AVX2: the tile of 16 rows is two registers of 8. vpmaddubsw adds pairs into 16 bits, which 4-bit codes cannot
+// overflow (2 * 15 * 127); 8-bit codes are made signed and moved to |w| and sign(x, w), so that 2 * 127 * 127 fits.
+#include <immintrin.h>
+
+#define TQ_VECTOR_BYTES 32
+#include "ops/vector_inl.h"
+
+namespace tq {
+namespace {
+
+struct FromF16 {
+  static constexpr int kBytes = 2;
+  static float scalar(const std::uint8_t* p) {
+    std::uint16_t h;
+    __builtin_memcpy(&h, p, 2);
+    return _mm_cvtss_f32(_mm_cvtph_ps(_mm_cvtsi32_si128(h)));
+  }
+  static Vec vector(const std::uint8_t* p) {
+    return (Vec)_mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+  }
+};
+
+inline __m256i broadcast4(const std::int8_t* p) {
+  std::int32_t four;
+  __builtin_memcpy(&four, p, 4);
+  return _mm256_set1_epi32(four);
+}
+
+inline __m256 load_halves(const std::uint16_t* p) {
+  return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+}
+
+// Sum of 4 products a lane, u4 or s8 weights with s8 activations.
+template <PackedFormat kFormat>
+inline __m256i dot4(__m256i w, __m256i x) {
+  const __m256i ones = _mm256_set1_epi16(1);
+  if constexpr (packed_bits(kFormat) == 4) {
+    return _mm256_madd_epi16(_mm256_maddubs_epi16(w, x), ones);
+  } else {
+    return _mm256_madd_epi16(_mm256_maddubs_epi16(_mm256_abs_epi8(w), _mm256_sign_epi8(x, w)), ones);
+  }
+}
+
+// Register v of half h (rows 8h..8h+7) of a group. 8-bit codes become signed: code - 128.
+template <PackedFormat kFormat>
+inline __m256i weights_at(const std::uint8_t* codes, int v, int h) {
+  if constexpr (packed_bits(kFormat) == 4) {
+    const __m256i bytes = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(codes + 64 * (v % 4) + 32 * h));
+    const __m256i low = _mm256_set1_epi8(15);
+    return v < 4 ? _mm256_and_si256(bytes, low) : _mm256_and_si256(_mm256_srli_epi16(bytes, 4), low);
+  } else {
+    const __m256i bytes = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(codes + 64 * v + 32 * h));
+    return _mm256_xor_si256(bytes, _mm256_set1_epi8(static_cast<char>(0x80)));
+  }
+}
+
+template <PackedFormat kFormat, int kTokens>
+inline void tile_block(const PackedTile& tile, const QuantizedRows& x, std::int64_t token, float* y,
+                       std::int64_t ldy) {
+  // What the integer dot must still be corrected by, times the sum of the activations' codes.
+  constexpr int kZero = kFormat == PackedFormat::kW4Sym ? -8 : (kFormat == PackedFormat::kW8Min ? 128 : 0);
+  __m256 acc[kTokens][2];
+  for (int t = 0; t < kTokens; ++t) acc[t][0] = acc[t][1] = _mm256_setzero_ps();
+  for (std::int64_t g = 0; g < tile.n_groups; ++g) {
+    const std::uint8_t* codes = tile.codes + g * code_bytes(kFormat);
+    const std::uint16_t* params = tile.params + g * param_count(kFormat);
+    for (int h = 0; h < 2; ++h) {
+      __m256i dot[kTokens];
+      for (int t = 0; t < kTokens; ++t) {
+        dot[t] = kZero == 0 ? _mm256_setzero_si256()
+                            : _mm256_set1_epi32(kZero * x.counts[(token + t) * x.n_groups + g]);
+      }
+      for (int v = 0; v < 8; ++v) {
+        const __m256i w = weights_at<kFormat>(codes, v, h);
+        for (int t = 0; t < kTokens; ++t) {
+          const std::int8_t* four = x.codes + ((token + t) * x.n_groups + g) * kGroupCols + 4 * v;
+          dot[t] = _mm256_add_epi32(dot[t], dot4<kFormat>(w, broadcast4(four)));
+        }
+      }
+      const __m256 scale = load_halves(params + 8 * h);
+      for (int t = 0; t < kTokens; ++t) {
+        const std::int64_t at = (token + t) * x.n_groups + g;
+        const __m256 factor = _mm256_mul_ps(scale, _mm256_set1_ps(x.scales[at]));
+        acc[t][h] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(dot[t]), factor, acc[t][h]);
+        if constexpr (packed_has_min(kFormat)) {
+          const __m256 minimum = load_halves(params + kTileRows + 8 * h);
+          acc[t][h] = _mm256_fmadd_ps(minimum, _mm256_set1_ps(x.sums[at]), acc[t][h]);
+        }
+      }
+    }
+  }
+  for (int t = 0; t < kTokens; ++t) {
+    for (int h = 0; h < 2; ++h) _mm256_storeu_ps(y + (token + t) * ldy + 8 * h, acc[t][h]);
+  }
+}
+
+template <PackedFormat kFormat>
+void tile(const PackedTile& tile, const QuantizedRows& x, std::int64_t begin, std::int64_t end, float* y,
+          std::int64_t ldy) {
+  std::int64_t t = begin;
+  for (; t + 4 <= end; t += 4) tile_block<kFormat, 4>(tile, x, t, y, ldy);
+  for (; t < end; ++t) tile_block<kFormat, 1>(tile, x, t, y, ldy);
+}
+
+void quantize_row(const float* x, std::int64_t n_groups, std::int8_t* codes, float* scales, float* sums,
+                  std::int32_t* counts) {
+  const __m256 sign = _mm256_set1_ps(-0.0F);
+  for (std::int64_t g = 0; g < n_groups; ++g) {
+    __m256 v[4];
+    __m256 largest8 = _mm256_setzero_ps();
+    for (int i = 0; i < 4; ++i) {
+      v[i] = _mm256_loadu_ps(x + g * kGroupCols + 8 * i);
+      largest8 = _mm256_max_ps(largest8, _mm256_andnot_ps(sign, v[i]));
+    }
+    const float largest = hmax((Vec)largest8);
+    const __m256 inverse = _mm256_set1_ps(largest > 0 ? 127.0F / largest : 0.0F);
+    __m256i q[4];
+    for (int i = 0; i < 4; ++i) q[i] = _mm256_cvtps_epi32(_mm256_mul_ps(v[i], inverse));
+    // The two packs interleave 128-bit halves; the permutation puts the 32-bit groups back in order.
+    const __m256i packed = _mm256_packs_epi16(_mm256_packs_epi32(q[0], q[1]), _mm256_packs_epi32(q[2], q[3]));
+    const __m256i ordered = _mm256_permutevar8x32_epi32(packed, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(codes + g * kGroupCols), ordered);
+    const VecI total = (VecI)_mm256_add_epi32(_mm256_add_epi32(q[0], q[1]), _mm256_add_epi32(q[2], q[3]));
+    std::int32_t count = 0;
+    for (int i = 0; i < kWidth; ++i) count += total[i];
+    scales[g] = largest / 127.0F;
+    counts[g] = count;
+    sums[g] = scales[g] * static_cast<float>(count);
+  }
+}
+
+}  // namespace
+}  // namespace tq
+
+#include "ops/table_inl.h"
+
+namespace tq {
+
+const Kernels& kernels_avx2() {
+  static constexpr Kernels kTable = make_table(Isa::kAvx2);
+  return kTable;
+}
+
+}  // namespace tq

@@ -1,0 +1,120 @@
+// AVX-512 with VNNI: a register holds 4 columns of 16 rows, and vpdpbusd multiplies them with 4 activations that
+// are broadcast from memory. Bounds per group and token: 8 vpdpbusd + 3 float operations for 512 products.
+#include <immintrin.h>
+
+#define TQ_VECTOR_BYTES 64
+#include "ops/vector_inl.h"
+
+namespace tq {
+namespace {
+
+struct FromF16 {
+  static constexpr int kBytes = 2;
+  static float scalar(const std::uint8_t* p) {
+    std::uint16_t h;
+    __builtin_memcpy(&h, p, 2);
+    return _mm_cvtss_f32(_mm_cvtph_ps(_mm_cvtsi32_si128(h)));
+  }
+  static Vec vector(const std::uint8_t* p) {
+    return (Vec)_mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
+  }
+};
+
+inline __m512i broadcast4(const std::int8_t* p) {
+  std::int32_t four;
+  __builtin_memcpy(&four, p, 4);
+  return _mm512_set1_epi32(four);
+}
+
+template <PackedFormat kFormat>
+inline void unpack_group(const std::uint8_t* codes, __m512i w[8]) {
+  if constexpr (packed_bits(kFormat) == 4) {
+    const __m512i low = _mm512_set1_epi8(15);
+    for (int v = 0; v < 4; ++v) {
+      const __m512i bytes = _mm512_loadu_si512(codes + 64 * v);
+      w[v] = _mm512_and_si512(bytes, low);
+      w[4 + v] = _mm512_and_si512(_mm512_srli_epi16(bytes, 4), low);
+    }
+  } else {
+    for (int v = 0; v < 8; ++v) w[v] = _mm512_loadu_si512(codes + 64 * v);
+  }
+}
+
+inline __m512 load_halves(const std::uint16_t* p) {
+  return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
+}
+
+// kTokens activation rows against one tile; their accumulators and the group's weights fit the 32 registers.
+template <PackedFormat kFormat, int kTokens>
+inline void tile_block(const PackedTile& tile, const QuantizedRows& x, std::int64_t token, float* y,
+                       std::int64_t ldy) {
+  constexpr int kZero = packed_has_min(kFormat) ? 0 : (packed_bits(kFormat) == 4 ? 8 : 128);
+  __m512 acc[kTokens];
+  for (int t = 0; t < kTokens; ++t) acc[t] = _mm512_setzero_ps();
+  for (std::int64_t g = 0; g < tile.n_groups; ++g) {
+    const std::uint16_t* params = tile.params + g * param_count(kFormat);
+    __m512i w[8];
+    unpack_group<kFormat>(tile.codes + g * code_bytes(kFormat), w);
+    const __m512 scale = load_halves(params);
+    __m512 minimum = _mm512_setzero_ps();
+    if constexpr (packed_has_min(kFormat)) minimum = load_halves(params + kTileRows);
+#pragma GCC unroll 16
+    for (int t = 0; t < kTokens; ++t) {
+      const std::int64_t at = (token + t) * x.n_groups + g;
+      const std::int8_t* codes = x.codes + at * kGroupCols;
+      // Two chains: vpdpbusd has a latency of several cycles.
+      __m512i dot0 = _mm512_setzero_si512();
+      __m512i dot1 = _mm512_setzero_si512();
+      if constexpr (kZero != 0) dot0 = _mm512_set1_epi32(-kZero * x.counts[at]);
+      for (int v = 0; v < 8; v += 2) {
+        dot0 = _mm512_dpbusd_epi32(dot0, w[v], broadcast4(codes + 4 * v));
+        dot1 = _mm512_dpbusd_epi32(dot1, w[v + 1], broadcast4(codes + 4 * v + 4));
+      }
+      const __m512 dot = _mm512_cvtepi32_ps(_mm512_add_epi32(dot0, dot1));
+      acc[t] = _mm512_fmadd_ps(dot, _mm512_mul_ps(scale, _mm512_set1_ps(x.scales[at])), acc[t]);
+      if constexpr (packed_has_min(kFormat)) acc[t] = _mm512_fmadd_ps(minimum, _mm512_set1_ps(x.sums[at]), acc[t]);
+    }
+  }
+  for (int t = 0; t < kTokens; ++t) _mm512_storeu_ps(y + (token + t) * ldy, acc[t]);
+}
+
+template <PackedFormat kFormat>
+void tile(const PackedTile& tile, const QuantizedRows& x, std::int64_t begin, std::int64_t end, float* y,
+          std::int64_t ldy) {
+  std::int64_t t = begin;
+  for (; t + 12 <= end; t += 12) tile_block<kFormat, 12>(tile, x, t, y, ldy);
+  for (; t + 4 <= end; t += 4) tile_block<kFormat, 4>(tile, x, t, y, ldy);
+  for (; t < end; ++t) tile_block<kFormat, 1>(tile, x, t, y, ldy);
+}
+
+void quantize_row(const float* x, std::int64_t n_groups, std::int8_t* codes, float* scales, float* sums,
+                  std::int32_t* counts) {
+  for (std::int64_t g = 0; g < n_groups; ++g) {
+    const __m512 a = _mm512_loadu_ps(x + g * kGroupCols);
+    const __m512 b = _mm512_loadu_ps(x + g * kGroupCols + 16);
+    const float largest = _mm512_reduce_max_ps(_mm512_max_ps(_mm512_abs_ps(a), _mm512_abs_ps(b)));
+    const __m512 inverse = _mm512_set1_ps(largest > 0 ? 127.0F / largest : 0.0F);
+    const __m512i qa = _mm512_cvtps_epi32(_mm512_mul_ps(a, inverse));
+    const __m512i qb = _mm512_cvtps_epi32(_mm512_mul_ps(b, inverse));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(codes + g * kGroupCols), _mm512_cvtsepi32_epi8(qa));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(codes + g * kGroupCols + 16), _mm512_cvtsepi32_epi8(qb));
+    const std::int32_t count = _mm512_reduce_add_epi32(_mm512_add_epi32(qa, qb));
+    scales[g] = largest / 127.0F;
+    counts[g] = count;
+    sums[g] = scales[g] * static_cast<float>(count);
+  }
+}
+
+}  // namespace
+}  // namespace tq
+
+#include "ops/table_inl.h"
+
+namespace tq {
+
+const Kernels& kernels_avx512() {
+  static constexpr Kernels kTable = make_table(Isa::kAvx512);
+  return kTable;
+}
+
+}  // namespace tq

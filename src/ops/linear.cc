@@ -1,0 +1,80 @@
+#include "ops/linear.h"
+
+#include <algorithm>
+
+namespace tq {
+namespace {
+
+// Activations that one pass over the weights keeps in the second-level cache.
+constexpr std::int64_t kBlockBytes = 512 * 1024;
+
+}  // namespace
+
+QuantizedRows Compute::quantize(const float* x, std::int64_t ldx, std::int64_t n, std::int64_t n_tokens) {
+  const std::int64_t n_groups = n / kGroupCols;
+  const auto groups = static_cast<std::size_t>(n_groups * n_tokens);
+  if (scales_.size() < groups) {
+    codes_.resize(groups * kGroupCols);
+    scales_.resize(groups);
+    sums_.resize(groups);
+    counts_.resize(groups);
+  }
+  for_tokens(n_tokens, [&](std::int64_t t) {
+    const std::int64_t at = t * n_groups;
+    kernels_->quantize_row(x + t * ldx, n_groups, codes_.data() + at * kGroupCols, scales_.data() + at,
+                           sums_.data() + at, counts_.data() + at);
+  });
+  return {codes_.data(), scales_.data(), sums_.data(), counts_.data(), n_groups};
+}
+
+void Linear::run_tile(const Kernels& kernels, std::int64_t tile, const float* x, std::int64_t ldx,
+                      const QuantizedRows& quantized, std::int64_t begin, std::int64_t end, float* y,
+                      std::int64_t ldy) const {
+  const std::int64_t row = tile * kTileRows;
+  if (is_packed()) {
+    const std::int64_t n_groups = n_in_ / kGroupCols;
+    const auto* codes = packed_.as<std::uint8_t>() + tile * n_groups * code_bytes(format_);
+    const auto* params = reinterpret_cast<const std::uint16_t*>(packed_.data() + params_offset_) +
+                         tile * n_groups * param_count(format_);
+    kernels.tile[static_cast<int>(format_)]({codes, params, n_groups}, quantized, begin, end, y + row, ldy);
+    return;
+  }
+  const auto dot = dense_type_ == GgmlType::kF32   ? kernels.dot_f32
+                   : dense_type_ == GgmlType::kF16 ? kernels.dot_f16
+                                                   : kernels.dot_bf16;
+  const std::int64_t row_bytes = n_in_ * (dense_type_ == GgmlType::kF32 ? 4 : 2);
+  for (std::int64_t r = row; r < std::min(row + kTileRows, n_out_); ++r) {
+    dot(dense_ + r * row_bytes, n_in_, x + begin * ldx, ldx, end - begin, y + begin * ldy + r, ldy);
+  }
+}
+
+void Compute::linear(const float* x, std::int64_t ldx, std::int64_t n_tokens, std::span<const LinearOutput> outputs) {
+  const std::int64_t n_in = outputs.front().layer->n_in();
+  std::int64_t n_tiles = 0;
+  bool packed = false;
+  for (const LinearOutput& out : outputs) {
+    n_tiles += out.layer->n_tiles();
+    packed = packed || out.layer->is_packed();
+  }
+  QuantizedRows quantized{};
+  if (packed) quantized = quantize(x, ldx, n_in, n_tokens);
+  const std::int64_t block = std::max<std::int64_t>(48, kBlockBytes / n_in / 12 * 12);
+
+  pool_->run([&](int thread) {
+    const Range share = share_of(n_tiles, thread, pool_->size());
+    for (std::int64_t begin = 0; begin < n_tokens; begin += block) {
+      const std::int64_t end = std::min(begin + block, n_tokens);
+      std::int64_t first = 0;  // of this layer's tiles in the whole line of tiles
+      for (const LinearOutput& out : outputs) {
+        const std::int64_t from = std::max(share.begin, first);
+        const std::int64_t to = std::min(share.end, first + out.layer->n_tiles());
+        for (std::int64_t tile = from; tile < to; ++tile) {
+          out.layer->run_tile(*kernels_, tile - first, x, ldx, quantized, begin, end, out.y, out.ldy);
+        }
+        first += out.layer->n_tiles();
+      }
+    }
+  });
+}
+
+}  // namespace tq

@@ -1,0 +1,93 @@
+// Linear layers: weights packed at load, and y = W x over a batch.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "base/memory.h"
+#include "base/thread_pool.h"
+#include "gguf/gguf.h"
+#include "ops/kernels.h"
+#include "tq/error.h"
+
+namespace tq {
+
+// Whether a tensor type can be a linear layer's weight.
+bool can_pack(GgmlType type);
+
+// One weight matrix [n_in, n_out]. Quantised types are repacked into 4- or 8-bit tiles (ops/pack.cc); F32, F16 and
+// BF16 stay in the mapped file, which must outlive the layer.
+class Linear {
+ public:
+  static Expected<Linear> pack(const TensorView& weight, ThreadPool& pool);
+
+  std::int64_t n_in() const { return n_in_; }
+  std::int64_t n_out() const { return n_out_; }
+  bool is_packed() const { return dense_ == nullptr; }
+
+  // Rows of 16 outputs.
+  std::int64_t n_tiles() const { return (n_out_ + kTileRows - 1) / kTileRows; }
+
+ private:
+  friend class Compute;
+
+  void run_tile(const Kernels& kernels, std::int64_t tile, const float* x, std::int64_t ldx, const QuantizedRows& quantized,
+                std::int64_t begin, std::int64_t end, float* y, std::int64_t ldy) const;
+
+  std::int64_t n_in_ = 0;
+  std::int64_t n_out_ = 0;
+  // Packed: all tiles' codes, then all tiles' parameters.
+  PackedFormat format_{};
+  Buffer packed_;
+  std::size_t params_offset_ = 0;
+  // Dense.
+  const std::byte* dense_ = nullptr;
+  GgmlType dense_type_{};
+};
+
+// y [n_tokens, ldy]: ldy must be at least n_out rounded up to 16; the padding is overwritten.
+struct LinearOutput {
+  const Linear* layer;
+  float* y;
+  std::int64_t ldy;
+};
+
+// The batch-wise operations a model is written in, over one thread pool and one ISA. Rows are tokens; `ld*` are row
+// strides in floats.
+class Compute {
+ public:
+  Compute(const Kernels& kernels, ThreadPool& pool) : kernels_(&kernels), pool_(&pool) {}
+
+  const Kernels& kernels() const { return *kernels_; }
+  ThreadPool& pool() { return *pool_; }
+
+  // Every output layer reads the same x [n_tokens, ldx]; they share one parallel region.
+  void linear(const float* x, std::int64_t ldx, std::int64_t n_tokens, std::span<const LinearOutput> outputs);
+
+  // Calls body(token) for each token; in parallel when there is more than one.
+  template <class Body>
+  void for_tokens(std::int64_t n_tokens, Body&& body) {
+    if (n_tokens == 1) {
+      body(std::int64_t{0});
+      return;
+    }
+    pool_->run([&](int thread) {
+      const Range share = share_of(n_tokens, thread, pool_->size());
+      for (std::int64_t t = share.begin; t < share.end; ++t) body(t);
+    });
+  }
+
+ private:
+  QuantizedRows quantize(const float* x, std::int64_t ldx, std::int64_t n, std::int64_t n_tokens);
+
+  const Kernels* kernels_;
+  ThreadPool* pool_;
+  std::vector<std::int8_t> codes_;
+  std::vector<float> scales_;
+  std::vector<float> sums_;
+  std::vector<std::int32_t> counts_;
+};
+
+}  // namespace tq

@@ -1,0 +1,282 @@
+// Kernels written once over fixed-width vectors and compiled in one translation unit per ISA, which defines
+// TQ_VECTOR_BYTES before including this file. Everything lives in an unnamed namespace and uses no inline library
+// function: a symbol shared between translation units could be linked in with instructions the CPU lacks.
+#pragma once
+
+#include <cstdint>
+
+#include "ops/kernels.h"
+
+namespace tq {
+namespace {
+
+constexpr int kWidth = TQ_VECTOR_BYTES / 4;
+typedef float Vec __attribute__((vector_size(TQ_VECTOR_BYTES)));
+typedef std::int32_t VecI __attribute__((vector_size(TQ_VECTOR_BYTES)));
+// The same vector at any address.
+typedef float VecU __attribute__((vector_size(TQ_VECTOR_BYTES), aligned(4), may_alias));
+
+inline Vec load(const float* p) { return *reinterpret_cast<const VecU*>(p); }
+inline void store(float* p, Vec v) { *reinterpret_cast<VecU*>(p) = v; }
+inline Vec splat(float x) { return Vec{} + x; }
+inline Vec select(VecI mask, Vec a, Vec b) { return (Vec)((mask & (VecI)a) | (~mask & (VecI)b)); }
+inline Vec vmax(Vec a, Vec b) { return select(a > b, a, b); }
+inline Vec vmin(Vec a, Vec b) { return select(a < b, a, b); }
+
+inline float hsum(Vec v) {
+  float s = 0;
+  for (int i = 0; i < kWidth; ++i) s += v[i];
+  return s;
+}
+
+inline float hmax(Vec v) {
+  float m = v[0];
+  for (int i = 1; i < kWidth; ++i) m = v[i] > m ? v[i] : m;
+  return m;
+}
+
+// exp(x) to 2 ulp for x in [-87, 88], clamped outside (so exp(-inf) is 1e-38, not 0: callers mask instead).
+// Cephes expf: x = n ln2 + r, polynomial of degree 5 in r, exponent added as an integer.
+inline Vec vexp(Vec x) {
+  x = vmin(vmax(x, splat(-87.0F)), splat(88.0F));
+  const Vec magic = splat(12582912.0F);  // 1.5 * 2^23: adding it rounds to an integer
+  const Vec shifted = x * splat(1.44269504088896341F) + magic;
+  const Vec n = shifted - magic;
+  Vec r = x - n * splat(0.693359375F);
+  r = r - n * splat(-2.12194440e-4F);
+  Vec p = splat(1.9875691500e-4F);
+  p = p * r + splat(1.3981999507e-3F);
+  p = p * r + splat(8.3334519073e-3F);
+  p = p * r + splat(4.1665795894e-2F);
+  p = p * r + splat(1.6666665459e-1F);
+  p = p * r + splat(5.0000001201e-1F);
+  p = p * r * r + r + splat(1.0F);
+  const VecI exponent = ((VecI)shifted - (VecI)magic) << 23;
+  return (Vec)((VecI)p + exponent);
+}
+
+// The last n < kWidth values of a row, the other lanes filled.
+inline Vec load_tail(const float* p, std::int64_t n, float fill) {
+  Vec v = splat(fill);
+  for (std::int64_t i = 0; i < n; ++i) v[i] = p[i];
+  return v;
+}
+inline void store_tail(float* p, std::int64_t n, Vec v) {
+  for (std::int64_t i = 0; i < n; ++i) p[i] = v[i];
+}
+
+void rms_norm(const float* x, const float* weight, float eps, std::int64_t n, float* y) {
+  Vec acc[4] = {};
+  std::int64_t i = 0;
+  for (; i + 4 * kWidth <= n; i += 4 * kWidth) {
+    for (int j = 0; j < 4; ++j) {
+      const Vec v = load(x + i + j * kWidth);
+      acc[j] += v * v;
+    }
+  }
+  float sum = hsum((acc[0] + acc[1]) + (acc[2] + acc[3]));
+  for (std::int64_t k = i; k < n; ++k) sum += x[k] * x[k];
+  const float inverse = 1.0F / __builtin_sqrtf(sum / static_cast<float>(n) + eps);
+  std::int64_t k = 0;
+  for (; k + kWidth <= n; k += kWidth) store(y + k, load(x + k) * splat(inverse) * load(weight + k));
+  for (; k < n; ++k) y[k] = x[k] * inverse * weight[k];
+}
+
+void add(const float* x, std::int64_t n, float* y) {
+  std::int64_t i = 0;
+  for (; i + kWidth <= n; i += kWidth) store(y + i, load(y + i) + load(x + i));
+  for (; i < n; ++i) y[i] += x[i];
+}
+
+inline Vec silu(Vec x) { return x / (splat(1.0F) + vexp(-x)); }
+
+void silu_mul(const float* up, std::int64_t n, float* gate) {
+  std::int64_t i = 0;
+  for (; i + kWidth <= n; i += kWidth) store(gate + i, silu(load(gate + i)) * load(up + i));
+  if (i < n) store_tail(gate + i, n - i, silu(load_tail(gate + i, n - i, 0)) * load_tail(up + i, n - i, 0));
+}
+
+void rope_pairs(const float* cs, std::int64_t n_rot, float* x) {
+  for (std::int64_t i = 0; i < n_rot; i += 2) {
+    const float a = x[i];
+    const float b = x[i + 1];
+    x[i] = a * cs[i] - b * cs[i + 1];
+    x[i + 1] = a * cs[i + 1] + b * cs[i];
+  }
+}
+
+float exp_sum(const float* scores, float scale, float max, std::int64_t n, float* weights) {
+  Vec sum{};
+  std::int64_t i = 0;
+  for (; i + kWidth <= n; i += kWidth) {
+    const Vec w = vexp(load(scores + i) * splat(scale) - splat(max));
+    store(weights + i, w);
+    sum += w;
+  }
+  float total = hsum(sum);
+  if (i < n) {
+    const Vec w = vexp(load_tail(scores + i, n - i, 0) * splat(scale) - splat(max));
+    store_tail(weights + i, n - i, w);
+    for (std::int64_t k = 0; k < n - i; ++k) total += w[k];
+  }
+  return total;
+}
+
+float max_value(const float* x, std::int64_t n) {
+  float best = x[0];
+  std::int64_t i = 0;
+  if (n >= kWidth) {
+    Vec m = load(x);
+    for (i = kWidth; i + kWidth <= n; i += kWidth) m = vmax(m, load(x + i));
+    best = hmax(m);
+  }
+  for (; i < n; ++i) best = x[i] > best ? x[i] : best;
+  return best;
+}
+
+constexpr int kLaneVectors = kAttentionLanes / kWidth;
+// Rows whose accumulators stay in registers: 16 on AVX-512 (32 registers), fewer elsewhere.
+constexpr int kLaneRows = kWidth == 16 ? 8 : (kWidth == 8 ? 2 : 1);
+
+template <int kRows>
+inline void lane_scores_rows(const float* k, const float* q, std::int64_t head_dim, float* s) {
+  Vec acc[kRows][kLaneVectors] = {};
+  for (std::int64_t d = 0; d < head_dim; ++d) {
+    for (int v = 0; v < kLaneVectors; ++v) {
+      const Vec lanes = load(q + d * kAttentionLanes + v * kWidth);
+      for (int r = 0; r < kRows; ++r) acc[r][v] += lanes * splat(k[r * head_dim + d]);
+    }
+  }
+  for (int r = 0; r < kRows; ++r) {
+    for (int v = 0; v < kLaneVectors; ++v) store(s + r * kAttentionLanes + v * kWidth, acc[r][v]);
+  }
+}
+
+void lane_scores(const float* k, const float* q, std::int64_t n_tokens, std::int64_t head_dim, float* s) {
+  std::int64_t t = 0;
+  for (; t + kLaneRows <= n_tokens; t += kLaneRows) {
+    lane_scores_rows<kLaneRows>(k + t * head_dim, q, head_dim, s + t * kAttentionLanes);
+  }
+  for (; t < n_tokens; ++t) lane_scores_rows<1>(k + t * head_dim, q, head_dim, s + t * kAttentionLanes);
+}
+
+void lane_softmax(float* s, std::int64_t n_tokens, float scale, const float* visible, float* max, float* sum,
+                  float* shrink) {
+  for (int v = 0; v < kAttentionLanes; v += kWidth) {
+    const Vec limit = load(visible + v);
+    const Vec old_max = load(max + v);
+    Vec new_max = old_max;
+    for (std::int64_t t = 0; t < n_tokens; ++t) {
+      const VecI seen = splat(static_cast<float>(t)) < limit;
+      const Vec score = load(s + t * kAttentionLanes + v) * splat(scale);
+      new_max = vmax(new_max, select(seen, score, old_max));
+    }
+    Vec total{};
+    for (std::int64_t t = 0; t < n_tokens; ++t) {
+      const VecI seen = splat(static_cast<float>(t)) < limit;
+      const Vec score = load(s + t * kAttentionLanes + v) * splat(scale);
+      const Vec weight = select(seen, vexp(score - new_max), Vec{});
+      store(s + t * kAttentionLanes + v, weight);
+      total += weight;
+    }
+    const Vec factor = vexp(old_max - new_max);
+    store(shrink + v, factor);
+    store(sum + v, load(sum + v) * factor + total);
+    store(max + v, new_max);
+  }
+}
+
+template <int kRows>
+inline void lane_mix_rows(const float* v, const float* s, const float* shrink, std::int64_t n_tokens,
+                          std::int64_t head_dim, float* o) {
+  Vec acc[kRows][kLaneVectors];
+  for (int r = 0; r < kRows; ++r) {
+    for (int l = 0; l < kLaneVectors; ++l) {
+      acc[r][l] = load(o + r * kAttentionLanes + l * kWidth) * load(shrink + l * kWidth);
+    }
+  }
+  for (std::int64_t t = 0; t < n_tokens; ++t) {
+    for (int l = 0; l < kLaneVectors; ++l) {
+      const Vec weight = load(s + t * kAttentionLanes + l * kWidth);
+      for (int r = 0; r < kRows; ++r) acc[r][l] += weight * splat(v[t * head_dim + r]);
+    }
+  }
+  for (int r = 0; r < kRows; ++r) {
+    for (int l = 0; l < kLaneVectors; ++l) store(o + r * kAttentionLanes + l * kWidth, acc[r][l]);
+  }
+}
+
+void lane_mix(const float* v, const float* s, const float* shrink, std::int64_t n_tokens, std::int64_t head_dim,
+              float* o) {
+  std::int64_t d = 0;
+  for (; d + kLaneRows <= head_dim; d += kLaneRows) {
+    lane_mix_rows<kLaneRows>(v + d, s, shrink, n_tokens, head_dim, o + d * kAttentionLanes);
+  }
+  for (; d < head_dim; ++d) lane_mix_rows<1>(v + d, s, shrink, n_tokens, head_dim, o + d * kAttentionLanes);
+}
+
+// Weights left in their file type. Four activation rows share each weight load.
+template <class Convert, int kRows>
+inline void dot_block(const std::uint8_t* w, std::int64_t n, const float* x, std::int64_t ldx, float* y,
+                      std::int64_t ldy) {
+  Vec acc[kRows][2] = {};
+  std::int64_t i = 0;
+  for (; i + 2 * kWidth <= n; i += 2 * kWidth) {
+    const Vec w0 = Convert::vector(w + i * Convert::kBytes);
+    const Vec w1 = Convert::vector(w + (i + kWidth) * Convert::kBytes);
+    for (int r = 0; r < kRows; ++r) {
+      acc[r][0] += w0 * load(x + r * ldx + i);
+      acc[r][1] += w1 * load(x + r * ldx + i + kWidth);
+    }
+  }
+  for (int r = 0; r < kRows; ++r) {
+    float sum = hsum(acc[r][0] + acc[r][1]);
+    for (std::int64_t k = i; k < n; ++k) sum += Convert::scalar(w + k * Convert::kBytes) * x[r * ldx + k];
+    y[r * ldy] = sum;
+  }
+}
+
+template <class Convert>
+void dot_rows(const void* weights, std::int64_t n, const float* x, std::int64_t ldx, std::int64_t n_rows, float* y,
+              std::int64_t ldy) {
+  const auto* w = static_cast<const std::uint8_t*>(weights);
+  std::int64_t t = 0;
+  for (; t + 4 <= n_rows; t += 4) dot_block<Convert, 4>(w, n, x + t * ldx, ldx, y + t * ldy, ldy);
+  for (; t < n_rows; ++t) dot_block<Convert, 1>(w, n, x + t * ldx, ldx, y + t * ldy, ldy);
+}
+
+// Converters give one vector, or one value, of weights as binary32. memcpy because file data need not be aligned.
+struct FromF32 {
+  static constexpr int kBytes = 4;
+  static float scalar(const std::uint8_t* p) {
+    float f;
+    __builtin_memcpy(&f, p, 4);
+    return f;
+  }
+  static Vec vector(const std::uint8_t* p) {
+    Vec v;
+    __builtin_memcpy(&v, p, sizeof v);
+    return v;
+  }
+};
+
+struct FromBf16 {
+  static constexpr int kBytes = 2;
+  static float scalar(const std::uint8_t* p) {
+    std::uint16_t h;
+    __builtin_memcpy(&h, p, 2);
+    const std::uint32_t bits = static_cast<std::uint32_t>(h) << 16;
+    float f;
+    __builtin_memcpy(&f, &bits, 4);
+    return f;
+  }
+  static Vec vector(const std::uint8_t* p) {
+    typedef std::uint16_t Half __attribute__((vector_size(TQ_VECTOR_BYTES / 2)));
+    Half h;
+    __builtin_memcpy(&h, p, sizeof h);
+    return (Vec)(__builtin_convertvector(h, VecI) << 16);
+  }
+};
+
+}  // namespace
+}  // namespace tq
