@@ -57,7 +57,7 @@ Expected<Buffer> Buffer::allocate(std::size_t size) {
     return Error{ErrorCode::kOutOfMemory,
                  "cannot reserve " + std::to_string(size >> 20) + " MiB of memory; " +
                      std::to_string(available_memory() >> 20) +
-                     " MiB are available: use a shorter context (-c) or a smaller cache type (-ctk, -ctv)."};
+                     " MiB are available."};
   }
   if (size >= kHugePage) ::madvise(map, size, MADV_HUGEPAGE);
   buffer.data_ = static_cast<std::byte*>(map);

@@ -115,6 +115,21 @@ std::vector<Token> EngineImpl::encode(std::string_view text, SpecialText special
   return tokens;
 }
 
+Expected<std::vector<Token>> EngineImpl::encode_chat(std::span<const ChatMessage> messages) const {
+  if (chat_template_error_) return *chat_template_error_;
+  if (!chat_template_) {
+    return Error{ErrorCode::kUnsupported,
+                 file_.path() + ": the model has no chat template; give it plain text (-p TEXT --raw)."};
+  }
+  const auto special_text = [this](Token token) { return tokenizer_.token_bytes(token, SpecialText::kParse); };
+  const auto segments = chat_template_->render({.messages = messages,
+                                                .add_generation_prompt = true,
+                                                .bos_token = special_text(tokenizer_.bos()),
+                                                .eos_token = special_text(tokenizer_.eos())});
+  if (!segments) return segments.error();
+  return tokenizer_.encode_segments(*segments);
+}
+
 Expected<std::unique_ptr<Session>> EngineImpl::create_session() {
   auto cache = KvCache::create(*codecs_, model_->kv_shape(), n_ctx_);
   if (!cache) return cache.error();

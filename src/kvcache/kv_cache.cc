@@ -1,5 +1,6 @@
 #include "kvcache/kv_cache.h"
 
+#include <string>
 #include <utility>
 
 namespace tq {
@@ -42,7 +43,11 @@ Expected<KvCache> KvCache::create(const CodecSet& codecs, const KvShape& shape, 
     cache.layers_.push_back(layer);
   }
   auto buffer = Buffer::allocate(size);
-  if (!buffer) return buffer.error();
+  if (!buffer) {
+    return Error{buffer.error().code, "the KV cache for " + std::to_string(n_ctx) + " tokens does not fit: " +
+                                          buffer.error().message +
+                                          " Use a shorter context (-c) or a smaller cache type (-ctk, -ctv)."};
+  }
   cache.buffer_ = std::move(*buffer);
   return cache;
 }

@@ -40,7 +40,7 @@ class ConfigReader {
  public:
   ConfigReader(const GgufFile& file, std::string_view architecture) : file_(file), prefix_(std::string(architecture) + ".") {}
 
-  std::int64_t get(const char* key, std::int64_t max) { return keep(file_.get_int(prefix_ + key, 1, max), 1); }
+  std::int64_t get(const char* key, std::int64_t max) { return keep(file_.get_int(prefix_ + key, 1, max), std::int64_t{1}); }
   std::int64_t get_or(const char* key, std::int64_t min, std::int64_t max, std::int64_t fallback) {
     return keep(file_.get_int_or(prefix_ + key, min, max, fallback), fallback);
   }

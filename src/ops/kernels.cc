@@ -7,8 +7,10 @@ const Kernels& kernels_for(Isa isa) {
 #if defined(__x86_64__)
     case Isa::kAvx2: return kernels_avx2();
     case Isa::kAvx512: return kernels_avx512();
+#elif defined(__aarch64__)
+    case Isa::kNeon: return kernels_neon();
 #endif
-    default: return kernels_scalar();  // on Arm the compiler vectorises these for the baseline NEON
+    default: return kernels_scalar();
   }
 }
 

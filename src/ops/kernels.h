@@ -14,29 +14,48 @@ inline constexpr int kGroupCols = 32;
 
 // How a packed tile stores a group, 16 rows interleaved so that one vector register holds 4 columns of every row:
 // byte 4r + j of vector v is row r, column 4v + j (4-bit: low nibble column 4v + j, high nibble column 16 + 4v + j).
-// kSym formats store q + 8 or q + 128 and only a scale; kMin formats store q as it is, a scale and a minimum.
-enum class PackedFormat : std::uint8_t { kW4Sym, kW4Min, kW8Sym, kW8Min };
-inline constexpr int kPackedFormats = 4;
+//   kW4Sym   q + 8 in 4 bits, a scale
+//   kW4Min   q in 4 bits, a scale and a minimum
+//   kW8Sym   q + 128 in 8 bits, a scale
+//   kW8Half  q + 128 in 8 bits, a scale for columns 0..15 and one for 16..31 (Q6_K)
+//   kW8Min   q in 8 bits, a scale and a minimum
+enum class PackedFormat : std::uint8_t { kW4Sym, kW4Min, kW8Sym, kW8Half, kW8Min };
+inline constexpr int kPackedFormats = 5;
 
 constexpr int packed_bits(PackedFormat f) { return f == PackedFormat::kW4Sym || f == PackedFormat::kW4Min ? 4 : 8; }
 constexpr bool packed_has_min(PackedFormat f) { return f == PackedFormat::kW4Min || f == PackedFormat::kW8Min; }
+// What is stored for a weight of zero where there is no minimum.
+constexpr int packed_zero(PackedFormat f) { return packed_has_min(f) ? 0 : (packed_bits(f) == 4 ? 8 : 128); }
 // Bytes of one group of one tile.
 constexpr int code_bytes(PackedFormat f) { return kTileRows * kGroupCols * packed_bits(f) / 8; }
-constexpr int param_count(PackedFormat f) { return packed_has_min(f) ? 2 * kTileRows : kTileRows; }
+constexpr int param_count(PackedFormat f) {
+  return packed_has_min(f) || f == PackedFormat::kW8Half ? 2 * kTileRows : kTileRows;
+}
 
 struct PackedTile {
   const std::uint8_t* codes;    // [n_groups, code_bytes]
-  const std::uint16_t* params;  // [n_groups, param_count] binary16: 16 scales, then 16 minima for kMin
+  const std::uint16_t* params;  // [n_groups, param_count] binary16: 16 scales, then 16 minima or second scales
   std::int64_t n_groups;
+};
+
+// Sums of the codes of one group, all 32 and columns 0..15: what a stored zero point adds to a dot product.
+struct CodeSums {
+  std::int32_t all;
+  std::int32_t low;
 };
 
 // Activations quantised to int8 in groups of 32: x = scale * code, rounded to nearest.
 struct QuantizedRows {
-  const std::int8_t* codes;    // [n_rows, n_groups * 32]
-  const float* scales;         // [n_rows, n_groups]
-  const float* sums;           // [n_rows, n_groups]: scale * sum of codes
-  const std::int32_t* counts;  // [n_rows, n_groups]: sum of codes
+  std::int8_t* codes;    // [n_rows, n_groups * 32]
+  float* scales;         // [n_rows, n_groups]
+  float* sums;           // [n_rows, n_groups]: scale * code sum
+  CodeSums* code_sums;   // [n_rows, n_groups]
   std::int64_t n_groups;
+
+  QuantizedRows row(std::int64_t i) const {
+    const std::int64_t at = i * n_groups;
+    return {codes + at * kGroupCols, scales + at, sums + at, code_sums + at, n_groups};
+  }
 };
 
 // Queries that prefill attention handles side by side, one a vector lane.
@@ -56,9 +75,8 @@ struct Kernels {
                   std::int64_t ldy);
   void (*dot_bf16)(const void* w, std::int64_t n, const float* x, std::int64_t ldx, std::int64_t n_rows, float* y,
                   std::int64_t ldy);
-  // One row x[n_groups * 32] to int8; outputs as in QuantizedRows.
-  void (*quantize_row)(const float* x, std::int64_t n_groups, std::int8_t* codes, float* scales, float* sums,
-                       std::int32_t* counts);
+  // One row x[out.n_groups * 32] to int8.
+  void (*quantize_row)(const float* x, const QuantizedRows& out);
 
   // y = x / rms(x) * weight; rms over n, eps inside the root.
   void (*rms_norm)(const float* x, const float* weight, float eps, std::int64_t n, float* y);
@@ -90,6 +108,8 @@ const Kernels& kernels_scalar();
 #if defined(__x86_64__)
 const Kernels& kernels_avx2();
 const Kernels& kernels_avx512();
+#elif defined(__aarch64__)
+const Kernels& kernels_neon();
 #endif
 
 }  // namespace tq

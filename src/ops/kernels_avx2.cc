@@ -20,6 +20,12 @@ struct FromF16 {
   }
 };
 
+inline std::int32_t isum(VecI v) {
+  std::int32_t s = 0;
+  for (int i = 0; i < kWidth; ++i) s += v[i];
+  return s;
+}
+
 inline __m256i broadcast4(const std::int8_t* p) {
   std::int32_t four;
   __builtin_memcpy(&four, p, 4);
@@ -54,58 +60,64 @@ inline __m256i weights_at(const std::uint8_t* codes, int v, int h) {
   }
 }
 
+// Half h of the tile (rows 8h..8h+7) against kTokens activation rows.
 template <PackedFormat kFormat, int kTokens>
-inline void tile_block(const PackedTile& tile, const QuantizedRows& x, std::int64_t token, float* y,
-                       std::int64_t ldy) {
+inline void half_tile(const PackedTile& tile, const QuantizedRows& x, std::int64_t token, int h, float* y,
+                      std::int64_t ldy) {
   // What the integer dot must still be corrected by, times the sum of the activations' codes.
   constexpr int kZero = kFormat == PackedFormat::kW4Sym ? -8 : (kFormat == PackedFormat::kW8Min ? 128 : 0);
-  __m256 acc[kTokens][2];
-  for (int t = 0; t < kTokens; ++t) acc[t][0] = acc[t][1] = _mm256_setzero_ps();
+  __m256 acc[kTokens];
+  for (int t = 0; t < kTokens; ++t) acc[t] = _mm256_setzero_ps();
   for (std::int64_t g = 0; g < tile.n_groups; ++g) {
     const std::uint8_t* codes = tile.codes + g * code_bytes(kFormat);
     const std::uint16_t* params = tile.params + g * param_count(kFormat);
-    for (int h = 0; h < 2; ++h) {
-      __m256i dot[kTokens];
+    __m256i low[kTokens];   // columns 0..15
+    __m256i high[kTokens];  // columns 16..31
+    for (int t = 0; t < kTokens; ++t) {
+      low[t] = high[t] = _mm256_setzero_si256();
+      if constexpr (kZero != 0) low[t] = _mm256_set1_epi32(kZero * x.code_sums[(token + t) * x.n_groups + g].all);
+    }
+    for (int v = 0; v < 4; ++v) {
+      const __m256i w_low = weights_at<kFormat>(codes, v, h);
+      const __m256i w_high = weights_at<kFormat>(codes, v + 4, h);
       for (int t = 0; t < kTokens; ++t) {
-        dot[t] = kZero == 0 ? _mm256_setzero_si256()
-                            : _mm256_set1_epi32(kZero * x.counts[(token + t) * x.n_groups + g]);
-      }
-      for (int v = 0; v < 8; ++v) {
-        const __m256i w = weights_at<kFormat>(codes, v, h);
-        for (int t = 0; t < kTokens; ++t) {
-          const std::int8_t* four = x.codes + ((token + t) * x.n_groups + g) * kGroupCols + 4 * v;
-          dot[t] = _mm256_add_epi32(dot[t], dot4<kFormat>(w, broadcast4(four)));
-        }
-      }
-      const __m256 scale = load_halves(params + 8 * h);
-      for (int t = 0; t < kTokens; ++t) {
-        const std::int64_t at = (token + t) * x.n_groups + g;
-        const __m256 factor = _mm256_mul_ps(scale, _mm256_set1_ps(x.scales[at]));
-        acc[t][h] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(dot[t]), factor, acc[t][h]);
-        if constexpr (packed_has_min(kFormat)) {
-          const __m256 minimum = load_halves(params + kTileRows + 8 * h);
-          acc[t][h] = _mm256_fmadd_ps(minimum, _mm256_set1_ps(x.sums[at]), acc[t][h]);
-        }
+        const std::int8_t* four = x.codes + ((token + t) * x.n_groups + g) * kGroupCols + 4 * v;
+        low[t] = _mm256_add_epi32(low[t], dot4<kFormat>(w_low, broadcast4(four)));
+        high[t] = _mm256_add_epi32(high[t], dot4<kFormat>(w_high, broadcast4(four + 16)));
       }
     }
+    const __m256 scale = load_halves(params + 8 * h);
+    __m256 second = _mm256_setzero_ps();  // the minimum, or the scale of columns 16..31
+    if constexpr (param_count(kFormat) > kTileRows) second = load_halves(params + kTileRows + 8 * h);
+    for (int t = 0; t < kTokens; ++t) {
+      const std::int64_t at = (token + t) * x.n_groups + g;
+      const __m256 x_scale = _mm256_set1_ps(x.scales[at]);
+      if constexpr (kFormat == PackedFormat::kW8Half) {
+        acc[t] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(low[t]), _mm256_mul_ps(scale, x_scale), acc[t]);
+        acc[t] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(high[t]), _mm256_mul_ps(second, x_scale), acc[t]);
+      } else {
+        const __m256 dot = _mm256_cvtepi32_ps(_mm256_add_epi32(low[t], high[t]));
+        acc[t] = _mm256_fmadd_ps(dot, _mm256_mul_ps(scale, x_scale), acc[t]);
+      }
+      if constexpr (packed_has_min(kFormat)) acc[t] = _mm256_fmadd_ps(second, _mm256_set1_ps(x.sums[at]), acc[t]);
+    }
   }
-  for (int t = 0; t < kTokens; ++t) {
-    for (int h = 0; h < 2; ++h) _mm256_storeu_ps(y + (token + t) * ldy + 8 * h, acc[t][h]);
-  }
+  for (int t = 0; t < kTokens; ++t) _mm256_storeu_ps(y + (token + t) * ldy + 8 * h, acc[t]);
 }
 
 template <PackedFormat kFormat>
 void tile(const PackedTile& tile, const QuantizedRows& x, std::int64_t begin, std::int64_t end, float* y,
           std::int64_t ldy) {
-  std::int64_t t = begin;
-  for (; t + 4 <= end; t += 4) tile_block<kFormat, 4>(tile, x, t, y, ldy);
-  for (; t < end; ++t) tile_block<kFormat, 1>(tile, x, t, y, ldy);
+  for (int h = 0; h < 2; ++h) {
+    std::int64_t t = begin;
+    for (; t + 2 <= end; t += 2) half_tile<kFormat, 2>(tile, x, t, h, y, ldy);
+    for (; t < end; ++t) half_tile<kFormat, 1>(tile, x, t, h, y, ldy);
+  }
 }
 
-void quantize_row(const float* x, std::int64_t n_groups, std::int8_t* codes, float* scales, float* sums,
-                  std::int32_t* counts) {
+void quantize_row(const float* x, const QuantizedRows& out) {
   const __m256 sign = _mm256_set1_ps(-0.0F);
-  for (std::int64_t g = 0; g < n_groups; ++g) {
+  for (std::int64_t g = 0; g < out.n_groups; ++g) {
     __m256 v[4];
     __m256 largest8 = _mm256_setzero_ps();
     for (int i = 0; i < 4; ++i) {
@@ -119,13 +131,9 @@ void quantize_row(const float* x, std::int64_t n_groups, std::int8_t* codes, flo
     // The two packs interleave 128-bit halves; the permutation puts the 32-bit groups back in order.
     const __m256i packed = _mm256_packs_epi16(_mm256_packs_epi32(q[0], q[1]), _mm256_packs_epi32(q[2], q[3]));
     const __m256i ordered = _mm256_permutevar8x32_epi32(packed, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(codes + g * kGroupCols), ordered);
-    const VecI total = (VecI)_mm256_add_epi32(_mm256_add_epi32(q[0], q[1]), _mm256_add_epi32(q[2], q[3]));
-    std::int32_t count = 0;
-    for (int i = 0; i < kWidth; ++i) count += total[i];
-    scales[g] = largest / 127.0F;
-    counts[g] = count;
-    sums[g] = scales[g] * static_cast<float>(count);
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(out.codes + g * kGroupCols), ordered);
+    store_group(out, g, largest / 127.0F, isum((VecI)_mm256_add_epi32(q[0], q[1])),
+                isum((VecI)_mm256_add_epi32(q[2], q[3])));
   }
 }
 

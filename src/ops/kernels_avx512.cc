@@ -48,7 +48,7 @@ inline __m512 load_halves(const std::uint16_t* p) {
 template <PackedFormat kFormat, int kTokens>
 inline void tile_block(const PackedTile& tile, const QuantizedRows& x, std::int64_t token, float* y,
                        std::int64_t ldy) {
-  constexpr int kZero = packed_has_min(kFormat) ? 0 : (packed_bits(kFormat) == 4 ? 8 : 128);
+  constexpr int kZero = packed_zero(kFormat);
   __m512 acc[kTokens];
   for (int t = 0; t < kTokens; ++t) acc[t] = _mm512_setzero_ps();
   for (std::int64_t g = 0; g < tile.n_groups; ++g) {
@@ -56,23 +56,34 @@ inline void tile_block(const PackedTile& tile, const QuantizedRows& x, std::int6
     __m512i w[8];
     unpack_group<kFormat>(tile.codes + g * code_bytes(kFormat), w);
     const __m512 scale = load_halves(params);
-    __m512 minimum = _mm512_setzero_ps();
-    if constexpr (packed_has_min(kFormat)) minimum = load_halves(params + kTileRows);
+    __m512 second = _mm512_setzero_ps();  // the minimum, or the scale of columns 16..31
+    if constexpr (param_count(kFormat) > kTileRows) second = load_halves(params + kTileRows);
 #pragma GCC unroll 16
     for (int t = 0; t < kTokens; ++t) {
       const std::int64_t at = (token + t) * x.n_groups + g;
       const std::int8_t* codes = x.codes + at * kGroupCols;
-      // Two chains: vpdpbusd has a latency of several cycles.
-      __m512i dot0 = _mm512_setzero_si512();
-      __m512i dot1 = _mm512_setzero_si512();
-      if constexpr (kZero != 0) dot0 = _mm512_set1_epi32(-kZero * x.counts[at]);
-      for (int v = 0; v < 8; v += 2) {
-        dot0 = _mm512_dpbusd_epi32(dot0, w[v], broadcast4(codes + 4 * v));
-        dot1 = _mm512_dpbusd_epi32(dot1, w[v + 1], broadcast4(codes + 4 * v + 4));
+      // Two chains, columns 0..15 and 16..31: vpdpbusd has a latency of several cycles.
+      __m512i low = _mm512_setzero_si512();
+      __m512i high = _mm512_setzero_si512();
+      if constexpr (kFormat == PackedFormat::kW8Half) {
+        low = _mm512_set1_epi32(-kZero * x.code_sums[at].low);
+        high = _mm512_set1_epi32(-kZero * (x.code_sums[at].all - x.code_sums[at].low));
+      } else if constexpr (kZero != 0) {
+        low = _mm512_set1_epi32(-kZero * x.code_sums[at].all);
       }
-      const __m512 dot = _mm512_cvtepi32_ps(_mm512_add_epi32(dot0, dot1));
-      acc[t] = _mm512_fmadd_ps(dot, _mm512_mul_ps(scale, _mm512_set1_ps(x.scales[at])), acc[t]);
-      if constexpr (packed_has_min(kFormat)) acc[t] = _mm512_fmadd_ps(minimum, _mm512_set1_ps(x.sums[at]), acc[t]);
+      for (int v = 0; v < 4; ++v) {
+        low = _mm512_dpbusd_epi32(low, w[v], broadcast4(codes + 4 * v));
+        high = _mm512_dpbusd_epi32(high, w[4 + v], broadcast4(codes + 16 + 4 * v));
+      }
+      const __m512 x_scale = _mm512_set1_ps(x.scales[at]);
+      if constexpr (kFormat == PackedFormat::kW8Half) {
+        acc[t] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(low), _mm512_mul_ps(scale, x_scale), acc[t]);
+        acc[t] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(high), _mm512_mul_ps(second, x_scale), acc[t]);
+      } else {
+        const __m512 dot = _mm512_cvtepi32_ps(_mm512_add_epi32(low, high));
+        acc[t] = _mm512_fmadd_ps(dot, _mm512_mul_ps(scale, x_scale), acc[t]);
+      }
+      if constexpr (packed_has_min(kFormat)) acc[t] = _mm512_fmadd_ps(second, _mm512_set1_ps(x.sums[at]), acc[t]);
     }
   }
   for (int t = 0; t < kTokens; ++t) _mm512_storeu_ps(y + (token + t) * ldy, acc[t]);
@@ -87,21 +98,18 @@ void tile(const PackedTile& tile, const QuantizedRows& x, std::int64_t begin, st
   for (; t < end; ++t) tile_block<kFormat, 1>(tile, x, t, y, ldy);
 }
 
-void quantize_row(const float* x, std::int64_t n_groups, std::int8_t* codes, float* scales, float* sums,
-                  std::int32_t* counts) {
-  for (std::int64_t g = 0; g < n_groups; ++g) {
+void quantize_row(const float* x, const QuantizedRows& out) {
+  for (std::int64_t g = 0; g < out.n_groups; ++g) {
     const __m512 a = _mm512_loadu_ps(x + g * kGroupCols);
     const __m512 b = _mm512_loadu_ps(x + g * kGroupCols + 16);
     const float largest = _mm512_reduce_max_ps(_mm512_max_ps(_mm512_abs_ps(a), _mm512_abs_ps(b)));
     const __m512 inverse = _mm512_set1_ps(largest > 0 ? 127.0F / largest : 0.0F);
     const __m512i qa = _mm512_cvtps_epi32(_mm512_mul_ps(a, inverse));
     const __m512i qb = _mm512_cvtps_epi32(_mm512_mul_ps(b, inverse));
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(codes + g * kGroupCols), _mm512_cvtsepi32_epi8(qa));
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(codes + g * kGroupCols + 16), _mm512_cvtsepi32_epi8(qb));
-    const std::int32_t count = _mm512_reduce_add_epi32(_mm512_add_epi32(qa, qb));
-    scales[g] = largest / 127.0F;
-    counts[g] = count;
-    sums[g] = scales[g] * static_cast<float>(count);
+    auto* codes = reinterpret_cast<__m128i*>(out.codes + g * kGroupCols);
+    _mm_storeu_si128(codes, _mm512_cvtsepi32_epi8(qa));
+    _mm_storeu_si128(codes + 1, _mm512_cvtsepi32_epi8(qb));
+    store_group(out, g, largest / 127.0F, _mm512_reduce_add_epi32(qa), _mm512_reduce_add_epi32(qb));
   }
 }
 

@@ -36,29 +36,34 @@ inline int code_at(const std::uint8_t* codes, int r, int c) {
 template <PackedFormat kFormat>
 void tile(const PackedTile& tile, const QuantizedRows& x, std::int64_t begin, std::int64_t end, float* y,
           std::int64_t ldy) {
-  constexpr int kZero = packed_has_min(kFormat) ? 0 : (packed_bits(kFormat) == 4 ? 8 : 128);
+  constexpr int kZero = packed_zero(kFormat);
   for (std::int64_t t = begin; t < end; ++t) {
+    const QuantizedRows row = x.row(t);
     for (int r = 0; r < kTileRows; ++r) {
       float sum = 0;
       for (std::int64_t g = 0; g < tile.n_groups; ++g) {
         const std::uint8_t* codes = tile.codes + g * code_bytes(kFormat);
         const std::uint16_t* params = tile.params + g * param_count(kFormat);
-        const std::int64_t at = t * x.n_groups + g;
-        std::int32_t dot = 0;
+        std::int32_t dot[2] = {0, 0};  // columns 0..15 and 16..31
         for (int c = 0; c < kGroupCols; ++c) {
-          dot += (code_at<kFormat>(codes, r, c) - kZero) * x.codes[at * kGroupCols + c];
+          dot[c / 16] += (code_at<kFormat>(codes, r, c) - kZero) * row.codes[g * kGroupCols + c];
         }
-        sum += f16_to_f32(params[r]) * x.scales[at] * static_cast<float>(dot);
-        if constexpr (packed_has_min(kFormat)) sum += f16_to_f32(params[kTileRows + r]) * x.sums[at];
+        const float first = f16_to_f32(params[r]) * row.scales[g];
+        if constexpr (kFormat == PackedFormat::kW8Half) {
+          const float second = f16_to_f32(params[kTileRows + r]) * row.scales[g];
+          sum += first * static_cast<float>(dot[0]) + second * static_cast<float>(dot[1]);
+        } else {
+          sum += first * static_cast<float>(dot[0] + dot[1]);
+        }
+        if constexpr (packed_has_min(kFormat)) sum += f16_to_f32(params[kTileRows + r]) * row.sums[g];
       }
       y[t * ldy + r] = sum;
     }
   }
 }
 
-void quantize_row(const float* x, std::int64_t n_groups, std::int8_t* codes, float* scales, float* sums,
-                  std::int32_t* counts) {
-  for (std::int64_t g = 0; g < n_groups; ++g) {
+void quantize_row(const float* x, const QuantizedRows& out) {
+  for (std::int64_t g = 0; g < out.n_groups; ++g) {
     const float* v = x + g * kGroupCols;
     float largest = 0;
     for (int i = 0; i < kGroupCols; ++i) {
@@ -66,15 +71,13 @@ void quantize_row(const float* x, std::int64_t n_groups, std::int8_t* codes, flo
       largest = a > largest ? a : largest;
     }
     const float inverse = largest > 0 ? 127.0F / largest : 0.0F;
-    std::int32_t count = 0;
+    std::int32_t halves[2] = {0, 0};
     for (int i = 0; i < kGroupCols; ++i) {
       const auto code = static_cast<std::int8_t>(__builtin_rintf(v[i] * inverse));
-      codes[g * kGroupCols + i] = code;
-      count += code;
+      out.codes[g * kGroupCols + i] = code;
+      halves[i / 16] += code;
     }
-    scales[g] = largest / 127.0F;
-    counts[g] = count;
-    sums[g] = scales[g] * static_cast<float>(count);
+    store_group(out, g, largest / 127.0F, halves[0], halves[1]);
   }
 }
 

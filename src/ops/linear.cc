@@ -17,14 +17,11 @@ QuantizedRows Compute::quantize(const float* x, std::int64_t ldx, std::int64_t n
     codes_.resize(groups * kGroupCols);
     scales_.resize(groups);
     sums_.resize(groups);
-    counts_.resize(groups);
+    code_sums_.resize(groups);
   }
-  for_tokens(n_tokens, [&](std::int64_t t) {
-    const std::int64_t at = t * n_groups;
-    kernels_->quantize_row(x + t * ldx, n_groups, codes_.data() + at * kGroupCols, scales_.data() + at,
-                           sums_.data() + at, counts_.data() + at);
-  });
-  return {codes_.data(), scales_.data(), sums_.data(), counts_.data(), n_groups};
+  const QuantizedRows rows{codes_.data(), scales_.data(), sums_.data(), code_sums_.data(), n_groups};
+  for_tokens(n_tokens, [&](std::int64_t t) { kernels_->quantize_row(x + t * ldx, rows.row(t)); });
+  return rows;
 }
 
 void Linear::run_tile(const Kernels& kernels, std::int64_t tile, const float* x, std::int64_t ldx,

@@ -87,7 +87,7 @@ class Compute {
   std::vector<std::int8_t> codes_;
   std::vector<float> scales_;
   std::vector<float> sums_;
-  std::vector<std::int32_t> counts_;
+  std::vector<CodeSums> code_sums_;
 };
 
 }  // namespace tq

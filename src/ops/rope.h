@@ -19,7 +19,7 @@ struct RopeConfig {
   double beta_fast = 32.0;
   double beta_slow = 1.0;
   double attention_factor = 1.0;
-  std::vector<float> freq_factors;  // [n_rot / 2] divisors (Llama 3.1's rope_freqs tensor); empty: all 1
+  std::vector<float> freq_factors = {};  // [n_rot / 2] divisors (Llama 3.1's rope_freqs tensor); empty: all 1
 };
 
 class Rope {

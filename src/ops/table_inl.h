@@ -12,6 +12,7 @@ constexpr Kernels make_table(Isa isa) {
   k.tile[static_cast<int>(PackedFormat::kW4Sym)] = tile<PackedFormat::kW4Sym>;
   k.tile[static_cast<int>(PackedFormat::kW4Min)] = tile<PackedFormat::kW4Min>;
   k.tile[static_cast<int>(PackedFormat::kW8Sym)] = tile<PackedFormat::kW8Sym>;
+  k.tile[static_cast<int>(PackedFormat::kW8Half)] = tile<PackedFormat::kW8Half>;
   k.tile[static_cast<int>(PackedFormat::kW8Min)] = tile<PackedFormat::kW8Min>;
   k.dot_f32 = dot_rows<FromF32>;
   k.dot_f16 = dot_rows<FromF16>;

@@ -55,6 +55,13 @@ inline Vec vexp(Vec x) {
   return (Vec)((VecI)p + exponent);
 }
 
+// The end of quantize_row for one group; low and high are the code sums of its halves.
+inline void store_group(const QuantizedRows& out, std::int64_t g, float scale, std::int32_t low, std::int32_t high) {
+  out.scales[g] = scale;
+  out.code_sums[g] = {low + high, low};
+  out.sums[g] = scale * static_cast<float>(low + high);
+}
+
 // The last n < kWidth values of a row, the other lanes filled.
 inline Vec load_tail(const float* p, std::int64_t n, float fill) {
   Vec v = splat(fill);

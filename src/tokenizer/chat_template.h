@@ -5,7 +5,9 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
+#include "tokenizer/tokenizer.h"
 #include "tq/error.h"
 #include "tq/text.h"
 
@@ -27,7 +29,7 @@ class ChatTemplate {
   };
   // The same text as Hugging Face's apply_chat_template (jinja2, trim_blocks and lstrip_blocks on). A
   // template's own raise_exception() comes back as kBadArgument.
-  Expected<std::string> render(const Input& input) const;
+  Expected<std::vector<TextSegment>> render(const Input& input) const;
 
  private:
   struct Impl;

@@ -1,0 +1,202 @@
+// Small operations and attention blocks of every ISA against double precision.
+#include "ops/kernels.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+#include <random>
+#include <string>
+#include <vector>
+
+namespace tq {
+namespace {
+
+std::vector<float> gaussian(std::size_t n, unsigned seed, float sigma = 1.0F) {
+  std::mt19937 random(seed);
+  std::normal_distribution<float> normal(0.0F, sigma);
+  std::vector<float> x(n);
+  for (float& v : x) v = normal(random);
+  return x;
+}
+
+class KernelsOf : public ::testing::TestWithParam<Isa> {
+ protected:
+  const Kernels& kernels() const { return kernels_for(GetParam()); }
+};
+
+INSTANTIATE_TEST_SUITE_P(Kernels, KernelsOf, ::testing::ValuesIn(supported_isas()),
+                         [](const auto& p) { return std::string(isa_name(p.param)); });
+
+// Lengths around every vector width, with and without tails.
+constexpr int kLengths[] = {1, 3, 4, 7, 8, 15, 16, 17, 31, 33, 64, 100, 576};
+
+TEST_P(KernelsOf, HasItsOwnName) { EXPECT_EQ(kernels().isa, GetParam()); }
+
+TEST_P(KernelsOf, RmsNorm) {
+  for (const int n : kLengths) {
+    const auto x = gaussian(static_cast<std::size_t>(n), 1, 3.0F);
+    const auto weight = gaussian(static_cast<std::size_t>(n), 2);
+    std::vector<float> y(x.size());
+    kernels().rms_norm(x.data(), weight.data(), 1e-5F, n, y.data());
+    double sum = 0;
+    for (const float v : x) sum += static_cast<double>(v) * v;
+    const double inverse = 1.0 / std::sqrt(sum / n + 1e-5);
+    for (std::size_t i = 0; i < x.size(); ++i) {
+      const double exact = x[i] * inverse * weight[i];
+      ASSERT_NEAR(y[i], exact, std::fabs(exact) * 1e-6 + 1e-12) << n << " " << i;
+    }
+  }
+}
+
+TEST_P(KernelsOf, Add) {
+  for (const int n : kLengths) {
+    const auto x = gaussian(static_cast<std::size_t>(n), 3);
+    const auto y = gaussian(static_cast<std::size_t>(n), 4);
+    auto sum = y;
+    kernels().add(x.data(), n, sum.data());
+    for (std::size_t i = 0; i < x.size(); ++i) ASSERT_EQ(sum[i], x[i] + y[i]);
+  }
+}
+
+TEST_P(KernelsOf, SiluMul) {
+  for (const int n : kLengths) {
+    auto gate = gaussian(static_cast<std::size_t>(n), 5, 6.0F);
+    gate[0] = -200.0F;  // exp overflows where it is not clamped
+    const auto up = gaussian(static_cast<std::size_t>(n), 6);
+    const auto before = gate;
+    kernels().silu_mul(up.data(), n, gate.data());
+    for (std::size_t i = 0; i < up.size(); ++i) {
+      const double exact = before[i] / (1.0 + std::exp(-static_cast<double>(before[i]))) * up[i];
+      ASSERT_NEAR(gate[i], exact, std::fabs(exact) * 2e-6 + 1e-30) << n << " " << i;
+    }
+  }
+}
+
+TEST_P(KernelsOf, RopePairs) {
+  const int n = 64;
+  auto x = gaussian(80, 7);
+  const auto before = x;
+  std::vector<float> cs(n);
+  for (int i = 0; i < n / 2; ++i) {
+    cs[static_cast<std::size_t>(2 * i)] = std::cos(0.1F * static_cast<float>(i));
+    cs[static_cast<std::size_t>(2 * i + 1)] = std::sin(0.1F * static_cast<float>(i));
+  }
+  kernels().rope_pairs(cs.data(), n, x.data());
+  for (std::size_t i = 0; i < n; i += 2) {
+    const double a = before[i], b = before[i + 1], c = cs[i], s = cs[i + 1];
+    EXPECT_NEAR(x[i], a * c - b * s, 1e-6);
+    EXPECT_NEAR(x[i + 1], a * s + b * c, 1e-6);
+  }
+  for (std::size_t i = n; i < x.size(); ++i) EXPECT_EQ(x[i], before[i]) << "beyond n_rot";
+}
+
+TEST_P(KernelsOf, MaxAndExpSum) {
+  for (const int n : kLengths) {
+    const auto x = gaussian(static_cast<std::size_t>(n), 8, 10.0F);
+    const float scale = 0.3F;
+    float largest = -std::numeric_limits<float>::infinity();
+    for (const float v : x) largest = std::max(largest, v);
+    ASSERT_EQ(kernels().max(x.data(), n), largest);
+    std::vector<float> weights(x.size());
+    const float sum = kernels().exp_sum(x.data(), scale, largest * scale, n, weights.data());
+    double exact_sum = 0;
+    for (std::size_t i = 0; i < x.size(); ++i) {
+      const double exact = std::exp(static_cast<double>(x[i]) * scale - static_cast<double>(largest) * scale);
+      exact_sum += exact;
+      ASSERT_NEAR(weights[i], exact, exact * 1e-5 + 1e-37) << n << " " << i;
+    }
+    ASSERT_NEAR(sum, exact_sum, exact_sum * 1e-5);
+  }
+}
+
+TEST_P(KernelsOf, DotRowsOfEveryDenseType) {
+  for (const int n : {1, 5, 32, 63, 64, 200}) {
+    const int n_rows = 7;
+    const std::int64_t ldx = n + 3;
+    const auto x = gaussian(static_cast<std::size_t>(n_rows * ldx), 9);
+    std::vector<float> w32 = gaussian(static_cast<std::size_t>(n), 10);
+    std::vector<std::uint16_t> w16, wb16;
+    for (float& w : w32) {
+      const auto bits = std::bit_cast<std::uint32_t>(w) & 0xffff0000U;  // a value that bfloat16 holds
+      w = std::bit_cast<float>(bits);
+      wb16.push_back(static_cast<std::uint16_t>(bits >> 16));
+      // ... and binary16 too, for the magnitudes drawn here: 7 bits of mantissa fit in 10.
+      const std::uint32_t exponent = bits >> 23 & 255;
+      w16.push_back(exponent < 113 ? std::uint16_t{0}
+                                   : static_cast<std::uint16_t>((bits >> 16 & 0x8000) | (exponent - 112) << 10 |
+                                                                (bits >> 13 & 0x3ff)));
+      if (exponent < 113) {
+        w = 0;
+        wb16.back() = 0;
+      }
+    }
+    const struct {
+      decltype(Kernels::dot_f32) dot;
+      const void* weights;
+    } cases[] = {{kernels().dot_f32, w32.data()}, {kernels().dot_f16, w16.data()}, {kernels().dot_bf16, wb16.data()}};
+    for (const auto& c : cases) {
+      std::vector<float> y(static_cast<std::size_t>(n_rows) * 2, -1.0F);
+      c.dot(c.weights, n, x.data(), ldx, n_rows, y.data(), 2);
+      for (int t = 0; t < n_rows; ++t) {
+        double exact = 0, magnitude = 0;
+        for (int i = 0; i < n; ++i) {
+          const double term = static_cast<double>(w32[static_cast<std::size_t>(i)]) *
+                              x[static_cast<std::size_t>(t * ldx + i)];
+          exact += term;
+          magnitude += std::fabs(term);
+        }
+        ASSERT_NEAR(y[static_cast<std::size_t>(2 * t)], exact, magnitude * n * 0x1p-24 + 1e-30);
+        ASSERT_EQ(y[static_cast<std::size_t>(2 * t + 1)], -1.0F) << "between the rows of y";
+      }
+    }
+  }
+}
+
+// One call of the three lane kernels a page, over several pages, is softmax attention with a causal edge.
+TEST_P(KernelsOf, LaneKernelsAreAttention) {
+  constexpr int kLanes = kAttentionLanes;
+  for (const int head_dim : {2, 30, 64, 80}) {
+    const int n_tokens = 45, page = 20;
+    const float scale = 0.2F;
+    const auto dim = static_cast<std::size_t>(head_dim);
+    const auto q = gaussian(dim * kLanes, 11, 3.0F);  // [head_dim, lanes]
+    const auto k = gaussian(dim * n_tokens, 12);
+    const auto v = gaussian(dim * n_tokens, 13);
+    std::vector<float> o(dim * kLanes, 0.0F), max(kLanes, -1e30F), sum(kLanes, 0.0F);
+    std::vector<float> visible(kLanes), shrink(kLanes), s(static_cast<std::size_t>(page) * kLanes);
+    const auto seen_by = [&](int lane) { return 1 + (lane * 7) % n_tokens; };
+    for (int begin = 0; begin < n_tokens; begin += page) {
+      const int rows = std::min(page, n_tokens - begin);
+      const auto* keys = k.data() + static_cast<std::size_t>(begin) * dim;
+      const auto* values = v.data() + static_cast<std::size_t>(begin) * dim;
+      for (int l = 0; l < kLanes; ++l) visible[static_cast<std::size_t>(l)] = static_cast<float>(seen_by(l) - begin);
+      kernels().lane_scores(keys, q.data(), rows, head_dim, s.data());
+      kernels().lane_softmax(s.data(), rows, scale, visible.data(), max.data(), sum.data(), shrink.data());
+      kernels().lane_mix(values, s.data(), shrink.data(), rows, head_dim, o.data());
+    }
+    for (int l = 0; l < kLanes; ++l) {
+      std::vector<double> weights;
+      double largest = -1e300, total = 0;
+      for (int t = 0; t < seen_by(l); ++t) {
+        double score = 0;
+        for (std::size_t d = 0; d < dim; ++d) {
+          score += static_cast<double>(k[static_cast<std::size_t>(t) * dim + d]) *
+                   q[d * kLanes + static_cast<std::size_t>(l)];
+        }
+        weights.push_back(score * scale);
+        largest = std::max(largest, weights.back());
+      }
+      for (double& w : weights) total += w = std::exp(w - largest);
+      for (std::size_t d = 0; d < dim; ++d) {
+        double exact = 0;
+        for (std::size_t t = 0; t < weights.size(); ++t) exact += weights[t] / total * v[t * dim + d];
+        const std::size_t at = d * kLanes + static_cast<std::size_t>(l);
+        ASSERT_NEAR(o[at] / sum[static_cast<std::size_t>(l)], exact, 2e-5) << head_dim << " lane " << l << " " << d;
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace tq

@@ -1,0 +1,182 @@
+// Linear layers of every weight type and ISA against double precision over the dequantised weights. The only error
+// allowed is that of rounding activations to 8 bits and, for K types, scales to binary16.
+#include "ops/linear.h"
+
+#include <gtest/gtest.h>
+
+#include <array>
+#include <cmath>
+#include <cstring>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "base/f16.h"
+#include "gguf/dequantize.h"
+
+namespace tq {
+namespace {
+
+constexpr std::array kTypes = {GgmlType::kF32,  GgmlType::kF16,  GgmlType::kBF16, GgmlType::kQ4_0,
+                               GgmlType::kQ4_1, GgmlType::kQ5_0, GgmlType::kQ5_1, GgmlType::kQ8_0,
+                               GgmlType::kQ4_K, GgmlType::kQ5_K, GgmlType::kQ6_K};
+
+// Where a block of a quantised type keeps its binary16 numbers; every other byte may be anything.
+std::vector<std::size_t> half_offsets(GgmlType type) {
+  switch (type) {
+    case GgmlType::kQ4_1:
+    case GgmlType::kQ5_1:
+    case GgmlType::kQ4_K:
+    case GgmlType::kQ5_K: return {0, 2};
+    case GgmlType::kQ6_K: return {208};
+    default: return {0};
+  }
+}
+
+struct Weights {
+  std::vector<std::byte> bytes;
+  std::vector<float> values;  // [n_out, n_in]
+  TensorView view;
+};
+
+Weights random_weights(GgmlType type, std::int64_t n_in, std::int64_t n_out, unsigned seed) {
+  std::mt19937 random(seed);
+  std::normal_distribution<float> normal(0.0F, 0.05F);
+  const GgmlTypeTraits traits = *ggml_type_traits(type);
+  const auto blocks = static_cast<std::size_t>(n_in / traits.block_size * n_out);
+  Weights w;
+  w.bytes.resize(blocks * traits.block_bytes);
+  for (std::byte& b : w.bytes) b = static_cast<std::byte>(random() & 255);
+  for (std::size_t b = 0; b < blocks; ++b) {
+    std::byte* block = w.bytes.data() + b * traits.block_bytes;
+    const float value = normal(random);
+    if (type == GgmlType::kF32) {
+      std::memcpy(block, &value, 4);
+    } else {
+      const bool dense16 = type == GgmlType::kF16 || type == GgmlType::kBF16;
+      for (const std::size_t offset : dense16 ? std::vector<std::size_t>{0} : half_offsets(type)) {
+        const float number = dense16 ? value : normal(random) * (type == GgmlType::kQ6_K ? 0.01F : 1.0F);
+        const std::uint16_t half = type == GgmlType::kBF16
+                                       ? static_cast<std::uint16_t>(std::bit_cast<std::uint32_t>(number) >> 16)
+                                       : f32_to_f16(number);
+        std::memcpy(block + offset, &half, 2);
+      }
+    }
+  }
+  w.values.resize(static_cast<std::size_t>(n_in * n_out));
+  dequantize_row(type, w.bytes.data(), n_in * n_out, w.values.data());
+  w.view = {.name = "w", .type = type, .n_dims = 2, .shape = {n_in, n_out, 1, 1}, .data = w.bytes};
+  return w;
+}
+
+// |y - exact| allowed for row w and activations x: half a step of each activation, a quarter of a percent of a
+// rounded scale, and binary32 sums.
+double error_bound(GgmlType type, const float* w, const float* x, std::int64_t n) {
+  const bool dense = type == GgmlType::kF32 || type == GgmlType::kF16 || type == GgmlType::kBF16;
+  const bool products = type == GgmlType::kQ4_K || type == GgmlType::kQ5_K || type == GgmlType::kQ6_K;
+  double bound = 0, magnitude = 0, group_magnitude = 0;
+  for (std::int64_t g = 0; g < n; g += kGroupCols) {
+    double largest = 0, w_sum = 0, w_max = 0, x_sum = 0;
+    for (std::int64_t i = g; i < g + kGroupCols; ++i) {
+      largest = std::max(largest, std::fabs(static_cast<double>(x[i])));
+      w_sum += std::fabs(static_cast<double>(w[i]));
+      w_max = std::max(w_max, std::fabs(static_cast<double>(w[i])));
+      x_sum += std::fabs(static_cast<double>(x[i]));
+      magnitude += std::fabs(static_cast<double>(w[i]) * x[i]);
+    }
+    if (!dense) bound += largest / 254 * w_sum;
+    group_magnitude += w_max * x_sum;  // a minimum can be larger than any weight it yields, but not by much
+  }
+  if (products) bound += group_magnitude * 4 * 0x1p-11;
+  return bound + (magnitude + 2 * group_magnitude) * static_cast<double>(n) * 0x1p-24 + 1e-30;
+}
+
+class LinearOn : public ::testing::TestWithParam<Isa> {};
+
+INSTANTIATE_TEST_SUITE_P(Linear, LinearOn, ::testing::ValuesIn(supported_isas()),
+                         [](const auto& p) { return std::string(isa_name(p.param)); });
+
+void check(const Linear& layer, const Weights& w, Compute& compute, std::int64_t n_tokens, unsigned seed) {
+  const std::int64_t n_in = layer.n_in();
+  const std::int64_t n_out = layer.n_out();
+  const std::int64_t ldx = n_in + 32;
+  const std::int64_t ldy = (n_out + 31) / 32 * 32;
+  std::mt19937 random(seed);
+  std::normal_distribution<float> normal;
+  std::vector<float> x(static_cast<std::size_t>(n_tokens * ldx));
+  for (float& v : x) v = normal(random);
+  std::fill(x.begin(), x.begin() + kGroupCols, 0.0F);  // a group of zeros
+  std::vector<float> y(static_cast<std::size_t>(n_tokens * ldy), 1e9F);
+  compute.linear(x.data(), ldx, n_tokens, std::array{LinearOutput{&layer, y.data(), ldy}});
+  for (std::int64_t t = 0; t < n_tokens; ++t) {
+    for (std::int64_t r = 0; r < n_out; ++r) {
+      const float* row = w.values.data() + r * n_in;
+      const float* activations = x.data() + t * ldx;
+      double exact = 0;
+      for (std::int64_t i = 0; i < n_in; ++i) exact += static_cast<double>(row[i]) * activations[i];
+      ASSERT_NEAR(y[static_cast<std::size_t>(t * ldy + r)], exact, error_bound(w.view.type, row, activations, n_in))
+          << ggml_type_traits(w.view.type)->name << " token " << t << " row " << r;
+    }
+  }
+}
+
+TEST_P(LinearOn, EveryTypeWithinTheRoundingOfActivations) {
+  ThreadPool pool(2);
+  Compute compute(kernels_for(GetParam()), pool);
+  for (const GgmlType type : kTypes) {
+    ASSERT_TRUE(can_pack(type));
+    const Weights w = random_weights(type, 512, 37, static_cast<unsigned>(type));
+    auto layer = Linear::pack(w.view, pool);
+    ASSERT_TRUE(layer) << layer.error().message;
+    for (const std::int64_t n_tokens : {1, 2, 4, 13, 31}) check(*layer, w, compute, n_tokens, 5);
+  }
+}
+
+// Rows of weights and tokens must not depend on how they are grouped: the same bits alone and in a batch.
+TEST_P(LinearOn, ATokensResultDoesNotDependOnItsBatch) {
+  ThreadPool pool(3);
+  Compute compute(kernels_for(GetParam()), pool);
+  for (const GgmlType type : {GgmlType::kQ4_1, GgmlType::kQ6_K, GgmlType::kF32}) {
+    const Weights w = random_weights(type, 256, 48, 3);
+    auto layer = Linear::pack(w.view, pool);
+    ASSERT_TRUE(layer);
+    std::vector<float> x(static_cast<std::size_t>(29) * 256);
+    std::mt19937 random(1);
+    for (float& v : x) v = std::normal_distribution<float>()(random);
+    std::vector<float> batch(static_cast<std::size_t>(29) * 64), alone(64);
+    compute.linear(x.data(), 256, 29, std::array{LinearOutput{&*layer, batch.data(), 64}});
+    for (std::size_t t = 0; t < 29; ++t) {
+      compute.linear(x.data() + t * 256, 256, 1, std::array{LinearOutput{&*layer, alone.data(), 64}});
+      for (std::size_t r = 0; r < 48; ++r) ASSERT_EQ(alone[r], batch[t * 64 + r]) << t << " " << r;
+    }
+  }
+}
+
+TEST(Linear, SeveralLayersShareARegion) {
+  ThreadPool pool(2);
+  Compute compute(kernels_for(Isa::kScalar), pool);
+  const Weights a = random_weights(GgmlType::kQ8_0, 64, 5, 1);
+  const Weights b = random_weights(GgmlType::kF32, 64, 50, 2);
+  auto first = Linear::pack(a.view, pool);
+  auto second = Linear::pack(b.view, pool);
+  ASSERT_TRUE(first && second);
+  std::vector<float> x(64, 0.5F), y(32), z(64), one(64);
+  compute.linear(x.data(), 64, 1, std::array{LinearOutput{&*first, y.data(), 32}, LinearOutput{&*second, z.data(), 64}});
+  compute.linear(x.data(), 64, 1, std::array{LinearOutput{&*first, one.data(), 64}});
+  for (std::size_t r = 0; r < 5; ++r) EXPECT_EQ(y[r], one[r]);
+  compute.linear(x.data(), 64, 1, std::array{LinearOutput{&*second, one.data(), 64}});
+  for (std::size_t r = 0; r < 50; ++r) EXPECT_EQ(z[r], one[r]);
+}
+
+TEST(Linear, UnsupportedTypeIsAnError) {
+  ThreadPool pool(1);
+  const std::vector<std::byte> bytes(84);
+  const TensorView view = {.name = "w", .type = GgmlType::kQ2_K, .n_dims = 2, .shape = {256, 1, 1, 1}, .data = bytes};
+  const auto layer = Linear::pack(view, pool);
+  ASSERT_FALSE(layer);
+  EXPECT_EQ(layer.error().code, ErrorCode::kUnsupported);
+  EXPECT_NE(layer.error().message.find("Q2_K"), std::string::npos) << layer.error().message;
+}
+
+}  // namespace
+}  // namespace tq
