@@ -1,0 +1,50 @@
+#include "gguf/dequantize.h"
+
+#include <cassert>
+#include <cstring>
+
+#include "base/f16.h"
+#include "gguf/quant_group.h"
+
+namespace tq {
+namespace {
+
+template <class Convert>
+void convert_halves(const std::byte* src, std::int64_t n, Convert convert, float* dst) {
+  for (std::int64_t i = 0; i < n; ++i) {
+    std::uint16_t half = 0;
+    std::memcpy(&half, src + 2 * i, sizeof half);
+    dst[i] = convert(half);
+  }
+}
+
+void dequantize_groups(const QuantReader& reader, const std::byte* src, std::int64_t n, float* dst) {
+  QuantGroup group;
+  for (std::int64_t g = 0; g < n / kQuantGroup; ++g, dst += kQuantGroup) {
+    reader.read(src, g, group);
+    for (std::size_t c = 0; c < kQuantGroup; ++c) {
+      const float code = static_cast<float>(group.codes[c] - reader.traits.zero);
+      dst[c] = group.scales[c / 16] * code + group.minimum;
+    }
+  }
+}
+
+}  // namespace
+
+bool can_dequantize(GgmlType type) {
+  return type == GgmlType::kF32 || type == GgmlType::kF16 || type == GgmlType::kBF16 || quant_reader(type) != nullptr;
+}
+
+void dequantize_row(GgmlType type, const std::byte* src, std::int64_t n, float* dst) {
+  switch (type) {
+    case GgmlType::kF32: std::memcpy(dst, src, static_cast<std::size_t>(n) * sizeof(float)); return;
+    case GgmlType::kF16: convert_halves(src, n, f16_to_f32, dst); return;
+    case GgmlType::kBF16: convert_halves(src, n, bf16_to_f32, dst); return;
+    default: break;
+  }
+  const QuantReader* reader = quant_reader(type);
+  assert(reader != nullptr);
+  dequantize_groups(*reader, src, n, dst);
+}
+
+}  // namespace tq

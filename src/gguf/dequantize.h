@@ -1,0 +1,18 @@
+// Tensor data of any readable type -> binary32, for embeddings, norms and tests. Linear layers never go this way; they
+// are repacked (ops/pack.cc).
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "gguf/ggml_type.h"
+
+namespace tq {
+
+bool can_dequantize(GgmlType type);
+
+// n values, a multiple of the type's block size, from `src` at any alignment. The type must be one that
+// can_dequantize() accepts. Products and sums are taken in the order of ggml's reference, so values are equal to its.
+void dequantize_row(GgmlType type, const std::byte* src, std::int64_t n, float* dst);
+
+}  // namespace tq
