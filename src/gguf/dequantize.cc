@@ -24,7 +24,9 @@ void dequantize_groups(const QuantReader& reader, const std::byte* src, std::int
     reader.read(src, g, group);
     for (std::size_t c = 0; c < kQuantGroup; ++c) {
       const float code = static_cast<float>(group.codes[c] - reader.traits.zero);
-      dst[c] = group.scales[c / 16] * code + group.minimum;
+      const float product = group.scales[c / 16] * code;
+      dst[c] = reader.traits.has_minimum ? product + group.minimum
+                                         : product;  // adding 0 would lose the sign of -0
     }
   }
 }
@@ -32,18 +34,26 @@ void dequantize_groups(const QuantReader& reader, const std::byte* src, std::int
 }  // namespace
 
 bool can_dequantize(GgmlType type) {
-  return type == GgmlType::kF32 || type == GgmlType::kF16 || type == GgmlType::kBF16 || quant_reader(type) != nullptr;
+  return type == GgmlType::kF32 || type == GgmlType::kF16 || type == GgmlType::kBF16 ||
+         quant_reader(type) != nullptr;
 }
 
 void dequantize_row(GgmlType type, const std::byte* src, std::int64_t n, float* dst) {
   switch (type) {
-    case GgmlType::kF32: std::memcpy(dst, src, static_cast<std::size_t>(n) * sizeof(float)); return;
-    case GgmlType::kF16: convert_halves(src, n, f16_to_f32, dst); return;
-    case GgmlType::kBF16: convert_halves(src, n, bf16_to_f32, dst); return;
-    default: break;
+    case GgmlType::kF32:
+      std::memcpy(dst, src, static_cast<std::size_t>(n) * sizeof(float));
+      return;
+    case GgmlType::kF16:
+      convert_halves(src, n, f16_to_f32, dst);
+      return;
+    case GgmlType::kBF16:
+      convert_halves(src, n, bf16_to_f32, dst);
+      return;
+    default:
+      break;
   }
   const QuantReader* reader = quant_reader(type);
-  assert(reader != nullptr);
+  assert(reader != nullptr && n % kQuantGroup == 0);
   dequantize_groups(*reader, src, n, dst);
 }
 

@@ -1,5 +1,5 @@
-// Tensor data of any readable type -> binary32, for embeddings, norms and tests. Linear layers never go this way; they
-// are repacked (ops/pack.cc).
+// Tensor data of any readable type -> binary32, for embeddings, norms and tests. Linear layers never go this
+// way; they are repacked (ops/pack.cc).
 #pragma once
 
 #include <cstddef>
@@ -9,10 +9,12 @@
 
 namespace tq {
 
+// F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q4_K, Q5_K and Q6_K.
 bool can_dequantize(GgmlType type);
 
 // n values, a multiple of the type's block size, from `src` at any alignment. The type must be one that
-// can_dequantize() accepts. Products and sums are taken in the order of ggml's reference, so values are equal to its.
+// can_dequantize() accepts. Products and sums are taken in the order of ggml's reference and never
+// contracted, so values are equal to its bit for bit (a NaN stays one, of any payload).
 void dequantize_row(GgmlType type, const std::byte* src, std::int64_t n, float* dst);
 
 }  // namespace tq
