@@ -60,46 +60,57 @@ inline __m256i weights_at(const std::uint8_t* codes, int v, int h) {
   }
 }
 
-// Half h of the tile (rows 8h..8h+7) against kTokens activation rows.
+// Scales of half a tile (8 rows), and its minima or the scales of columns 16..31.
+struct HalfParams {
+  __m256 scale;
+  __m256 second;
+};
+
+// A group's dot products with 32 codes: scale * dot of every row, before the activations' own scale.
+template <PackedFormat kFormat>
+inline __m256 scaled_dot(const std::uint8_t* weights, int h, const HalfParams& params, const std::int8_t* codes,
+                         const QuantizedGroup::Sums& sums) {
+  // What the integer dot must still be corrected by, times the sum of the activations' codes.
+  constexpr int kZero = kFormat == PackedFormat::kW4Sym ? -8 : (kFormat == PackedFormat::kW8Min ? 128 : 0);
+  __m256i low = _mm256_setzero_si256();   // columns 0..15
+  __m256i high = _mm256_setzero_si256();  // columns 16..31
+  if constexpr (kZero != 0) low = _mm256_set1_epi32(kZero * sums.all);
+  for (int v = 0; v < 4; ++v) {
+    low = _mm256_add_epi32(low, dot4<kFormat>(weights_at<kFormat>(weights, v, h), broadcast4(codes + 4 * v)));
+    high = _mm256_add_epi32(high, dot4<kFormat>(weights_at<kFormat>(weights, v + 4, h), broadcast4(codes + 16 + 4 * v)));
+  }
+  if constexpr (kFormat == PackedFormat::kW8Half) {
+    return _mm256_fmadd_ps(_mm256_cvtepi32_ps(high), params.second,
+                           _mm256_mul_ps(_mm256_cvtepi32_ps(low), params.scale));
+  } else {
+    return _mm256_mul_ps(_mm256_cvtepi32_ps(_mm256_add_epi32(low, high)), params.scale);
+  }
+}
+
+// Half h of the tile (rows 8h..8h+7) against kTokens activation rows. The compiler keeps the unpacked weights of a
+// group in registers across the tokens as far as they fit.
 template <PackedFormat kFormat, int kTokens>
 inline void half_tile(const PackedTile& tile, const QuantizedRows& x, std::int64_t token, int h, float* y,
                       std::int64_t ldy) {
-  // What the integer dot must still be corrected by, times the sum of the activations' codes.
-  constexpr int kZero = kFormat == PackedFormat::kW4Sym ? -8 : (kFormat == PackedFormat::kW8Min ? 128 : 0);
   __m256 acc[kTokens];
   for (int t = 0; t < kTokens; ++t) acc[t] = _mm256_setzero_ps();
   for (std::int64_t g = 0; g < tile.n_groups; ++g) {
     const std::uint8_t* codes = tile.codes + g * code_bytes(kFormat);
-    const std::uint16_t* params = tile.params + g * param_count(kFormat);
-    __m256i low[kTokens];   // columns 0..15
-    __m256i high[kTokens];  // columns 16..31
-    for (int t = 0; t < kTokens; ++t) {
-      low[t] = high[t] = _mm256_setzero_si256();
-      if constexpr (kZero != 0) low[t] = _mm256_set1_epi32(kZero * x.code_sums[(token + t) * x.n_groups + g].all);
-    }
-    for (int v = 0; v < 4; ++v) {
-      const __m256i w_low = weights_at<kFormat>(codes, v, h);
-      const __m256i w_high = weights_at<kFormat>(codes, v + 4, h);
-      for (int t = 0; t < kTokens; ++t) {
-        const std::int8_t* four = x.codes + ((token + t) * x.n_groups + g) * kGroupCols + 4 * v;
-        low[t] = _mm256_add_epi32(low[t], dot4<kFormat>(w_low, broadcast4(four)));
-        high[t] = _mm256_add_epi32(high[t], dot4<kFormat>(w_high, broadcast4(four + 16)));
-      }
-    }
-    const __m256 scale = load_halves(params + 8 * h);
-    __m256 second = _mm256_setzero_ps();  // the minimum, or the scale of columns 16..31
-    if constexpr (param_count(kFormat) > kTileRows) second = load_halves(params + kTileRows + 8 * h);
+    const std::uint16_t* halves = tile.params + g * param_count(kFormat) + 8 * h;
+    HalfParams params = {load_halves(halves), _mm256_setzero_ps()};
+    if constexpr (param_count(kFormat) > kTileRows) params.second = load_halves(halves + kTileRows);
     for (int t = 0; t < kTokens; ++t) {
       const std::int64_t at = (token + t) * x.n_groups + g;
-      const __m256 x_scale = _mm256_set1_ps(x.scales[at]);
-      if constexpr (kFormat == PackedFormat::kW8Half) {
-        acc[t] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(low[t]), _mm256_mul_ps(scale, x_scale), acc[t]);
-        acc[t] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(high[t]), _mm256_mul_ps(second, x_scale), acc[t]);
-      } else {
-        const __m256 dot = _mm256_cvtepi32_ps(_mm256_add_epi32(low[t], high[t]));
-        acc[t] = _mm256_fmadd_ps(dot, _mm256_mul_ps(scale, x_scale), acc[t]);
+      const QuantizedGroup& group = x.groups[at];
+      __m256 dot = scaled_dot<kFormat>(codes, h, params, x.codes + at * kGroupCols, group.code_sums);
+      if (__builtin_expect(group.has_residual != 0, 0)) {
+        const __m256 rest = scaled_dot<kFormat>(codes, h, params, x.residuals + at * kGroupCols, group.residual_sums);
+        dot = _mm256_fmadd_ps(rest, _mm256_set1_ps(1 / kResidualSteps), dot);
       }
-      if constexpr (packed_has_min(kFormat)) acc[t] = _mm256_fmadd_ps(second, _mm256_set1_ps(x.sums[at]), acc[t]);
+      acc[t] = _mm256_fmadd_ps(dot, _mm256_set1_ps(group.scale), acc[t]);
+      if constexpr (packed_has_min(kFormat)) {
+        acc[t] = _mm256_fmadd_ps(params.second, _mm256_set1_ps(group.sum), acc[t]);
+      }
     }
   }
   for (int t = 0; t < kTokens; ++t) _mm256_storeu_ps(y + (token + t) * ldy + 8 * h, acc[t]);
@@ -115,25 +126,41 @@ void tile(const PackedTile& tile, const QuantizedRows& x, std::int64_t begin, st
   }
 }
 
+inline QuantizedGroup::Sums store_codes(const __m256i q[4], std::int8_t* codes) {
+  // The two packs interleave 128-bit halves; the permutation puts the 32-bit groups back in order.
+  const __m256i packed = _mm256_packs_epi16(_mm256_packs_epi32(q[0], q[1]), _mm256_packs_epi32(q[2], q[3]));
+  const __m256i ordered = _mm256_permutevar8x32_epi32(packed, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(codes), ordered);
+  const std::int32_t low = isum((VecI)_mm256_add_epi32(q[0], q[1]));
+  return {low + isum((VecI)_mm256_add_epi32(q[2], q[3])), low};
+}
+
 void quantize_row(const float* x, const QuantizedRows& out) {
   const __m256 sign = _mm256_set1_ps(-0.0F);
   for (std::int64_t g = 0; g < out.n_groups; ++g) {
     __m256 v[4];
     __m256 largest8 = _mm256_setzero_ps();
+    __m256 energy8 = _mm256_setzero_ps();
     for (int i = 0; i < 4; ++i) {
       v[i] = _mm256_loadu_ps(x + g * kGroupCols + 8 * i);
       largest8 = _mm256_max_ps(largest8, _mm256_andnot_ps(sign, v[i]));
+      energy8 = _mm256_fmadd_ps(v[i], v[i], energy8);
     }
     const float largest = hmax((Vec)largest8);
+    const bool outlier = has_outlier(largest, hsum((Vec)energy8));
     const __m256 inverse = _mm256_set1_ps(largest > 0 ? 127.0F / largest : 0.0F);
+    const __m256 more = _mm256_set1_ps(kResidualSteps);
     __m256i q[4];
-    for (int i = 0; i < 4; ++i) q[i] = _mm256_cvtps_epi32(_mm256_mul_ps(v[i], inverse));
-    // The two packs interleave 128-bit halves; the permutation puts the 32-bit groups back in order.
-    const __m256i packed = _mm256_packs_epi16(_mm256_packs_epi32(q[0], q[1]), _mm256_packs_epi32(q[2], q[3]));
-    const __m256i ordered = _mm256_permutevar8x32_epi32(packed, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(out.codes + g * kGroupCols), ordered);
-    store_group(out, g, largest / 127.0F, isum((VecI)_mm256_add_epi32(q[0], q[1])),
-                isum((VecI)_mm256_add_epi32(q[2], q[3])));
+    __m256i r[4];
+    for (int i = 0; i < 4; ++i) {
+      const __m256 steps = _mm256_mul_ps(v[i], inverse);
+      q[i] = _mm256_cvtps_epi32(steps);
+      r[i] = _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_sub_ps(steps, _mm256_cvtepi32_ps(q[i])), more));
+    }
+    const auto sums = store_codes(q, out.codes + g * kGroupCols);
+    QuantizedGroup::Sums residual_sums{};
+    if (outlier) residual_sums = store_codes(r, out.residuals + g * kGroupCols);
+    out.groups[g] = make_group(largest / 127.0F, sums, residual_sums, outlier);
   }
 }
 

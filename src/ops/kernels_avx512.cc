@@ -44,11 +44,35 @@ inline __m512 load_halves(const std::uint16_t* p) {
   return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
 }
 
+// A group's dot products with 32 codes: scale * dot of every row, before the activations' own scale.
+template <PackedFormat kFormat>
+inline __m512 scaled_dot(const __m512i w[8], __m512 scale, __m512 second, const std::int8_t* codes,
+                         const QuantizedGroup::Sums& sums) {
+  constexpr int kZero = packed_zero(kFormat);
+  // Two chains, columns 0..15 and 16..31: vpdpbusd has a latency of several cycles.
+  __m512i low = _mm512_setzero_si512();
+  __m512i high = _mm512_setzero_si512();
+  if constexpr (kFormat == PackedFormat::kW8Half) {
+    low = _mm512_set1_epi32(-kZero * sums.low);
+    high = _mm512_set1_epi32(-kZero * (sums.all - sums.low));
+  } else if constexpr (kZero != 0) {
+    low = _mm512_set1_epi32(-kZero * sums.all);
+  }
+  for (int v = 0; v < 4; ++v) {
+    low = _mm512_dpbusd_epi32(low, w[v], broadcast4(codes + 4 * v));
+    high = _mm512_dpbusd_epi32(high, w[4 + v], broadcast4(codes + 16 + 4 * v));
+  }
+  if constexpr (kFormat == PackedFormat::kW8Half) {
+    return _mm512_fmadd_ps(_mm512_cvtepi32_ps(high), second, _mm512_mul_ps(_mm512_cvtepi32_ps(low), scale));
+  } else {
+    return _mm512_mul_ps(_mm512_cvtepi32_ps(_mm512_add_epi32(low, high)), scale);
+  }
+}
+
 // kTokens activation rows against one tile; their accumulators and the group's weights fit the 32 registers.
 template <PackedFormat kFormat, int kTokens>
 inline void tile_block(const PackedTile& tile, const QuantizedRows& x, std::int64_t token, float* y,
                        std::int64_t ldy) {
-  constexpr int kZero = packed_zero(kFormat);
   __m512 acc[kTokens];
   for (int t = 0; t < kTokens; ++t) acc[t] = _mm512_setzero_ps();
   for (std::int64_t g = 0; g < tile.n_groups; ++g) {
@@ -61,29 +85,15 @@ inline void tile_block(const PackedTile& tile, const QuantizedRows& x, std::int6
 #pragma GCC unroll 16
     for (int t = 0; t < kTokens; ++t) {
       const std::int64_t at = (token + t) * x.n_groups + g;
-      const std::int8_t* codes = x.codes + at * kGroupCols;
-      // Two chains, columns 0..15 and 16..31: vpdpbusd has a latency of several cycles.
-      __m512i low = _mm512_setzero_si512();
-      __m512i high = _mm512_setzero_si512();
-      if constexpr (kFormat == PackedFormat::kW8Half) {
-        low = _mm512_set1_epi32(-kZero * x.code_sums[at].low);
-        high = _mm512_set1_epi32(-kZero * (x.code_sums[at].all - x.code_sums[at].low));
-      } else if constexpr (kZero != 0) {
-        low = _mm512_set1_epi32(-kZero * x.code_sums[at].all);
+      const QuantizedGroup& group = x.groups[at];
+      __m512 dot = scaled_dot<kFormat>(w, scale, second, x.codes + at * kGroupCols, group.code_sums);
+      // A token's groups with residuals are the same for every tile, so this branch is learnt.
+      if (__builtin_expect(group.has_residual != 0, 0)) {
+        const __m512 rest = scaled_dot<kFormat>(w, scale, second, x.residuals + at * kGroupCols, group.residual_sums);
+        dot = _mm512_fmadd_ps(rest, _mm512_set1_ps(1 / kResidualSteps), dot);
       }
-      for (int v = 0; v < 4; ++v) {
-        low = _mm512_dpbusd_epi32(low, w[v], broadcast4(codes + 4 * v));
-        high = _mm512_dpbusd_epi32(high, w[4 + v], broadcast4(codes + 16 + 4 * v));
-      }
-      const __m512 x_scale = _mm512_set1_ps(x.scales[at]);
-      if constexpr (kFormat == PackedFormat::kW8Half) {
-        acc[t] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(low), _mm512_mul_ps(scale, x_scale), acc[t]);
-        acc[t] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(high), _mm512_mul_ps(second, x_scale), acc[t]);
-      } else {
-        const __m512 dot = _mm512_cvtepi32_ps(_mm512_add_epi32(low, high));
-        acc[t] = _mm512_fmadd_ps(dot, _mm512_mul_ps(scale, x_scale), acc[t]);
-      }
-      if constexpr (packed_has_min(kFormat)) acc[t] = _mm512_fmadd_ps(second, _mm512_set1_ps(x.sums[at]), acc[t]);
+      acc[t] = _mm512_fmadd_ps(dot, _mm512_set1_ps(group.scale), acc[t]);
+      if constexpr (packed_has_min(kFormat)) acc[t] = _mm512_fmadd_ps(second, _mm512_set1_ps(group.sum), acc[t]);
     }
   }
   for (int t = 0; t < kTokens; ++t) _mm512_storeu_ps(y + (token + t) * ldy, acc[t]);
@@ -98,18 +108,34 @@ void tile(const PackedTile& tile, const QuantizedRows& x, std::int64_t begin, st
   for (; t < end; ++t) tile_block<kFormat, 1>(tile, x, t, y, ldy);
 }
 
+inline QuantizedGroup::Sums store_codes(__m512i a, __m512i b, std::int8_t* codes) {
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(codes), _mm512_cvtsepi32_epi8(a));
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(codes + 16), _mm512_cvtsepi32_epi8(b));
+  const std::int32_t low = _mm512_reduce_add_epi32(a);
+  return {low + _mm512_reduce_add_epi32(b), low};
+}
+
 void quantize_row(const float* x, const QuantizedRows& out) {
   for (std::int64_t g = 0; g < out.n_groups; ++g) {
     const __m512 a = _mm512_loadu_ps(x + g * kGroupCols);
     const __m512 b = _mm512_loadu_ps(x + g * kGroupCols + 16);
     const float largest = _mm512_reduce_max_ps(_mm512_max_ps(_mm512_abs_ps(a), _mm512_abs_ps(b)));
+    const float energy = _mm512_reduce_add_ps(_mm512_fmadd_ps(a, a, _mm512_mul_ps(b, b)));
     const __m512 inverse = _mm512_set1_ps(largest > 0 ? 127.0F / largest : 0.0F);
-    const __m512i qa = _mm512_cvtps_epi32(_mm512_mul_ps(a, inverse));
-    const __m512i qb = _mm512_cvtps_epi32(_mm512_mul_ps(b, inverse));
-    auto* codes = reinterpret_cast<__m128i*>(out.codes + g * kGroupCols);
-    _mm_storeu_si128(codes, _mm512_cvtsepi32_epi8(qa));
-    _mm_storeu_si128(codes + 1, _mm512_cvtsepi32_epi8(qb));
-    store_group(out, g, largest / 127.0F, _mm512_reduce_add_epi32(qa), _mm512_reduce_add_epi32(qb));
+    const __m512 steps_a = _mm512_mul_ps(a, inverse);
+    const __m512 steps_b = _mm512_mul_ps(b, inverse);
+    const __m512i qa = _mm512_cvtps_epi32(steps_a);
+    const __m512i qb = _mm512_cvtps_epi32(steps_b);
+    const auto sums = store_codes(qa, qb, out.codes + g * kGroupCols);
+    QuantizedGroup::Sums residual_sums{};
+    const bool outlier = has_outlier(largest, energy);
+    if (outlier) {
+      const __m512 more = _mm512_set1_ps(kResidualSteps);
+      const __m512i ra = _mm512_cvtps_epi32(_mm512_mul_ps(_mm512_sub_ps(steps_a, _mm512_cvtepi32_ps(qa)), more));
+      const __m512i rb = _mm512_cvtps_epi32(_mm512_mul_ps(_mm512_sub_ps(steps_b, _mm512_cvtepi32_ps(qb)), more));
+      residual_sums = store_codes(ra, rb, out.residuals + g * kGroupCols);
+    }
+    out.groups[g] = make_group(largest / 127.0F, sums, residual_sums, outlier);
   }
 }
 

@@ -22,12 +22,6 @@ struct FromF16 {
   }
 };
 
-inline int8x16_t broadcast4(const std::int8_t* p) {
-  std::int32_t four;
-  __builtin_memcpy(&four, p, 4);
-  return vreinterpretq_s8_s32(vdupq_n_s32(four));
-}
-
 inline float32x4_t load_halves(const std::uint16_t* p) {
   return vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(p)));
 }
@@ -44,6 +38,35 @@ inline int8x16_t weights_at(const std::uint8_t* codes, int v, int h) {
   }
 }
 
+// Scales of a quarter tile (4 rows), and its minima or the scales of columns 16..31.
+struct QuarterParams {
+  float32x4_t scale;
+  float32x4_t second;
+};
+
+// A group's dot products with 32 codes: scale * dot of every row, before the activations' own scale.
+template <PackedFormat kFormat>
+inline float32x4_t scaled_dot(const int8x16_t w[8], const QuarterParams& params, const std::int8_t* codes,
+                              const QuantizedGroup::Sums& sums) {
+  int32x4_t low = vdupq_n_s32(kFormat == PackedFormat::kW8Min ? 128 * sums.all : 0);  // columns 0..15
+  int32x4_t high = vdupq_n_s32(0);                                                    // columns 16..31
+  const int8x16_t x_low = vld1q_s8(codes);
+  const int8x16_t x_high = vld1q_s8(codes + 16);
+  low = vdotq_laneq_s32(low, w[0], x_low, 0);
+  high = vdotq_laneq_s32(high, w[4], x_high, 0);
+  low = vdotq_laneq_s32(low, w[1], x_low, 1);
+  high = vdotq_laneq_s32(high, w[5], x_high, 1);
+  low = vdotq_laneq_s32(low, w[2], x_low, 2);
+  high = vdotq_laneq_s32(high, w[6], x_high, 2);
+  low = vdotq_laneq_s32(low, w[3], x_low, 3);
+  high = vdotq_laneq_s32(high, w[7], x_high, 3);
+  if constexpr (kFormat == PackedFormat::kW8Half) {
+    return vfmaq_f32(vmulq_f32(vcvtq_f32_s32(low), params.scale), vcvtq_f32_s32(high), params.second);
+  } else {
+    return vmulq_f32(vcvtq_f32_s32(vaddq_s32(low, high)), params.scale);
+  }
+}
+
 // One quarter of the tile (rows 4h..4h+3) against kTokens activation rows.
 template <PackedFormat kFormat, int kTokens>
 inline void quarter_tile(const PackedTile& tile, const QuantizedRows& x, std::int64_t token, int h, float* y,
@@ -51,36 +74,21 @@ inline void quarter_tile(const PackedTile& tile, const QuantizedRows& x, std::in
   float32x4_t acc[kTokens];
   for (int t = 0; t < kTokens; ++t) acc[t] = vdupq_n_f32(0.0F);
   for (std::int64_t g = 0; g < tile.n_groups; ++g) {
-    const std::uint8_t* codes = tile.codes + g * code_bytes(kFormat);
-    const std::uint16_t* params = tile.params + g * param_count(kFormat);
-    int32x4_t low[kTokens];   // columns 0..15
-    int32x4_t high[kTokens];  // columns 16..31
-    for (int t = 0; t < kTokens; ++t) low[t] = high[t] = vdupq_n_s32(0);
-    for (int v = 0; v < 4; ++v) {
-      const int8x16_t w_low = weights_at<kFormat>(codes, v, h);
-      const int8x16_t w_high = weights_at<kFormat>(codes, v + 4, h);
-      for (int t = 0; t < kTokens; ++t) {
-        const std::int8_t* four = x.codes + ((token + t) * x.n_groups + g) * kGroupCols + 4 * v;
-        low[t] = vdotq_s32(low[t], w_low, broadcast4(four));
-        high[t] = vdotq_s32(high[t], w_high, broadcast4(four + 16));
-      }
-    }
-    const float32x4_t scale = load_halves(params + 4 * h);
+    const std::uint16_t* halves = tile.params + g * param_count(kFormat) + 4 * h;
+    QuarterParams params = {load_halves(halves), vdupq_n_f32(0.0F)};
+    if constexpr (param_count(kFormat) > kTileRows) params.second = load_halves(halves + kTileRows);
+    int8x16_t w[8];
+    for (int v = 0; v < 8; ++v) w[v] = weights_at<kFormat>(tile.codes + g * code_bytes(kFormat), v, h);
     for (int t = 0; t < kTokens; ++t) {
       const std::int64_t at = (token + t) * x.n_groups + g;
-      const float x_scale = x.scales[at];
-      if constexpr (kFormat == PackedFormat::kW8Half) {
-        const float32x4_t scale_high = load_halves(params + kTileRows + 4 * h);
-        acc[t] = vfmaq_f32(acc[t], vcvtq_f32_s32(low[t]), vmulq_n_f32(scale, x_scale));
-        acc[t] = vfmaq_f32(acc[t], vcvtq_f32_s32(high[t]), vmulq_n_f32(scale_high, x_scale));
-      } else {
-        int32x4_t dot = vaddq_s32(low[t], high[t]);
-        if constexpr (kFormat == PackedFormat::kW8Min) dot = vaddq_s32(dot, vdupq_n_s32(128 * x.code_sums[at].all));
-        acc[t] = vfmaq_f32(acc[t], vcvtq_f32_s32(dot), vmulq_n_f32(scale, x_scale));
+      const QuantizedGroup& group = x.groups[at];
+      float32x4_t dot = scaled_dot<kFormat>(w, params, x.codes + at * kGroupCols, group.code_sums);
+      if (__builtin_expect(group.has_residual != 0, 0)) {
+        const auto rest = scaled_dot<kFormat>(w, params, x.residuals + at * kGroupCols, group.residual_sums);
+        dot = vfmaq_n_f32(dot, rest, 1 / kResidualSteps);
       }
-      if constexpr (packed_has_min(kFormat)) {
-        acc[t] = vfmaq_n_f32(acc[t], load_halves(params + kTileRows + 4 * h), x.sums[at]);
-      }
+      acc[t] = vfmaq_n_f32(acc[t], dot, group.scale);
+      if constexpr (packed_has_min(kFormat)) acc[t] = vfmaq_n_f32(acc[t], params.second, group.sum);
     }
   }
   for (int t = 0; t < kTokens; ++t) vst1q_f32(y + (token + t) * ldy + 4 * h, acc[t]);
@@ -96,25 +104,38 @@ void tile(const PackedTile& tile, const QuantizedRows& x, std::int64_t begin, st
   }
 }
 
+inline QuantizedGroup::Sums store_codes(const int32x4_t q[8], std::int8_t* codes) {
+  for (int i = 0; i < 4; ++i) {
+    vst1_s8(codes + 8 * i, vqmovn_s16(vcombine_s16(vqmovn_s32(q[2 * i]), vqmovn_s32(q[2 * i + 1]))));
+  }
+  const std::int32_t low = vaddvq_s32(vaddq_s32(vaddq_s32(q[0], q[1]), vaddq_s32(q[2], q[3])));
+  return {low + vaddvq_s32(vaddq_s32(vaddq_s32(q[4], q[5]), vaddq_s32(q[6], q[7]))), low};
+}
+
 void quantize_row(const float* x, const QuantizedRows& out) {
   for (std::int64_t g = 0; g < out.n_groups; ++g) {
     const float* v = x + g * kGroupCols;
     float32x4_t largest4 = vdupq_n_f32(0.0F);
-    for (int i = 0; i < kGroupCols; i += 4) largest4 = vmaxq_f32(largest4, vabsq_f32(vld1q_f32(v + i)));
-    const float largest = vmaxvq_f32(largest4);
-    const float inverse = largest > 0 ? 127.0F / largest : 0.0F;
-    std::int32_t halves[2];
-    for (int half = 0; half < 2; ++half) {
-      int32x4_t total = vdupq_n_s32(0);
-      for (int i = 16 * half; i < 16 * half + 16; i += 8) {
-        const int32x4_t a = vcvtnq_s32_f32(vmulq_n_f32(vld1q_f32(v + i), inverse));
-        const int32x4_t b = vcvtnq_s32_f32(vmulq_n_f32(vld1q_f32(v + i + 4), inverse));
-        vst1_s8(out.codes + g * kGroupCols + i, vqmovn_s16(vcombine_s16(vqmovn_s32(a), vqmovn_s32(b))));
-        total = vaddq_s32(total, vaddq_s32(a, b));
-      }
-      halves[half] = vaddvq_s32(total);
+    float32x4_t energy4 = vdupq_n_f32(0.0F);
+    for (int i = 0; i < kGroupCols; i += 4) {
+      const float32x4_t part = vld1q_f32(v + i);
+      largest4 = vmaxq_f32(largest4, vabsq_f32(part));
+      energy4 = vfmaq_f32(energy4, part, part);
     }
-    store_group(out, g, largest / 127.0F, halves[0], halves[1]);
+    const float largest = vmaxvq_f32(largest4);
+    const bool outlier = has_outlier(largest, vaddvq_f32(energy4));
+    const float inverse = largest > 0 ? 127.0F / largest : 0.0F;
+    int32x4_t q[8];
+    int32x4_t r[8];
+    for (int i = 0; i < 8; ++i) {
+      const float32x4_t steps = vmulq_n_f32(vld1q_f32(v + 4 * i), inverse);
+      q[i] = vcvtnq_s32_f32(steps);
+      r[i] = vcvtnq_s32_f32(vmulq_n_f32(vsubq_f32(steps, vcvtq_f32_s32(q[i])), kResidualSteps));
+    }
+    const auto sums = store_codes(q, out.codes + g * kGroupCols);
+    QuantizedGroup::Sums residual_sums{};
+    if (outlier) residual_sums = store_codes(r, out.residuals + g * kGroupCols);
+    out.groups[g] = make_group(largest / 127.0F, sums, residual_sums, outlier);
   }
 }
 

@@ -13,13 +13,12 @@ constexpr std::int64_t kBlockBytes = 512 * 1024;
 QuantizedRows Compute::quantize(const float* x, std::int64_t ldx, std::int64_t n, std::int64_t n_tokens) {
   const std::int64_t n_groups = n / kGroupCols;
   const auto groups = static_cast<std::size_t>(n_groups * n_tokens);
-  if (scales_.size() < groups) {
+  if (groups_.size() < groups) {
     codes_.resize(groups * kGroupCols);
-    scales_.resize(groups);
-    sums_.resize(groups);
-    code_sums_.resize(groups);
+    residuals_.resize(groups * kGroupCols);
+    groups_.resize(groups);
   }
-  const QuantizedRows rows{codes_.data(), scales_.data(), sums_.data(), code_sums_.data(), n_groups};
+  const QuantizedRows rows{codes_.data(), residuals_.data(), groups_.data(), n_groups};
   for_tokens(n_tokens, [&](std::int64_t t) { kernels_->quantize_row(x + t * ldx, rows.row(t)); });
   return rows;
 }

@@ -85,9 +85,8 @@ class Compute {
   const Kernels* kernels_;
   ThreadPool* pool_;
   std::vector<std::int8_t> codes_;
-  std::vector<float> scales_;
-  std::vector<float> sums_;
-  std::vector<CodeSums> code_sums_;
+  std::vector<std::int8_t> residuals_;
+  std::vector<QuantizedGroup> groups_;
 };
 
 }  // namespace tq

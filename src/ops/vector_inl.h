@@ -55,11 +55,14 @@ inline Vec vexp(Vec x) {
   return (Vec)((VecI)p + exponent);
 }
 
-// The end of quantize_row for one group; low and high are the code sums of its halves.
-inline void store_group(const QuantizedRows& out, std::int64_t g, float scale, std::int32_t low, std::int32_t high) {
-  out.scales[g] = scale;
-  out.code_sums[g] = {low + high, low};
-  out.sums[g] = scale * static_cast<float>(low + high);
+// Whether a group gets residuals (kernels.h).
+inline bool has_outlier(float largest, float energy) { return 2 * largest * largest > energy; }
+
+// What every ISA's quantize_row ends a group with; without residuals their sums are zero.
+inline QuantizedGroup make_group(float scale, QuantizedGroup::Sums codes, QuantizedGroup::Sums residuals,
+                                 bool has_residual) {
+  const float sum = static_cast<float>(codes.all) + static_cast<float>(residuals.all) / kResidualSteps;
+  return {scale, scale * sum, codes, residuals, has_residual ? 1 : 0};
 }
 
 // The last n < kWidth values of a row, the other lanes filled.

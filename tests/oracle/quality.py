@@ -30,8 +30,8 @@ class Quality:
         self.reference = np.concatenate(list(self._run("f16", "f16", 0)))
 
     def _run(self, type_k, type_v, layer_adaptive):
-        return tq_eval.stream_logits(self.tokens, type_k, type_v, self.threads, chunk=CHUNK, n_ctx=N_TOKENS + 64,
-                                     layer_adaptive=layer_adaptive)
+        return tq_eval.stream_logits(self.tokens, type_k=type_k, type_v=type_v, threads=self.threads, chunk=CHUNK,
+                                     n_ctx=N_TOKENS + 64, layer_adaptive=layer_adaptive)
 
     def measure(self, type_k, type_v, layer_adaptive=0):
         distance, start = Divergence(), 0

@@ -6,21 +6,20 @@ import tempfile
 import numpy as np
 
 
-def _command(verb, type_k, type_v, threads, options):
-    words = [os.environ["TQ_EVAL"], verb, "--model", os.environ["TQ_MODEL"], "--type-k", type_k, "--type-v", type_v,
-             "--threads", str(threads)]
+def _command(verb, model, type_k, type_v, threads, options):
+    words = [os.environ["TQ_EVAL"], verb, "--model", str(model or os.environ["TQ_MODEL"]), "--type-k", type_k,
+             "--type-v", type_v, "--threads", str(threads)]
     for name, value in options.items():
         words += ["--" + name.replace("_", "-"), str(value)]
     return words
 
 
-
-def stream_logits(tokens, type_k="f16", type_v="f16", threads=2, rows=64, **options):
+def stream_logits(tokens, model=None, type_k="f16", type_v="f16", threads=2, rows=64, **options):
     """Yields logits [<= rows, n_vocab], positions in order. options: n_ctx, chunk, layer_adaptive."""
     with tempfile.TemporaryFile() as source, tempfile.TemporaryFile() as errors:
         source.write(np.asarray(tokens, np.int32).tobytes())
         source.seek(0)
-        process = subprocess.Popen(_command("logits", type_k, type_v, threads, options), stdin=source,
+        process = subprocess.Popen(_command("logits", model, type_k, type_v, threads, options), stdin=source,
                                    stdout=subprocess.PIPE, stderr=errors, bufsize=1 << 20)
         with process:
             header = process.stdout.read(4)
@@ -40,9 +39,9 @@ def logits(tokens, **options):
     return np.concatenate(list(stream_logits(tokens, **options)))
 
 
-def greedy(prompt, n, type_k="f16", type_v="f16", threads=2, **options):
+def greedy(prompt, n, model=None, type_k="f16", type_v="f16", threads=2, **options):
     """n greedy tokens after prompt, and the logits [n, n_vocab] each was chosen from."""
-    run = subprocess.run(_command("greedy", type_k, type_v, threads, {"count": n, **options}), capture_output=True,
+    run = subprocess.run(_command("greedy", model, type_k, type_v, threads, {"count": n, **options}), capture_output=True,
                          input=np.asarray(prompt, np.int32).tobytes())
     assert run.returncode == 0, run.stderr.decode()
     n_vocab = int(np.frombuffer(run.stdout[:4], np.int32)[0])
