@@ -137,8 +137,7 @@ Expected<ModelConfig> read_config(const GgufFile& file, std::string_view archite
   if (reader.get_or("expert_count", 0, kMaxWidth, 0) > 0) {
     reader.fail(ErrorCode::kUnsupported, "mixture-of-experts models are not supported yet.");
   }
-  c.attention_scale = static_cast<float>(
-      reader.get_float_or("attention.scale", 1.0 / std::sqrt(static_cast<double>(c.head_dim))));
+  c.attention_scale = static_cast<float>(1.0 / std::sqrt(static_cast<double>(c.head_dim)));
   c.rope = read_rope(reader, c);
   const TensorView* embedding = file.find_tensor("token_embd.weight");
   if (embedding != nullptr) c.n_vocab = static_cast<int>(std::min<std::int64_t>(embedding->shape[1], kMaxWidth * 4));
