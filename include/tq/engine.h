@@ -17,7 +17,7 @@
 namespace tq {
 
 struct EngineOptions {
-  std::string model_path;          // a GGUF file
+  std::string model_path = {};     // a GGUF file
   std::int64_t n_ctx = 0;          // tokens a session can hold; 0: the model's own context length
   KvType type_k = KvType::kTurbo4;
   KvType type_v = KvType::kTurbo4;

@@ -76,9 +76,13 @@ class GgufWriter {
   // A tensor with `size` bytes of data, each `fill`, behind the data written so far.
   GgufWriter& tensor(std::string_view name, const std::vector<std::uint64_t>& shape, GgmlType type,
                      std::size_t size, int fill) {
+    return tensor(name, shape, type, Bytes().fill(size, fill));
+  }
+  GgufWriter& tensor(std::string_view name, const std::vector<std::uint64_t>& shape, GgmlType type,
+                     const Bytes& data) {
     data_.pad(alignment);
     info(name, shape, type, data_.size());
-    data_.fill(size, fill);
+    data_.append(data);
     return *this;
   }
 

@@ -1,0 +1,45 @@
+// A model of a few kilobytes with random weights, as a GGUF file's contents, whole or with one thing wrong.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "../gguf/gguf_writer.h"
+
+namespace tq {
+
+struct TinyModel {
+  std::string architecture = "llama";
+  int n_layers = 2;
+  int n_embd = 64;
+  int n_heads = 4;
+  int n_kv_heads = 2;
+  int n_ff = 96;
+  int n_vocab = 300;
+  int n_ctx = 1200;
+  GgmlType weight_type = GgmlType::kF32;  // or kQ8_0
+  bool tied = true;
+
+  // Leaves a metadata key or a tensor of this name out.
+  std::string without = {};
+  // Called before a tensor's shape is written, to spoil it.
+  std::function<void(const std::string& name, std::vector<std::uint64_t>& shape)> reshape = {};
+
+  std::vector<std::byte> bytes() const;
+};
+
+// A file in the tests' temporary folder, removed with the object.
+class TempFile {
+ public:
+  explicit TempFile(const std::vector<std::byte>& bytes);
+  TempFile(const TempFile&) = delete;
+  TempFile& operator=(const TempFile&) = delete;
+  ~TempFile();
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+};
+
+}  // namespace tq
