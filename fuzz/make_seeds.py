@@ -1,0 +1,135 @@
+#!/usr/bin/env python3
+"""Makes the seeds of the fuzzers, corpus/<target>/*: small files that between them reach every branch worth reaching.
+
+  .venv/bin/python fuzz/make_seeds.py
+
+The files are committed, so that fuzzing needs no Python; run this after a change here. The bytes do not depend on the machine.
+"""
+import pathlib
+import struct
+import tempfile
+
+import gguf
+import numpy as np
+
+CORPUS = pathlib.Path(__file__).resolve().parent / "corpus"
+Type = gguf.GGMLQuantizationType
+TYPES = [Type.F32, Type.F16, Type.BF16, Type.Q4_0, Type.Q4_1, Type.Q5_0, Type.Q5_1, Type.Q8_0, Type.Q4_K, Type.Q5_K, Type.Q6_K]
+
+
+def write(metadata, tensors=(), arch="llama", **options):
+    """The bytes of a file that gguf writes; tensors: (name, array, type)."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder) / "seed.gguf"
+        writer = gguf.GGUFWriter(str(path), arch, **options)
+        metadata(writer)
+        for name, data, qtype in tensors:
+            writer.add_tensor(name, data, raw_dtype=qtype)
+        writer.write_header_to_file()
+        writer.write_kv_data_to_file()
+        if tensors:
+            writer.write_tensors_to_file()
+        writer.close()
+        return path.read_bytes()
+
+
+def nothing(_writer):
+    pass
+
+
+def value_types(writer):
+    for name in ("uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64"):
+        getattr(writer, f"add_{name}")(f"t.{name}", 7)
+    writer.add_float32("t.float32", 0.5)
+    writer.add_float64("t.float64", 0.5)
+    writer.add_bool("t.bool", True)
+    writer.add_string("t.string", "\u00e9\n")
+    writer.add_array("t.ints", [1, -2])
+    writer.add_array("t.floats", [0.5, 1.5])
+    writer.add_array("t.bools", [True, False])
+    writer.add_array("t.strings", ["a", "", "bc"])
+
+
+def vocabulary(writer):
+    writer.add_tokenizer_model("gpt2")
+    writer.add_tokenizer_pre("smollm")
+    writer.add_token_list(["<|endoftext|>", "<|im_end|>", "H", "e", "l", "o", "\u0120", "w", "1", "He", "ll", "Hell", "<0x0A>"])
+    writer.add_token_types([3, 3, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 6])
+    writer.add_token_merges(["H e", "l l", "He ll"])
+    writer.add_uint32("tokenizer.ggml.bos_token_id", 0)
+    writer.add_uint32("tokenizer.ggml.eos_token_id", 1)
+    writer.add_bool("tokenizer.ggml.add_bos_token", False)
+    writer.add_chat_template("{{ messages[0].content }}")
+
+
+def hyperparameters(writer):
+    writer.add_block_count(1)
+    writer.add_context_length(64)
+    writer.add_embedding_length(32)
+    writer.add_feed_forward_length(32)
+    writer.add_head_count(2)
+    writer.add_head_count_kv(1)
+    writer.add_layer_norm_rms_eps(1e-5)
+    writer.add_rope_freq_base(10000.0)
+
+
+def block(qtype):
+    return np.full((1, gguf.GGML_QUANT_SIZES[qtype][1]), 0x3c, np.uint8)
+
+
+def key(name, value_type, value):
+    return struct.pack("<Q", len(name)) + name + struct.pack("<I", value_type) + value
+
+
+def file(n_tensors, n_metadata, rest, version=3):
+    return b"GGUF" + struct.pack("<IQQ", version, n_tensors, n_metadata) + rest
+
+
+def tensor(name, offset, shape=(32,), qtype=Type.I8):
+    return (struct.pack("<Q", len(name)) + name + struct.pack("<I", len(shape)) + struct.pack(f"<{len(shape)}Q", *shape) +
+            struct.pack("<IQ", qtype, offset))
+
+
+def gguf_seeds():
+    types = write(value_types, [(t.name, block(t), t) for t in TYPES])
+    vocab = write(vocabulary)
+    model = write(hyperparameters, [("token_embd.weight", np.ones((2, 32), np.float32), None),
+                                    ("output_norm.weight", np.ones(32, np.float32), None)])
+    small = [(name, np.ones(3, np.float32), None) for name in ("a", "b")]
+    return {
+        "types": types,
+        "vocabulary": vocab,
+        "model": model,
+        "version2": vocab[:4] + struct.pack("<I", 2) + vocab[8:],
+        "version1": vocab[:4] + struct.pack("<I", 1) + vocab[8:],
+        "big_endian": write(nothing, endianess=gguf.GGUFEndian.BIG),
+        "empty_lists": file(0, 0, b""),
+        "cut_in_header": vocab[:len(vocab) // 2],
+        "cut_in_data": model[:-40],
+        "alignment_64": write(lambda w: w.add_custom_alignment(64), small),
+        "alignment_4": write(lambda w: w.add_custom_alignment(4), small),
+        "alignment_12": file(0, 1, key(b"general.alignment", 4, struct.pack("<I", 12))),
+        "misaligned": file(2, 0, tensor(b"a", 0) + tensor(b"b", 33) + bytes(160)),
+        "overlap": file(2, 0, tensor(b"a", 0, (33,)) + tensor(b"b", 32) + bytes(160)),
+        "overflow": file(1, 0, tensor(b"a", 2**64 - 32, (2**31, 2**31)) + bytes(64)),
+        "nested_array": file(0, 1, key(b"k", 9, struct.pack("<IQIQ", 9, 1, 0, 0))),
+        "endless_array": file(0, 1, key(b"k", 9, struct.pack("<IQ", 8, 2**60))),
+        "endless_lists": file(2**60, 2**60, b""),
+        "duplicate_key": file(0, 2, key(b"k", 0, b"\1") * 2),
+        "safetensors": struct.pack("<Q", 2) + b'{"a":1}',
+    }
+
+
+def main():
+    for target, seeds in {"gguf": gguf_seeds()}.items():
+        folder = CORPUS / target
+        folder.mkdir(parents=True, exist_ok=True)
+        for old in folder.iterdir():
+            old.unlink()
+        for name, data in seeds.items():
+            (folder / name).write_bytes(data)
+        print(f"{target}: {len(seeds)} seeds, {sum(map(len, seeds.values()))} bytes")
+
+
+if __name__ == "__main__":
+    main()
