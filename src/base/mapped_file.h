@@ -21,6 +21,9 @@ class MappedFile {
 
   std::span<const std::byte> bytes() const { return {data_, size_}; }
 
+  // Gives the resident pages back; what is read again comes from the file.
+  void release_pages() const;
+
  private:
   MappedFile() = default;
 

@@ -69,6 +69,7 @@ Expected<void> EngineImpl::load_model() {
   auto model = Model::load(file_, pool_);
   if (!model) return model.error();
   model_ = std::move(*model);
+  file_.release_pages();
   info_ = make_info(file_, model_->config());
   if (tokenizer_.vocab_size() > info_.n_vocab) {
     return Error{ErrorCode::kBadFile, file_.path() + ": the tokenizer has " + std::to_string(tokenizer_.vocab_size()) +

@@ -54,6 +54,11 @@ class GgufFile {
   std::size_t file_size() const { return bytes_.size(); }
   const std::string& path() const { return path_; }
 
+  // After the weights were repacked, their file's pages need not stay in memory.
+  void release_pages() const {
+    if (map_) map_->release_pages();
+  }
+
   // Metadata in file order. Keys are unique, 1 to 65535 printable ASCII characters.
   std::span<const std::pair<std::string_view, GgufValue>> metadata() const { return metadata_; }
   const GgufValue* find(std::string_view key) const;  // nullptr when absent

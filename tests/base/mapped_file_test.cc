@@ -1,0 +1,69 @@
+#include "base/mapped_file.h"
+
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <string>
+
+namespace tq {
+namespace {
+
+class MappedFileTest : public ::testing::Test {
+ protected:
+  void SetUp() override { std::filesystem::create_directories(folder_); }
+  void TearDown() override { std::filesystem::remove_all(folder_); }
+
+  std::string write(const std::string& name, const std::string& content) {
+    const std::string path = folder_ + "/" + name;
+    std::ofstream(path, std::ios::binary) << content;
+    return path;
+  }
+
+  std::string folder_ = ::testing::TempDir() + "mapped_file_test";
+};
+
+std::string text_of(const MappedFile& file) {
+  return {reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size()};
+}
+
+TEST_F(MappedFileTest, GivesTheFilesBytes) {
+  auto file = MappedFile::open(write("a", "some bytes"));
+  ASSERT_TRUE(file);
+  EXPECT_EQ(text_of(*file), "some bytes");
+  file->release_pages();
+  EXPECT_EQ(text_of(*file), "some bytes") << "read again from the file";
+}
+
+TEST_F(MappedFileTest, Moves) {
+  auto first = MappedFile::open(write("a", "first"));
+  auto second = MappedFile::open(write("b", "second"));
+  ASSERT_TRUE(first && second);
+  MappedFile moved = std::move(*first);
+  EXPECT_EQ(text_of(moved), "first");
+  moved = std::move(*second);
+  EXPECT_EQ(text_of(moved), "second");
+}
+
+TEST_F(MappedFileTest, AnEmptyFileIsNoError) {
+  const auto file = MappedFile::open(write("empty", ""));
+  ASSERT_TRUE(file);
+  EXPECT_TRUE(file->bytes().empty());
+}
+
+TEST_F(MappedFileTest, ErrorsNameThePathAndTheReason) {
+  const auto missing = MappedFile::open(folder_ + "/missing");
+  ASSERT_FALSE(missing);
+  EXPECT_EQ(missing.error().code, ErrorCode::kIo);
+  EXPECT_NE(missing.error().message.find(folder_ + "/missing"), std::string::npos);
+  const auto folder = MappedFile::open(folder_);
+  ASSERT_FALSE(folder);
+  EXPECT_NE(folder.error().message.find("folder"), std::string::npos) << folder.error().message;
+  const auto device = MappedFile::open("/dev/null");
+  ASSERT_FALSE(device);
+  EXPECT_NE(device.error().message.find("regular"), std::string::npos) << device.error().message;
+}
+
+}  // namespace
+}  // namespace tq
