@@ -28,7 +28,7 @@ inline constexpr int kLayerAdaptiveModes = 8;
 const char* layer_adaptive_help(int mode);
 
 // The preset `mode` over uniform types. A preset raises the precision of some layers and never lowers one; it leaves
-// types that are not turbo alone, and models of fewer than 8 layers. Modes: docs/decisions/0006-layer-adaptive.md.
+// types that are not turbo alone, and models of fewer than 8 layers. docs/decisions/layer-adaptive.md lists them.
 Expected<CachePlan> make_cache_plan(int n_layers, KvType k, KvType v, int mode);
 
 }  // namespace tq
