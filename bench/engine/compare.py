@@ -93,7 +93,7 @@ def main():
             ours.setdefault(cache_type, []).append(run(command([options.program, "bench", "--json"], cache_type)))
         for cache_type in dict.fromkeys(other for _, other in pairs):
             theirs.setdefault(cache_type, []).append(
-                run(command([python, ROOT / "bench/engine/llama_cpp.py"], cache_type)))
+                run(command([python, ROOT / "bench/engine/peer.py"], cache_type)))
         print(f"round {round_number + 1} of {options.rounds}", file=sys.stderr, flush=True)
 
     mine, other = next(iter(ours.values()))[0], next(iter(theirs.values()))[0]
