@@ -27,24 +27,27 @@ Error to_error(const jinja::Failure& failure) {
     case jinja::FailureKind::kSyntax:
       return {ErrorCode::kBadFile, "the model's chat template" + where + ": " + failure.message + "."};
     case jinja::FailureKind::kRuntime:
-      return {ErrorCode::kBadArgument,
-              "the model's chat template" + where + " cannot render this conversation: " + failure.message + "."};
+      return {ErrorCode::kBadArgument, "the model's chat template" + where +
+                                           " cannot render this conversation: " + failure.message + "."};
     case jinja::FailureKind::kRaised:
-      return {ErrorCode::kBadArgument, "the model's chat template refuses this conversation: " + failure.message};
-    case jinja::FailureKind::kLimit: break;
+      return {ErrorCode::kBadArgument,
+              "the model's chat template refuses this conversation: " + failure.message};
+    case jinja::FailureKind::kLimit:
+      break;
   }
   return {ErrorCode::kUnsupported, "the model's chat template" + where + ": " + failure.message + "."};
 }
 
 // A role that no control token can be forged with.
 bool is_known_role(const Value& role) {
-  constexpr std::array<std::string_view, 11> kRoles = {
-      "system",   "user",    "assistant",   "tool",   "developer",    "function",
-      "ipython",  "model",   "observation", "critic", "tool_response"};
+  constexpr std::array<std::string_view, 11> kRoles = {"system",      "user",     "assistant",    "tool",
+                                                       "developer",   "function", "ipython",      "model",
+                                                       "observation", "critic",   "tool_response"};
   return role.is(Kind::kString) && std::find(kRoles.begin(), kRoles.end(), role.bytes()) != kRoles.end();
 }
 
-// The template builds control tokens such as <|user|> from roles, so the well-known ones count as its own text.
+// The template builds control tokens such as <|user|> from roles, so the well-known ones count as its own
+// text.
 void trust_known_roles(Arena& arena, const Value& messages) {
   if (!messages.is(Kind::kSequence)) return;
   for (const Value& message : messages.sequence().items) {

@@ -1,4 +1,5 @@
 """jinja2 as Hugging Face's apply_chat_template sets it up (transformers, utils/chat_template_utils.py)."""
+import copy
 import functools
 import json
 from datetime import datetime
@@ -70,7 +71,7 @@ compiled = functools.lru_cache(maxsize=None)(environment().from_string)
 def render(template, variables=None, **kwargs):
     """(text, None) or (None, the exception). Messages, tools and documents are always passed, as transformers does."""
     everything = {"messages": [], "tools": None, "documents": None, "add_generation_prompt": False, "bos_token": "",
-                  "eos_token": "", **kwargs, **(variables or {})}
+                  "eos_token": "", **kwargs, **copy.deepcopy(variables or {})}  # |indent can change a list
     try:
         return compiled(template).render(**everything), None
     except Exception as error:  # whatever a template can cause

@@ -2,8 +2,9 @@
 //
 //   render_main < requests > answers
 //
-// A request is a line of JSON: {"template", "variables", "add_generation_prompt", "bos_token", "eos_token"}, of which
-// only the first must be there. Its answer is a line of JSON: {"segments": [[text, is it plain?], ...]} or {"error"}.
+// A request is a line of JSON: {"template", "variables", "add_generation_prompt", "bos_token", "eos_token"},
+// of which only the first must be there. Its answer is a line of JSON: {"segments": [[text, is it plain?],
+// ...]} or {"error"}.
 #include <iostream>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -19,11 +20,12 @@ Json answer(const Json& request) {
   if (!parsed) return {{"error", parsed.error().message}};
   const std::string bos = request.value("bos_token", ""), eos = request.value("eos_token", "");
   const std::string variables = request.contains("variables") ? request["variables"].dump() : "";
-  const auto rendered = parsed->render({.messages = {},
-                                        .add_generation_prompt = request.value("add_generation_prompt", false),
-                                        .bos_token = bos,
-                                        .eos_token = eos,
-                                        .variables = variables});
+  const auto rendered =
+      parsed->render({.messages = {},
+                      .add_generation_prompt = request.value("add_generation_prompt", false),
+                      .bos_token = bos,
+                      .eos_token = eos,
+                      .variables = variables});
   if (!rendered) return {{"error", rendered.error().message}};
   Json segments = Json::array();
   for (const tq::TextSegment& segment : *rendered) {

@@ -22,14 +22,15 @@ struct Call {
   // Bound arguments as the type that the function needs.
   std::int64_t integer(std::size_t i, std::int64_t fallback) const;
   bool flag(std::size_t i, bool fallback) const { return has(i) ? truthy(args[i]) : fallback; }
-  const Text& text(std::size_t i) const;                        // fails when it is no string
+  const Text& text(std::size_t i) const;  // fails when it is no string
   const Text& self_text() const { return self_string().text(); }
   Value self_string() const { return self.is(Kind::kString) ? self : as_string(arena, self); }
 };
 
 struct Builtin {
   std::string_view name;
-  std::string_view parameters;  // "old new count?": names; "?" may be left out; "*" at the end: any others go to `rest`
+  std::string_view
+      parameters;  // "old new count?": names; "?" may be left out; "*" at the end: any others go to `rest`
   Value (*function)(Call& call);
 };
 
@@ -57,7 +58,7 @@ Value read_integer(std::string_view text, std::int64_t base);
 Value read_float(std::string_view text);
 
 // format.cc
-Value format_percent(Arena& arena, const Text& format, const Value& value);            // format % value
-Value format_braces(Interpreter& in, const Text& format, const CallArguments& values);  // format.format(...)
+Value format_percent(Arena& arena, const Text& format, const Value& value);          // format % value
+Value format_braces(Arena& arena, const Text& format, const CallArguments& values);  // format.format(...)
 
 }  // namespace tq::jinja

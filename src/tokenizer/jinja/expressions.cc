@@ -17,12 +17,18 @@ Value Interpreter::eval(const Expr& expr) try {
 Value Interpreter::eval_node(const Expr& expr) {
   const auto operand = [&](std::size_t i) { return eval(*expr.operands[i]); };
   switch (expr.kind) {
-    case ExprKind::kLiteral: return expr.literal;
-    case ExprKind::kName: return eval_name(expr);
-    case ExprKind::kList: return arena_.list(eval_all(expr.operands));
-    case ExprKind::kTuple: return arena_.tuple(eval_all(expr.operands));
-    case ExprKind::kDict: return eval_dict(expr);
-    case ExprKind::kUnary: return eval_unary(expr);
+    case ExprKind::kLiteral:
+      return expr.literal;
+    case ExprKind::kName:
+      return eval_name(expr);
+    case ExprKind::kList:
+      return arena_.list(eval_all(expr.operands));
+    case ExprKind::kTuple:
+      return arena_.tuple(eval_all(expr.operands));
+    case ExprKind::kDict:
+      return eval_dict(expr);
+    case ExprKind::kUnary:
+      return eval_unary(expr);
     case ExprKind::kBinary: {
       const Value left = operand(0);
       return binary(arena_, expr.name, left, operand(1));
@@ -35,20 +41,26 @@ Value Interpreter::eval_node(const Expr& expr) {
       const Value left = operand(0);
       return truthy(left) ? left : operand(1);
     }
-    case ExprKind::kConcat: return eval_concat(expr);
-    case ExprKind::kCompare: return eval_compare(expr);
-    case ExprKind::kInlineIf: return eval_inline_if(expr);
-    case ExprKind::kAttribute: return attribute(operand(0), expr.name);
+    case ExprKind::kConcat:
+      return eval_concat(expr);
+    case ExprKind::kCompare:
+      return eval_compare(expr);
+    case ExprKind::kInlineIf:
+      return eval_inline_if(expr);
+    case ExprKind::kAttribute:
+      return attribute(operand(0), expr.name);
     case ExprKind::kItem: {
       const Value object = operand(0);
       return item(object, operand(1));
     }
-    case ExprKind::kSlice: return eval_slice(expr);
+    case ExprKind::kSlice:
+      return eval_slice(expr);
     case ExprKind::kCall: {
       const Value callee = operand(0);
       return call(callee, eval_arguments(expr.arguments));
     }
-    case ExprKind::kFilter: return eval_filter(expr);
+    case ExprKind::kFilter:
+      return eval_filter(expr);
     case ExprKind::kTest: {
       const Value input = operand(0);
       return Value(test(expr.name, input, eval_arguments(expr.arguments)));
@@ -163,7 +175,8 @@ Value Interpreter::method(const Value& object, std::string_view name) {
     return Value(static_cast<const Callable*>(arena_.make(Callable{.builtin = builtin, .self = object})));
   }
   if (is_refused_method(object, name)) {
-    return arena_.undefined("a template may not use the method '" + std::string(name) + "' of a " + type_name(object));
+    return arena_.undefined("a template may not use the method '" + std::string(name) + "' of a " +
+                            type_name(object));
   }
   return Value::missing();
 }
@@ -187,8 +200,8 @@ Value Interpreter::item(const Value& object, const Value& key) {
   if (object.is(Kind::kDict)) {
     const Value* const found = Dict::is_key(key) ? object.dict().find(key) : nullptr;
     if (found != nullptr) return *found;
-  } else if (key.is_integral() && (object.is(Kind::kString) ||
-                                   (object.is(Kind::kSequence) && object.sequence().can_index()))) {
+  } else if (key.is_integral() &&
+             (object.is(Kind::kString) || (object.is(Kind::kSequence) && object.sequence().can_index()))) {
     const std::int64_t size = length(object);
     const std::int64_t at = key.integer() < 0 ? key.integer() + size : key.integer();
     if (at >= 0 && at < size && object.is(Kind::kSequence)) {

@@ -1,4 +1,5 @@
-// Filters of Jinja, and Hugging Face's own tojson. Those that take a sequence apart are in sequence_filters.cc.
+// Filters of Jinja, and Hugging Face's own tojson. Those that take a sequence apart are in
+// sequence_filters.cc.
 #include <algorithm>
 #include <array>
 #include <charconv>
@@ -22,7 +23,8 @@ Value absolute(Call& call) {
 
 Value attr(Call& call) {
   const std::string_view name = call.text(0).bytes();
-  if (!call.self.is(Kind::kDict) || find_method(call.self, name) != nullptr) return call.in.attribute(call.self, name);
+  if (!call.self.is(Kind::kDict) || find_method(call.self, name) != nullptr)
+    return call.in.attribute(call.self, name);
   return call.arena.undefined("a dict has no attribute '" + std::string(name.substr(0, 80)) + "'");
 }
 
@@ -36,7 +38,8 @@ Value title(Call& call) {
   const Value input = call.self_string();
   const std::string_view bytes = input.bytes();
   const auto ends_word = [](std::uint32_t code) {
-    return is_space(code) || (code < 0x80 && std::string_view("-({[<").find(static_cast<char>(code)) != std::string_view::npos);
+    return is_space(code) ||
+           (code < 0x80 && std::string_view("-({[<").find(static_cast<char>(code)) != std::string_view::npos);
   };
   TextBuilder out(call.arena);
   std::size_t begin = 0;
@@ -107,7 +110,8 @@ Value format(Call& call) {
 }
 
 Value indent(Call& call) {
-  const Text& text = call.self_text();
+  if (!call.self.is(Kind::kString)) fail("indent needs a string, not a " + type_name(call.self));
+  const Text& text = call.self.text();
   Value width = call.has(0) ? call.args[0] : Value(std::int64_t{4});
   if (!width.is(Kind::kString)) width = binary(call.arena, "*", call.arena.string(" "), width);
   const bool first = call.flag(1, false), blank = call.flag(2, false);
@@ -115,7 +119,8 @@ Value indent(Call& call) {
   if (first) out.add(width.text());
   // As in Jinja, the text's last line end is one line more.
   std::vector<Line> lines = split_lines(text.bytes());
-  if (lines.empty() || lines.back().end != lines.back().next) lines.push_back({text.size(), text.size(), text.size()});
+  if (lines.empty() || lines.back().end != lines.back().next)
+    lines.push_back({text.size(), text.size(), text.size()});
   call.arena.step(lines.size());
   for (std::size_t i = 0; i < lines.size(); ++i) {
     if (i > 0) out.add("\n");
@@ -127,8 +132,7 @@ Value indent(Call& call) {
 }
 
 Value join(Call& call) {
-  std::vector<Value> items = iterate(call.arena, call.self);
-  if (call.has(1)) items = pick_all(call.in, items, call.args[1]);
+  const std::vector<Value> items = pick_all(call.in, iterate(call.arena, call.self), call.args[1]);
   const Value separator = call.has(0) ? as_string(call.arena, call.args[0]) : call.arena.string("");
   return join_texts(call.arena, separator.text(), items);
 }
@@ -149,7 +153,8 @@ double round_half_even(double value, std::int64_t digits) {
     return std::isinf(scale) ? std::copysign(0.0, value) : std::nearbyint(value / scale) * scale;
   }
   std::array<char, 700> buffer{};  // 309 digits before the point
-  const auto end = std::to_chars(buffer.begin(), buffer.end(), value, std::chars_format::fixed, static_cast<int>(digits));
+  const auto end =
+      std::to_chars(buffer.begin(), buffer.end(), value, std::chars_format::fixed, static_cast<int>(digits));
   std::from_chars(buffer.begin(), end.ptr, value);
   return value;
 }
@@ -231,7 +236,8 @@ constexpr Builtin kFilters[] = {
 }  // namespace
 
 const Builtin* find_filter(std::string_view name) {
-  const auto* found = std::find_if(std::begin(kFilters), std::end(kFilters), [&](auto& f) { return f.name == name; });
+  const auto* found =
+      std::find_if(std::begin(kFilters), std::end(kFilters), [&](auto& f) { return f.name == name; });
   return found == std::end(kFilters) ? find_sequence_filter(name) : found;
 }
 

@@ -50,7 +50,9 @@ Value make_dict(Call& call) {
 
 Value make_namespace(Call& call) {
   Namespace* const ns = call.arena.make(Namespace());
-  for_each_pair(call, [&](const Value& key, const Value& value) { set_namespace_attribute(call.arena, *ns, key, value); });
+  for_each_pair(call, [&](const Value& key, const Value& value) {
+    set_namespace_attribute(call.arena, *ns, key, value);
+  });
   return Value(ns);
 }
 
@@ -64,7 +66,8 @@ Value strftime_now(Call& call) {
   localtime_r(&now, &local);
   char buffer[256];
   const std::string format(call.text(0).bytes());
-  return call.arena.string(std::string_view(buffer, std::strftime(buffer, sizeof buffer, format.c_str(), &local)));
+  return call.arena.string(
+      std::string_view(buffer, std::strftime(buffer, sizeof buffer, format.c_str(), &local)));
 }
 
 constexpr Builtin kFunctions[] = {
@@ -84,7 +87,8 @@ std::string_view take_word(std::string_view& words) {
 }  // namespace
 
 const Builtin* find_function(std::string_view name) {
-  const auto* found = std::find_if(std::begin(kFunctions), std::end(kFunctions), [&](auto& f) { return f.name == name; });
+  const auto* found =
+      std::find_if(std::begin(kFunctions), std::end(kFunctions), [&](auto& f) { return f.name == name; });
   return found == std::end(kFunctions) ? nullptr : found;
 }
 
@@ -120,7 +124,8 @@ Value call_builtin(Interpreter& in, const Builtin& builtin, const Value& self, C
     if (is_optional) name.remove_suffix(1);
     const bool is_positional = n_used < call.rest.positional.size();
     call.args.push_back(is_positional ? call.rest.positional[n_used++] : call.rest.take(name));
-    if (!is_optional && !call.has(call.args.size() - 1)) fail(what + " needs the argument '" + std::string(name) + "'");
+    if (!is_optional && !call.has(call.args.size() - 1))
+      fail(what + " needs the argument '" + std::string(name) + "'");
   }
   call.rest.positional.erase(call.rest.positional.begin(),
                              call.rest.positional.begin() + static_cast<std::ptrdiff_t>(n_used));

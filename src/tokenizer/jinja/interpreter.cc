@@ -7,7 +7,8 @@
 namespace tq::jinja {
 
 Value CallArguments::take(std::string_view name) {
-  const auto found = std::find_if(named.begin(), named.end(), [&](const auto& arg) { return arg.first == name; });
+  const auto found =
+      std::find_if(named.begin(), named.end(), [&](const auto& arg) { return arg.first == name; });
   if (found == named.end()) return Value::missing();
   const Value value = found->second;
   named.erase(found);
@@ -43,19 +44,37 @@ Interpreter::Flow Interpreter::run(const Statement& statement) try {
   arena_.step();
   const Arena::Depth depth(arena_);
   switch (statement.kind) {
-    case StatementKind::kData: out_->add(statement.text.text()); return Flow::kNext;
-    case StatementKind::kPrint: print(*out_, arena_, eval(*statement.expr)); return Flow::kNext;
-    case StatementKind::kIf: return run_if(statement);
-    case StatementKind::kFor: return run_for(statement, eval(*statement.expr), scope_, 0);
-    case StatementKind::kSet: assign(*statement.target, eval(*statement.expr), *scope_); return Flow::kNext;
-    case StatementKind::kSetBlock: return run_set_block(statement);
-    case StatementKind::kMacro: scope_->set(statement.name, make_macro(statement)); return Flow::kNext;
-    case StatementKind::kCall: run_call_block(statement); return Flow::kNext;
-    case StatementKind::kFilter: return run_filter_block(statement);
-    case StatementKind::kWith: return run_with(statement);
-    case StatementKind::kScope: return run_in(new_scope(scope_), statement.body);
-    case StatementKind::kBreak: return Flow::kBreak;
-    case StatementKind::kContinue: return Flow::kContinue;
+    case StatementKind::kData:
+      out_->add(statement.text.text());
+      return Flow::kNext;
+    case StatementKind::kPrint:
+      print(*out_, arena_, eval(*statement.expr));
+      return Flow::kNext;
+    case StatementKind::kIf:
+      return run_if(statement);
+    case StatementKind::kFor:
+      return run_for(statement, eval(*statement.expr), scope_, 0);
+    case StatementKind::kSet:
+      assign(*statement.target, eval(*statement.expr), *scope_);
+      return Flow::kNext;
+    case StatementKind::kSetBlock:
+      return run_set_block(statement);
+    case StatementKind::kMacro:
+      scope_->set(statement.name, make_macro(statement));
+      return Flow::kNext;
+    case StatementKind::kCall:
+      run_call_block(statement);
+      return Flow::kNext;
+    case StatementKind::kFilter:
+      return run_filter_block(statement);
+    case StatementKind::kWith:
+      return run_with(statement);
+    case StatementKind::kScope:
+      return run_in(new_scope(scope_), statement.body);
+    case StatementKind::kBreak:
+      return Flow::kBreak;
+    case StatementKind::kContinue:
+      return Flow::kContinue;
   }
   return Flow::kNext;
 } catch (Failure& failure) {
@@ -147,23 +166,26 @@ void Interpreter::assign(const Expr& target, const Value& value, Scope& scope) {
     return scope.set(target.name, value);
   }
   const Value object = eval(*target.operands[0]);
-  if (!object.is(Kind::kNamespace)) fail("only a namespace can have its attributes set, not a " + type_name(object));
+  if (!object.is(Kind::kNamespace))
+    fail("only a namespace can have its attributes set, not a " + type_name(object));
   set_namespace_attribute(arena_, object.ns(), arena_.string(target.name), value);
 }
 
 void Interpreter::assign_tuple(const Expr& target, const Value& value, Scope& scope) {
   const std::vector<Value> items = iterate(arena_, value);
   if (items.size() != target.operands.size()) {
-    fail("cannot unpack " + std::to_string(items.size()) + " values into " + std::to_string(target.operands.size()) +
-         " names");
+    fail("cannot unpack " + std::to_string(items.size()) + " values into " +
+         std::to_string(target.operands.size()) + " names");
   }
   for (std::size_t i = 0; i < items.size(); ++i) assign(*target.operands[i], items[i], scope);
 }
 
 // Everything around a macro stays, as it may be called when its block has ended.
 Value Interpreter::make_macro(const Statement& statement) {
-  for (Scope* scope = scope_; scope != nullptr && !scope->captured; scope = scope->parent) scope->captured = true;
-  return Value(static_cast<const Callable*>(arena_.make(Callable{.self = {}, .macro = &statement, .scope = scope_})));
+  for (Scope* scope = scope_; scope != nullptr && !scope->captured; scope = scope->parent)
+    scope->captured = true;
+  return Value(
+      static_cast<const Callable*>(arena_.make(Callable{.self = {}, .macro = &statement, .scope = scope_})));
 }
 
 Value Interpreter::call(const Value& callee, CallArguments arguments) {
@@ -224,8 +246,9 @@ void Interpreter::bind_macro(const Statement& macro, CallArguments arguments, Sc
     const Parameter& parameter = macro.parameters[i];
     Value value = values[i];
     if (value.is(Kind::kMissing)) {
-      value = parameter.value ? eval(*parameter.value)
-                              : arena_.undefined("parameter '" + parameter.target->name + "' was not provided");
+      value = parameter.value
+                  ? eval(*parameter.value)
+                  : arena_.undefined("parameter '" + parameter.target->name + "' was not provided");
     }
     scope.set(parameter.target->name, value);
   }

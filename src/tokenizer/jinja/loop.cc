@@ -58,7 +58,8 @@ Value Interpreter::loop_attribute(const Value& value, std::string_view name) {
   if (name == "revindex0") return Value(loop_length(loop) - loop.index0 - 1);
   if (name == "depth") return Value(loop.depth0 + 1);
   if (name == "depth0") return Value(loop.depth0);
-  if (name == "previtem") return loop.index0 == 0 ? arena_.undefined("there is no previous item") : loop.before;
+  if (name == "previtem")
+    return loop.index0 == 0 ? arena_.undefined("there is no previous item") : loop.before;
   if (name == "nextitem") {
     const Value item = peek(loop);
     return item.is(Kind::kMissing) ? arena_.undefined("there is no next item") : item;

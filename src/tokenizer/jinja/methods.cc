@@ -1,4 +1,5 @@
-// Methods of Python's str, list, tuple and dict, and of `loop`. The sandbox allows none that changes its object.
+// Methods of Python's str, list, tuple and dict, and of `loop`. The sandbox allows none that changes its
+// object.
 #include <algorithm>
 
 #include "tokenizer/jinja/builtins.h"
@@ -54,7 +55,8 @@ Value count(Call& call) {
   call.arena.step_over(text);
   if (part.empty()) return Value(length(call.self) + 1);
   std::int64_t found = 0;
-  for (std::size_t at = text.find(part); at != std::string_view::npos; at = text.find(part, at + part.size())) ++found;
+  for (std::size_t at = text.find(part); at != std::string_view::npos; at = text.find(part, at + part.size()))
+    ++found;
   return Value(found);
 }
 
@@ -63,7 +65,8 @@ Value find(Call& call) {
   const std::string_view text = call.self.bytes(), part = call.text(0).bytes();
   call.arena.step_over(text);
   const std::size_t at = kFromEnd ? text.rfind(part) : text.find(part);
-  return Value(at == std::string_view::npos ? std::int64_t{-1} : static_cast<std::int64_t>(char_count(text.substr(0, at))));
+  return Value(at == std::string_view::npos ? std::int64_t{-1}
+                                            : static_cast<std::int64_t>(char_count(text.substr(0, at))));
 }
 
 Value index(Call& call) {
@@ -72,7 +75,7 @@ Value index(Call& call) {
   return at;
 }
 
-Value format(Call& call) { return format_braces(call.in, call.self.text(), call.rest); }
+Value format(Call& call) { return format_braces(call.arena, call.self.text(), call.rest); }
 
 Value join(Call& call) {
   const std::vector<Value> items = iterate(call.arena, call.args[0]);
@@ -91,7 +94,8 @@ Value partition(Call& call) {
   const std::size_t at = kFromEnd ? text.bytes().rfind(separator) : text.bytes().find(separator);
   const Value none = call.arena.string("");
   if (at == std::string_view::npos) {
-    return call.arena.tuple(kFromEnd ? std::vector{none, none, call.self} : std::vector{call.self, none, none});
+    return call.arena.tuple(kFromEnd ? std::vector{none, none, call.self}
+                                     : std::vector{call.self, none, none});
   }
   const std::size_t end = at + separator.size();
   return call.arena.tuple({sub_text(call.arena, text, 0, at), sub_text(call.arena, text, at, end),
@@ -99,9 +103,10 @@ Value partition(Call& call) {
 }
 
 Value replace(Call& call) {
-  const Value with = call.self.text().is_markup && !call.text(1).is_markup ? escape_html(call.arena, call.text(1))
-                                                                           : call.args[1];
-  return replace_text(call.arena, call.self.text(), call.text(0), with.text(), call.integer(2, -1));
+  const Text& with = call.text(1);
+  const bool escapes = call.self.text().is_markup && !with.is_markup;
+  return replace_text(call.arena, call.self.text(), call.text(0),
+                      escapes ? escape_html(call.arena, with).text() : with, call.integer(2, -1));
 }
 
 struct Piece {
@@ -109,7 +114,8 @@ struct Piece {
 };
 
 // Between occurrences of `separator`, at most `limit` times (below 0: always), counted from either end.
-std::vector<Piece> split_at(std::string_view text, std::string_view separator, std::int64_t limit, bool from_end) {
+std::vector<Piece> split_at(std::string_view text, std::string_view separator, std::int64_t limit,
+                            bool from_end) {
   std::vector<Piece> pieces;
   std::size_t begin = 0, end = text.size();
   for (; limit != 0; --limit) {
@@ -136,7 +142,8 @@ std::vector<Piece> split_words(std::string_view text, std::int64_t limit, bool f
   for (std::size_t at = 0; at < text.size();) {
     at += strip_bounds(text.substr(at), {.chars = {}, .left = true, .right = false}).first;
     const std::size_t begin = at;
-    while (at < text.size() && !is_space_at(at)) at += static_cast<std::size_t>(decode_lenient(text.substr(at)).length);
+    while (at < text.size() && !is_space_at(at))
+      at += static_cast<std::size_t>(decode_lenient(text.substr(at)).length);
     if (at > begin) words.push_back({begin, at});
   }
   const auto most = static_cast<std::size_t>(limit) + 1;
@@ -168,6 +175,7 @@ Value split(Call& call) {
     pieces = split_words(text.bytes(), limit, kFromEnd);
   }
   std::vector<Value> parts;
+  parts.reserve(pieces.size());
   for (const Piece& piece : pieces) parts.push_back(sub_text(call.arena, text, piece.begin, piece.end));
   return call.arena.list(std::move(parts));
 }
@@ -255,7 +263,8 @@ constexpr Builtin kStringMethods[] = {
 
 Value count_items(Call& call) {
   std::int64_t found = 0;
-  for (const Value& item : call.self.sequence().items) found += equals(call.arena, item, call.args[0]) ? 1 : 0;
+  for (const Value& item : call.self.sequence().items)
+    found += equals(call.arena, item, call.args[0]) ? 1 : 0;
   return Value(found);
 }
 
@@ -329,7 +338,8 @@ constexpr Builtin kLoopMethods[] = {
 
 template <std::size_t kSize>
 const Builtin* find_in(const Builtin (&table)[kSize], std::string_view name) {
-  const auto* found = std::find_if(std::begin(table), std::end(table), [&](auto& m) { return m.name == name; });
+  const auto* found =
+      std::find_if(std::begin(table), std::end(table), [&](auto& m) { return m.name == name; });
   return found == std::end(table) ? nullptr : found;
 }
 
@@ -337,11 +347,16 @@ const Builtin* find_in(const Builtin (&table)[kSize], std::string_view name) {
 
 const Builtin* find_method(const Value& object, std::string_view name) {
   switch (object.kind()) {
-    case Kind::kString: return find_in(kStringMethods, name);
-    case Kind::kDict: return find_in(kDictMethods, name);
-    case Kind::kLoop: return find_in(kLoopMethods, name);
-    case Kind::kSequence: return object.sequence().can_index() ? find_in(kSequenceMethods, name) : nullptr;
-    default: return nullptr;
+    case Kind::kString:
+      return find_in(kStringMethods, name);
+    case Kind::kDict:
+      return find_in(kDictMethods, name);
+    case Kind::kLoop:
+      return find_in(kLoopMethods, name);
+    case Kind::kSequence:
+      return object.sequence().can_index() ? find_in(kSequenceMethods, name) : nullptr;
+    default:
+      return nullptr;
   }
 }
 

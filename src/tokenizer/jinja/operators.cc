@@ -27,7 +27,8 @@ std::int64_t integer_power(std::int64_t base, std::int64_t exponent) {
   std::int64_t result = 1;
   for (bool overflow = false; exponent > 0; exponent >>= 1) {
     if ((exponent & 1) != 0) overflow = __builtin_mul_overflow(result, base, &result);
-    if (overflow || (exponent > 1 && __builtin_mul_overflow(base, base, &base))) fail("an integer became too large");
+    if (overflow || (exponent > 1 && __builtin_mul_overflow(base, base, &base)))
+      fail("an integer became too large");
   }
   return result;
 }
@@ -53,7 +54,8 @@ Value integer_binary(std::string_view op, std::int64_t a, std::int64_t b) {
 
 Value number_binary(std::string_view op, const Value& a, const Value& b) {
   const bool stays_integer = op != "/" && !(op == "**" && b.is_integral() && b.integer() < 0);
-  if (a.is_integral() && b.is_integral() && stays_integer) return integer_binary(op, a.integer(), b.integer());
+  if (a.is_integral() && b.is_integral() && stays_integer)
+    return integer_binary(op, a.integer(), b.integer());
   const double x = a.real(), y = b.real();
   if (op == "+") return Value(x + y);
   if (op == "-") return Value(x - y);
@@ -154,7 +156,8 @@ Value slice_string(Arena& arena, const Text& text, const Value& start, const Val
   const SliceBounds bounds = slice_bounds(static_cast<std::int64_t>(size), start, stop, step);
   if (bounds.step == 1) {
     if (bounds.start < bounds.stop) {
-      out.add(text, offset(static_cast<std::size_t>(bounds.start)), offset(static_cast<std::size_t>(bounds.stop)));
+      out.add(text, offset(static_cast<std::size_t>(bounds.start)),
+              offset(static_cast<std::size_t>(bounds.stop)));
     }
   } else {
     walk(bounds, [&](std::size_t i) { out.add(text, offset(i), offset(i + 1)); });

@@ -17,8 +17,7 @@ Value ignore_case(Arena& arena, const Value& value) {
 
 // What an item is compared by: an attribute of it, where one is named, and without case unless that matters.
 Value sort_key(Call& call, const Value& item, const Value& attribute, bool case_sensitive) {
-  const bool has_attribute = !attribute.is(Kind::kMissing) && !attribute.is(Kind::kNone);
-  const Value key = has_attribute ? pick(call.in, item, attribute) : item;
+  const Value key = pick(call.in, item, attribute);
   return case_sensitive ? key : ignore_case(call.arena, key);
 }
 
@@ -31,6 +30,7 @@ std::vector<Value> sort_by_key(Arena& arena, std::vector<Keyed> keyed, bool reve
     return reverse ? less(arena, b.key, a.key) : less(arena, a.key, b.key);
   });
   std::vector<Value> items;
+  items.reserve(keyed.size());
   for (const Keyed& entry : keyed) items.push_back(entry.item);
   return items;
 }
@@ -39,7 +39,8 @@ Value batch(Call& call) {
   const std::int64_t size = call.integer(0, 1);
   std::vector<Value> rows, row;
   for (const Value& item : iterate(call.arena, call.self)) {
-    if (static_cast<std::int64_t>(row.size()) == size) rows.push_back(call.arena.list(std::exchange(row, {})));
+    if (static_cast<std::int64_t>(row.size()) == size)
+      rows.push_back(call.arena.list(std::exchange(row, {})));
     row.push_back(item);
   }
   if (!row.empty()) {
@@ -59,7 +60,8 @@ Value dictsort(Call& call) {
   if (by != "key" && by != "value") fail("dictsort sorts by 'key' or by 'value'");
   std::vector<Keyed> keyed;
   for (const auto& [key, value] : call.self.dict().items()) {
-    keyed.push_back({sort_key(call, by == "key" ? key : value, Value(), case_sensitive), call.arena.tuple({key, value})});
+    keyed.push_back(
+        {sort_key(call, by == "key" ? key : value, Value(), case_sensitive), call.arena.tuple({key, value})});
   }
   return call.arena.list(sort_by_key(call.arena, std::move(keyed), call.flag(2, false)));
 }
@@ -73,15 +75,17 @@ Value first(Call& call) {
     call.arena.step(left.size());
     return item;
   }
-  if (call.self.is(Kind::kString) && !call.self.text().empty()) return call.in.item(call.self, Value(std::int64_t{0}));
+  if (call.self.is(Kind::kString) && !call.self.text().empty())
+    return call.in.item(call.self, Value(std::int64_t{0}));
   const std::vector<Value> items = iterate(call.arena, call.self);
   return items.empty() ? call.arena.undefined("No first item, sequence was empty.") : items.front();
 }
 
 Value last(Call& call) {
-  if (call.self.is(Kind::kUndefined)) fail_undefined(call.self);
-  if (call.self.is(Kind::kSequence) && !call.self.sequence().has_length()) fail("a generator has no last item");
-  if (call.self.is(Kind::kString) && !call.self.text().empty()) return call.in.item(call.self, Value(std::int64_t{-1}));
+  if (call.self.is(Kind::kSequence) && !call.self.sequence().has_length())
+    fail("a generator has no last item");
+  if (call.self.is(Kind::kString) && !call.self.text().empty())
+    return call.in.item(call.self, Value(std::int64_t{-1}));
   const std::vector<Value> items = iterate(call.arena, call.self);
   return items.empty() ? call.arena.undefined("No last item, sequence was empty.") : items.back();
 }
@@ -102,18 +106,16 @@ Value map(Call& call) {
   CallArguments rest = std::move(call.rest);
   if (rest.positional.empty()) {
     const Value attribute = rest.take("attribute"), fallback = rest.take("default");
-    if (attribute.is(Kind::kMissing) || !rest.named.empty()) fail("map needs the name of a filter, or attribute=");
-    results = pick_all(call.in, iterate(call.arena, call.self), attribute);
-    for (Value& result : results) {
-      const bool has_default = !fallback.is(Kind::kMissing) && !fallback.is(Kind::kNone);
-      if (has_default && result.is(Kind::kUndefined)) result = fallback;
-    }
-    return generator(call.arena, std::move(results));
+    if (attribute.is(Kind::kMissing) || !rest.named.empty())
+      fail("map needs the name of a filter, or attribute=");
+    return generator(call.arena, pick_all(call.in, iterate(call.arena, call.self), attribute,
+                                          fallback.is(Kind::kMissing) ? Value() : fallback));
   }
   const Value name = rest.positional.front();
   if (!name.is(Kind::kString)) fail("map needs the name of a filter, not a " + type_name(name));
   rest.positional.erase(rest.positional.begin());
-  for (const Value& item : iterate(call.arena, call.self)) results.push_back(call.in.filter(name.bytes(), item, rest));
+  for (const Value& item : iterate(call.arena, call.self))
+    results.push_back(call.in.filter(name.bytes(), item, rest));
   return generator(call.arena, std::move(results));
 }
 
@@ -135,7 +137,6 @@ Value reverse(Call& call) {
   if (call.self.is(Kind::kString)) {
     return slice(call.arena, call.self, Value(), Value(), Value(std::int64_t{-1}));
   }
-  if (call.self.is(Kind::kUndefined)) fail_undefined(call.self);
   const bool is_generator = call.self.is(Kind::kSequence) && !call.self.sequence().has_length();
   std::vector<Value> items = iterate(call.arena, call.self);
   std::reverse(items.begin(), items.end());
@@ -153,7 +154,8 @@ Value select(Call& call) {
     *part = rest.positional.front();
     rest.positional.erase(rest.positional.begin());
   }
-  if (kByAttribute && attribute.is(Kind::kNone)) fail("selectattr and rejectattr need the name of an attribute");
+  if (kByAttribute && attribute.is(Kind::kNone))
+    fail("selectattr and rejectattr need the name of an attribute");
   if (!test.is(Kind::kMissing) && !test.is(Kind::kString)) fail("the name of a test must be a string");
   std::vector<Value> chosen;
   for (const Value& item : iterate(call.arena, call.self)) {
@@ -179,6 +181,7 @@ Value sort(Call& call) {
   std::vector<Keyed> keyed;
   for (const Value& item : iterate(call.arena, call.self)) {
     std::vector<Value> keys;
+    keys.reserve(paths.size());
     for (const Value& path : paths) keys.push_back(sort_key(call, item, path, call.flag(1, false)));
     keyed.push_back({call.arena.list(std::move(keys)), item});
   }
@@ -189,7 +192,7 @@ Value sum(Call& call) {
   Value total = call.has(1) ? call.args[1] : Value(std::int64_t{0});
   if (total.is(Kind::kString)) fail("sum does not add strings; use join");
   std::vector<Value> items = iterate(call.arena, call.self);
-  if (call.has(0) && !call.args[0].is(Kind::kNone)) items = pick_all(call.in, std::move(items), call.args[0]);
+  items = pick_all(call.in, std::move(items), call.args[0]);
   for (const Value& item : items) total = binary(call.arena, "+", total, item);
   return total;
 }
@@ -229,24 +232,34 @@ constexpr Builtin kFilters[] = {
 }  // namespace
 
 const Builtin* find_sequence_filter(std::string_view name) {
-  const auto* found = std::find_if(std::begin(kFilters), std::end(kFilters), [&](auto& f) { return f.name == name; });
+  const auto* found =
+      std::find_if(std::begin(kFilters), std::end(kFilters), [&](auto& f) { return f.name == name; });
   return found == std::end(kFilters) ? nullptr : found;
 }
 
-Value pick(Interpreter& in, Value item, const Value& path) {
-  if (!path.is(Kind::kString)) return in.item(item, path);
+Value pick(Interpreter& in, Value item, const Value& path, const Value& fallback) {
+  const auto step_into = [&](const Value& key) {
+    item = in.item(item, key);
+    if (item.is(Kind::kUndefined) && !fallback.is(Kind::kNone)) item = fallback;
+  };
+  if (path.is(Kind::kNone) || path.is(Kind::kMissing)) return item;
+  if (!path.is(Kind::kString)) {
+    step_into(path);
+    return item;
+  }
   std::string_view rest = path.bytes();
   while (true) {
     const std::string_view part = rest.substr(0, rest.find('.'));
     const bool is_index = !part.empty() && part.find_first_not_of("0123456789") == std::string_view::npos;
-    item = in.item(item, is_index ? read_integer(part, 10) : in.arena().string(part));
+    step_into(is_index ? read_integer(part, 10) : in.arena().string(part));
     if (part.size() == rest.size()) return item;
     rest.remove_prefix(part.size() + 1);
   }
 }
 
-std::vector<Value> pick_all(Interpreter& in, std::vector<Value> items, const Value& path) {
-  for (Value& item : items) item = pick(in, item, path);
+std::vector<Value> pick_all(Interpreter& in, std::vector<Value> items, const Value& path,
+                            const Value& fallback) {
+  for (Value& item : items) item = pick(in, item, path, fallback);
   return items;
 }
 

@@ -12,10 +12,14 @@ namespace {
 // A character's new case, from its own and whether a cased character stands right before it.
 std::uint32_t mapped(std::uint32_t code, CaseMapping mapping, bool is_first, bool follows_cased) {
   switch (mapping) {
-    case CaseMapping::kUpper: return to_upper(code);
-    case CaseMapping::kLower: return to_lower(code);
-    case CaseMapping::kCapitalize: return is_first ? to_upper(code) : to_lower(code);
-    case CaseMapping::kTitle: return follows_cased ? to_lower(code) : to_upper(code);
+    case CaseMapping::kUpper:
+      return to_upper(code);
+    case CaseMapping::kLower:
+      return to_lower(code);
+    case CaseMapping::kCapitalize:
+      return is_first ? to_upper(code) : to_lower(code);
+    case CaseMapping::kTitle:
+      return follows_cased ? to_lower(code) : to_upper(code);
   }
   return code;
 }
@@ -25,7 +29,8 @@ bool drop_underscores(std::string_view text, std::string& out) {
   for (std::size_t i = 0; i < text.size(); ++i) {
     if (text[i] != '_') {
       out += text[i];
-    } else if (i == 0 || i + 1 == text.size() || text[i - 1] == '_' || !isalnum(static_cast<unsigned char>(text[i - 1]))) {
+    } else if (i == 0 || i + 1 == text.size() || text[i - 1] == '_' ||
+               !isalnum(static_cast<unsigned char>(text[i - 1]))) {
       return false;
     }
   }
@@ -62,8 +67,9 @@ Value replace_text(Arena& arena, const Text& text, const Text& old, const Text& 
       if (out.text().empty() && done == 0) {
         at = 0;
       } else {
-        at = done < text.size() ? done + static_cast<std::size_t>(decode_lenient(text.bytes().substr(done)).length)
-                                : std::string_view::npos;
+        at = done < text.size()
+                 ? done + static_cast<std::size_t>(decode_lenient(text.bytes().substr(done)).length)
+                 : std::string_view::npos;
       }
     }
     if (at == std::string_view::npos) break;
@@ -137,7 +143,10 @@ Value read_integer(std::string_view text, std::int64_t base) {
   const bool negative = text.substr(0, 1) == "-";
   if (negative || text.substr(0, 1) == "+") text.remove_prefix(1);
   if (text.size() > 2 && text[0] == '0') {
-    const int prefix = (text[1] | 0x20) == 'x' ? 16 : (text[1] | 0x20) == 'o' ? 8 : (text[1] | 0x20) == 'b' ? 2 : 10;
+    const int prefix = (text[1] | 0x20) == 'x'   ? 16
+                       : (text[1] | 0x20) == 'o' ? 8
+                       : (text[1] | 0x20) == 'b' ? 2
+                                                 : 10;
     if (prefix != 10 && (base == prefix || base == 0)) {
       base = prefix;
       text.remove_prefix(2);
@@ -149,7 +158,8 @@ Value read_integer(std::string_view text, std::int64_t base) {
     return Value::missing();
   }
   std::int64_t value = 0;
-  const auto [end, status] = std::from_chars(digits.data(), digits.data() + digits.size(), value, static_cast<int>(base));
+  const auto [end, status] =
+      std::from_chars(digits.data(), digits.data() + digits.size(), value, static_cast<int>(base));
   if (status == std::errc::result_out_of_range) fail("an integer became too large");
   return status == std::errc{} && end == digits.data() + digits.size() ? Value(value) : Value::missing();
 }

@@ -36,7 +36,7 @@ bool has_case(std::string_view text, bool (*wanted)(std::uint32_t), bool (*other
 bool is_same_object(const Value& a, const Value& b) {
   if (a.kind() != b.kind()) return false;
   if (a.is_integral()) return a.integer() == b.integer();
-  return a.is(Kind::kNone) || a.is(Kind::kUndefined) || a.address() == b.address();
+  return a.is(Kind::kNone) || a.address() == b.address();
 }
 
 // is_op<&kEqual> is the test for one comparison.
@@ -55,7 +55,10 @@ constexpr Builtin kTests[] = {
     {">", "other", is_op<kGreater>},
     {">=", "other", is_op<kGreaterEqual>},
     {"boolean", "", is_kind<Kind::kBool>},
-    {"callable", "", [](Call& c) { return Value(c.self.is(Kind::kCallable) || c.self.is(Kind::kLoop)); }},
+    {"callable", "",
+     [](Call& c) {
+       return Value(c.self.is(Kind::kCallable) || c.self.is(Kind::kLoop) || c.self.is(Kind::kUndefined));
+     }},
     {"defined", "", [](Call& c) { return Value(!c.self.is(Kind::kUndefined)); }},
     {"divisibleby", "num", [](Call& c) { return Value(remainder_is(c, c.args[0], 0)); }},
     {"eq", "other", is_op<kEqual>},
@@ -63,7 +66,8 @@ constexpr Builtin kTests[] = {
     {"escaped", "", [](Call& c) { return Value(c.self.is(Kind::kString) && c.self.text().is_markup); }},
     {"even", "", [](Call& c) { return Value(remainder_is(c, Value(std::int64_t{2}), 0)); }},
     {"false", "", is_constant<false>},
-    {"filter", "", [](Call& c) { return Value(c.self.is(Kind::kString) && find_filter(c.self.bytes()) != nullptr); }},
+    {"filter", "",
+     [](Call& c) { return Value(c.self.is(Kind::kString) && find_filter(c.self.bytes()) != nullptr); }},
     {"float", "", is_kind<Kind::kFloat>},
     {"ge", "other", is_op<kGreaterEqual>},
     {"greaterthan", "other", is_op<kGreater>},
@@ -91,7 +95,8 @@ constexpr Builtin kTests[] = {
                     (c.self.is(Kind::kSequence) && c.self.sequence().can_index()));
      }},
     {"string", "", is_kind<Kind::kString>},
-    {"test", "", [](Call& c) { return Value(c.self.is(Kind::kString) && find_test(c.self.bytes()) != nullptr); }},
+    {"test", "",
+     [](Call& c) { return Value(c.self.is(Kind::kString) && find_test(c.self.bytes()) != nullptr); }},
     {"true", "", is_constant<true>},
     {"undefined", "", is_kind<Kind::kUndefined>},
     {"upper", "", [](Call& c) { return Value(has_case(c.self_text().bytes(), is_upper, is_lower)); }},
@@ -100,7 +105,8 @@ constexpr Builtin kTests[] = {
 }  // namespace
 
 const Builtin* find_test(std::string_view name) {
-  const auto* found = std::find_if(std::begin(kTests), std::end(kTests), [&](auto& t) { return t.name == name; });
+  const auto* found =
+      std::find_if(std::begin(kTests), std::end(kTests), [&](auto& t) { return t.name == name; });
   return found == std::end(kTests) ? nullptr : found;
 }
 

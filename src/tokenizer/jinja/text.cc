@@ -1,9 +1,9 @@
 #include "tokenizer/jinja/text.h"
 
-#include <locale.h>  // newlocale and the *_l functions are POSIX, not C++
-#include <wctype.h>
+#include <locale.h>  // newlocale() is POSIX's, and so are the *_l functions
 
 #include <algorithm>
+#include <cwctype>
 
 #include "tokenizer/utf8.h"
 

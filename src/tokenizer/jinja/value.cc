@@ -267,7 +267,7 @@ std::string type_name(const Value& value) {
   return kNames[static_cast<std::size_t>(value.sequence().type)];
 }
 
-void fail_undefined(const Value& value) { fail(std::string(value.bytes())); }
+void fail_undefined(const Value& value) { fail(std::string(value.why().bytes())); }
 
 bool truthy(const Value& value) {
   switch (value.kind()) {

@@ -65,18 +65,22 @@ class Value {
   bool is_integral() const { return is(Kind::kInt) || is(Kind::kBool); }  // as in Python, True is 1
   bool is_number() const { return is_integral() || is(Kind::kFloat); }
 
-  // Each only for its kind.
-  bool boolean() const { return data_.boolean; }
-  std::int64_t integer() const { return is(Kind::kBool) ? std::int64_t{data_.boolean} : data_.integer; }
+  // Each fails on a value of another kind, so that no mistake of a built-in function reads memory as what it
+  // is not.
+  bool boolean() const { return need(Kind::kBool).boolean; }
+  std::int64_t integer() const {
+    return is(Kind::kBool) ? std::int64_t{data_.boolean} : need(Kind::kInt).integer;
+  }
   double real() const { return is(Kind::kFloat) ? data_.real : static_cast<double>(integer()); }
-  const Text& text() const { return *data_.text; }
-  std::string_view bytes() const { return data_.text->bytes(); }
-  Sequence& sequence() const { return *data_.sequence; }
-  Dict& dict() const { return *data_.dict; }
-  Namespace& ns() const { return *data_.ns; }
-  Loop& loop() const { return *data_.loop; }
-  const Callable& callable() const { return *data_.callable; }
-  const void* address() const { return data_.text; }
+  const Text& text() const { return *need(Kind::kString).text; }
+  std::string_view bytes() const { return text().bytes(); }
+  const Text& why() const { return *need(Kind::kUndefined).text; }
+  Sequence& sequence() const { return *need(Kind::kSequence).sequence; }
+  Dict& dict() const { return *need(Kind::kDict).dict; }
+  Namespace& ns() const { return *need(Kind::kNamespace).ns; }
+  Loop& loop() const { return *need(Kind::kLoop).loop; }
+  const Callable& callable() const { return *need(Kind::kCallable).callable; }
+  const void* address() const { return data_.text; }  // of what a pointer points to
 
  private:
   union Data {
@@ -90,6 +94,11 @@ class Value {
     Loop* loop;
     const Callable* callable;
   };
+
+  const Data& need(Kind kind) const {
+    if (kind_ != kind) fail("a value is not of the type that is needed here");
+    return data_;
+  }
 
   explicit Value(Kind kind) : kind_(kind) {}
   template <class T, class U>
@@ -166,8 +175,8 @@ struct Loop {
   std::size_t next = 0;      // of `source`
   bool is_filtered = false;  // what is left of `source` has passed already
   std::int64_t index0 = -1;
-  std::int64_t depth0 = 0;  // how many recursive loops are around it
-  Value before, current;    // items
+  std::int64_t depth0 = 0;         // how many recursive loops are around it
+  Value before, current;           // items
   Value after = Value::missing();  // the next item, where it had to be looked up
   Value last_changed = Value::missing();
 };
