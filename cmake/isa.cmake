@@ -4,8 +4,8 @@
 set(TQ_FLAGS_avx2 -mavx2 -mfma -mf16c)
 set(TQ_FLAGS_avx512 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni -mavx512vbmi -mavx2 -mfma -mf16c)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
-  # GCC 12's own AVX-512 header trips this warning (GCC bug 105593).
-  list(APPEND TQ_FLAGS_avx512 -Wno-maybe-uninitialized)
+  # GCC 12's own AVX-512 header trips these warnings (GCC bug 105593).
+  list(APPEND TQ_FLAGS_avx512 -Wno-maybe-uninitialized -Wno-uninitialized)
 endif()
 set(TQ_FLAGS_neon -march=armv8.2-a+dotprod+fp16)
 

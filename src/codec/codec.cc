@@ -35,7 +35,16 @@ const TypeInfo* find_type(KvType type) {
   return nullptr;
 }
 
-const CodecKernels* find_kernels(KvType type, Isa) { return codec_kernels_scalar(type); }
+const CodecKernels* find_kernels(KvType type, Isa isa) {
+  switch (isa) {
+#if defined(__x86_64__)
+    case Isa::kAvx512:
+      return codec_kernels_avx512(type);
+#endif
+    default:
+      return codec_kernels_scalar(type);
+  }
+}
 
 RowShape shape_of(const TypeInfo& info, int head_dim) {
   const int scales = info.group == 0 ? 0 : (head_dim + info.group - 1) / info.group;
@@ -45,10 +54,6 @@ RowShape shape_of(const TypeInfo& info, int head_dim) {
           .scales = scales};
 }
 
-std::size_t page_bytes_of(const RowShape& shape) {
-  return static_cast<std::size_t>(kPageTokens) * (shape.code_bytes + 2 * shape.scales);
-}
-
 std::uint8_t* bytes(std::byte* p) { return reinterpret_cast<std::uint8_t*>(p); }
 const std::uint8_t* bytes(const std::byte* p) { return reinterpret_cast<const std::uint8_t*>(p); }
 
@@ -56,7 +61,7 @@ const std::uint8_t* bytes(const std::byte* p) { return reinterpret_cast<const st
 class TableCodec final : public KvCodec {
  public:
   TableCodec(KvType type, const RowShape& shape, const CodecKernels& kernels)
-      : KvCodec(type, shape.head_dim, page_bytes_of(shape)), shape_(shape), kernels_(kernels) {}
+      : KvCodec(type, shape.head_dim, tq::page_bytes(shape)), shape_(shape), kernels_(kernels) {}
 
   void rotate(float* x) const override {
     if (kernels_.rotate != nullptr) kernels_.rotate(shape_, x);

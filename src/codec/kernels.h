@@ -21,6 +21,9 @@ struct RowShape {
 
 static constexpr int kRowsPerPage = 128;
 
+static inline std::size_t page_bytes(const RowShape& shape) {
+  return static_cast<std::size_t>(kRowsPerPage) * (shape.code_bytes + 2 * shape.scales);
+}
 static inline const std::uint8_t* row_codes(const RowShape& shape, const std::uint8_t* page, int slot) {
   return page + static_cast<std::size_t>(slot) * shape.code_bytes;
 }

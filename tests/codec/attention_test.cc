@@ -39,6 +39,10 @@ float group_norm(Filled& f, int t, int group) {
   return f16_to_f32(norm);
 }
 
+double largest_centroid(KvType type) {
+  return type == KvType::kTurbo2 ? 0.1335034 : type == KvType::kTurbo3 ? 0.190207 : 0.2415291;
+}
+
 // Spec section 7.2: queries and centroids (or codes) may be rounded to signed bytes group by group, and sums
 // of n binary32 products carry n roundings at most.
 double score_bound(Filled& f, int t, const float* q) {
@@ -46,9 +50,6 @@ double score_bound(Filled& f, int t, const float* q) {
   const int dim = f.codec->head_dim();
   const float* k = f.rows.data() + t * dim;
   const int group = is_turbo(type) ? 128 : 32;
-  const double largest_centroid = type == KvType::kTurbo2   ? 0.1335034
-                                  : type == KvType::kTurbo3 ? 0.190207
-                                                            : 0.2415291;
   double bound = 0.0;
   double magnitude = 0.0;
   for (int start = 0; start < dim; start += group) {
@@ -62,10 +63,37 @@ double score_bound(Filled& f, int t, const float* q) {
     }
     if (type != KvType::kF16) bound += q_max * k_sum / 254;
     if (is_turbo(type)) {
-      bound += group_norm(f, t, start / group) * largest_centroid * (q_sum + n * q_max / 254) / 254;
+      bound += group_norm(f, t, start / group) * largest_centroid(type) * (q_sum + n * q_max / 254) / 254;
     }
   }
   return bound + magnitude * dim * 0x1p-23 + 1e-30;
+}
+
+// Spec section 7.2: of turbo rows, weight * norm and centroids may be rounded to integers, the former against
+// the largest of the rows of the call.
+std::vector<double> mix_bounds(Filled& f, int begin, int end, const float* weights) {
+  const int dim = f.codec->head_dim();
+  const double step_c = largest_centroid(f.codec->type()) / 2047;
+  std::vector<double> bounds(static_cast<std::size_t>(dim));
+  for (int d = 0; d < dim; ++d) {
+    double largest = 0.0, weighted = 0.0, rounded = 0.0, magnitude = 0.0;
+    for (int pass = 0; pass < 2; ++pass) {
+      for (int t = begin; t < end; ++t) {
+        const double y = std::fabs(f.rows[static_cast<std::size_t>(t * dim + d)]);
+        if (pass == 1) magnitude += std::fabs(weights[t]) * y;
+        if (!is_turbo(f.codec->type())) continue;
+        const double norm = group_norm(f, t, d / 128);
+        const double e = std::fabs(weights[t]) * norm;
+        if (e == 0.0) continue;
+        if (pass == 0) largest = std::max(largest, e);
+        if (pass == 1) rounded += largest / 8191 * (y / norm + step_c / 2) / 2;
+        if (pass == 1) weighted += step_c * e / 2;
+      }
+    }
+    bounds[static_cast<std::size_t>(d)] =
+        rounded + weighted + (end - begin + 8) * 0x1p-23 * magnitude + 1e-30;
+  }
+  return bounds;
 }
 
 class Attention : public ::testing::TestWithParam<std::tuple<KvType, Isa>> {};
@@ -103,29 +131,35 @@ void check_scores(Filled& f, int begin, int end, int n_queries) {
   }
 }
 
-void check_mix(Filled& f, int begin, int end, int n_queries) {
+// Mixes with the weights [n_queries, kPageTokens] and compares with double precision.
+void compare_mix(Filled& f, int begin, int end, int n_queries, const std::vector<float>& weights) {
   const std::size_t n = static_cast<std::size_t>(f.codec->head_dim());
+  const std::size_t heads = static_cast<std::size_t>(n_queries);
+  const std::vector<float> before(heads * n, 0.125f);
+  std::vector<float> acc = before;
+  f.codec->mix(f.page.data(), begin, end, weights.data(), n_queries, acc.data());
+  for (std::size_t h = 0; h < heads; ++h) {
+    const std::vector<double> bounds = mix_bounds(f, begin, end, weights.data() + h * kPageTokens);
+    for (std::size_t d = 0; d < n; ++d) {
+      double exact = before[h * n + d];
+      for (int t = begin; t < end; ++t) {
+        exact += static_cast<double>(weights[h * kPageTokens + static_cast<std::size_t>(t)]) *
+                 f.rows[static_cast<std::size_t>(t) * n + d];
+      }
+      const double rounding =
+          0x1p-23 * (std::fabs(exact) + before[h * n + d]);  // of adding to what was there
+      ASSERT_NEAR(acc[h * n + d], exact, bounds[d] + rounding)
+          << "head_dim " << n << " head " << h << " dim " << d << " rows " << begin << ".." << end;
+    }
+  }
+}
+
+void check_mix(Filled& f, int begin, int end, int n_queries) {
   const std::size_t heads = static_cast<std::size_t>(n_queries);
   std::vector<float> weights = gaussian(heads * kPageTokens, 77u + static_cast<unsigned>(n_queries));
   for (std::size_t i = 0; i < weights.size(); i += 3) weights[i] = 0.0f;
   for (std::size_t h = 0; h < heads; ++h) weights[h * kPageTokens + 20] = 0.0f;  // a row nobody wants
-  const std::vector<float> before = gaussian(heads * n, 5);
-  std::vector<float> acc = before;
-  f.codec->mix(f.page.data(), begin, end, weights.data(), n_queries, acc.data());
-  for (std::size_t h = 0; h < heads; ++h) {
-    for (std::size_t d = 0; d < n; ++d) {
-      double exact = before[h * n + d];
-      double magnitude = std::fabs(exact);
-      for (int t = begin; t < end; ++t) {
-        const double term = static_cast<double>(weights[h * kPageTokens + static_cast<std::size_t>(t)]) *
-                            f.rows[static_cast<std::size_t>(t) * n + d];
-        exact += term;
-        magnitude += std::fabs(term);
-      }
-      ASSERT_NEAR(acc[h * n + d], exact, magnitude * (end - begin + 2) * 0x1p-23)
-          << "head " << h << " dim " << d;
-    }
-  }
+  compare_mix(f, begin, end, n_queries, weights);
 }
 
 TEST_P(Attention, ScoreIsWithinTheBound) {
@@ -160,6 +194,34 @@ TEST_P(Attention, AnyNumberOfQueriesAndAnyRange) {
   }
 }
 
+// Softmax weights: all rows wanted, a few of them far above the rest, or all of them tiny because other pages
+// hold the maximum.
+TEST_P(Attention, MixOfSoftmaxWeights) {
+  const auto [type, isa] = GetParam();
+  for (const int dim : {64, 128}) {
+    Filled f = filled_page(type, dim, isa, 5);
+    for (const float scale : {1.0f, 1e-12f, 1e-30f, 1e-41f, 1e30f}) {
+      std::vector<float> weights = gaussian(3 * kPageTokens, 6, 4.0f);
+      for (float& w : weights) w = scale * std::exp(w - 12.0f);
+      compare_mix(f, 0, kPageTokens, 3, weights);
+      compare_mix(f, 0, 77, 3, weights);
+    }
+  }
+}
+
+// Few rows have weight, in one place or scattered.
+TEST_P(Attention, MixOfFewRows) {
+  const auto [type, isa] = GetParam();
+  Filled f = filled_page(type, 192, isa, 6);
+  for (const auto& rows :
+       {std::vector<std::size_t>{}, {0}, {127}, {3, 4}, {15, 16, 17}, {1, 64, 126}, {31, 97}}) {
+    std::vector<float> weights(2 * kPageTokens, 0.0f);
+    for (const std::size_t t : rows) weights[t] = 1.0f + static_cast<float>(t);
+    if (!rows.empty()) weights[kPageTokens + rows.back()] = -0.5f;
+    compare_mix(f, 0, kPageTokens, 2, weights);
+  }
+}
+
 // A mistake of the model must not be hidden by the cache, and must stay in its own row.
 TEST_P(Attention, NonFiniteRowsScoreNanAndOnlyThey) {
   const auto [type, isa] = GetParam();
@@ -183,6 +245,9 @@ TEST_P(Attention, NonFiniteRowsScoreNanAndOnlyThey) {
   weights[9] = 0.0f;
   codec->mix(page.data(), 0, kPageTokens, weights.data(), 1, acc.data());
   for (const float v : acc) EXPECT_TRUE(std::isfinite(v));
+  weights[9] = 1e-6f;
+  codec->mix(page.data(), 0, kPageTokens, weights.data(), 1, acc.data());
+  EXPECT_TRUE(std::isnan(acc[33]));
 }
 
 TEST_P(Attention, ZeroQueryScoresZero) {

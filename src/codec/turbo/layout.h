@@ -60,16 +60,16 @@ TQ_TABLE float kUnitScale[8] = {0.353553385f, 0.5f,         0.612372458f, 0.7071
                                 0.790569425f, 0.866025388f, 0.935414374f, 1.0f};
 
 // 1 / sqrt(p), the scale of a Walsh-Hadamard pass over p values.
-constexpr float wht_scale(int32_t p) {
+static constexpr float wht_scale(int32_t p) {
   return p == 128 ? 0.0883883461f : p == 64 ? 0.125f : p == 32 ? 0.176776692f : 0.25f;
 }
 
 // The length of a pass over a group of n: the largest power of two not above n.
-constexpr int32_t pass_length(int32_t n) { return n >= 128 ? 128 : n >= 64 ? 64 : n >= 32 ? 32 : 16; }
+static constexpr int32_t pass_length(int32_t n) { return n >= 128 ? 128 : n >= 64 ? 64 : n >= 32 ? 32 : 16; }
 
-constexpr int32_t group_count(int32_t head_dim) { return (head_dim + 127) / 128; }
-constexpr int32_t code_bytes(int32_t n, int32_t bits) { return n * bits / 8; }
-constexpr int32_t row_bytes(int32_t head_dim, int32_t bits) {
+static constexpr int32_t group_count(int32_t head_dim) { return (head_dim + 127) / 128; }
+static constexpr int32_t code_bytes(int32_t n, int32_t bits) { return n * bits / 8; }
+static constexpr int32_t row_bytes(int32_t head_dim, int32_t bits) {
   return code_bytes(head_dim, bits) + 2 * group_count(head_dim);
 }
 

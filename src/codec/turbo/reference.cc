@@ -94,6 +94,7 @@ bool all_finite(const float* x, int n) {
 template <int kBits>
 std::uint16_t quantize_group(const float* x, int n, std::uint8_t* codes) {
   using Book = Codebook<kBits>;
+  if (n < kGranule) __builtin_unreachable();  // sizes are multiples of 16
   for (int i = 0; i < n; ++i) codes[i] = Book::nearest(0.0f);
   if (!all_finite(x, n)) return kNormNan;
 
