@@ -38,6 +38,8 @@ const TypeInfo* find_type(KvType type) {
 const CodecKernels* find_kernels(KvType type, Isa isa) {
   switch (isa) {
 #if defined(__x86_64__)
+    case Isa::kAvx2:
+      return codec_kernels_avx2(type);
     case Isa::kAvx512:
       return codec_kernels_avx512(type);
 #endif
