@@ -19,6 +19,7 @@ APP_INTERNALS = {"info": {"gguf", "base", "kvcache"}}
 THIRD_PARTY = {
     "nlohmann/": {"apps", "gguf", "tokenizer", "kvcache", "server", "plan", "eval"},
     "CLI/": {"apps"},
+    "histedit.h": {"apps"},
     "pcre2.h": {"tokenizer"},
     "utf8proc.h": {"tokenizer"},
     "httplib.h": {"server"},

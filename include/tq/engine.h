@@ -40,6 +40,7 @@ struct ModelInfo {
 
 class Engine {
  public:
+  static std::vector<std::string_view> architectures();  // those it runs, as general.architecture names them
   static Expected<std::unique_ptr<Engine>> load(const EngineOptions& options);
   virtual ~Engine() = default;
 
@@ -54,7 +55,7 @@ class Engine {
   virtual std::vector<Token> encode(std::string_view text, SpecialText special, bool add_bos) const = 0;
   virtual std::string_view token_bytes(Token token) const = 0;  // possibly part of a UTF-8 sequence
   virtual bool is_end_of_generation(Token token) const = 0;
-  virtual bool has_chat_template() const = 0;
+  virtual bool has_chat_template() const = 0;  // the file has one; encode_chat() says whether it can be used
   // The prompt for an assistant's next turn, by the model's own template, with special tokens in place.
   // Only the template's own text may become special tokens; message contents never do.
   virtual Expected<std::vector<Token>> encode_chat(std::span<const ChatMessage> messages) const = 0;

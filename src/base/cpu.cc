@@ -12,12 +12,26 @@ namespace tq {
 
 std::string_view isa_name(Isa isa) {
   switch (isa) {
-    case Isa::kScalar: return "scalar";
-    case Isa::kNeon: return "neon";
-    case Isa::kAvx2: return "avx2";
-    case Isa::kAvx512: return "avx512";
+    case Isa::kScalar:
+      return "scalar";
+    case Isa::kNeon:
+      return "neon";
+    case Isa::kAvx2:
+      return "avx2";
+    case Isa::kAvx512:
+      return "avx512";
   }
   return "?";
+}
+
+std::vector<Isa> compiled_isas() {
+#if defined(__x86_64__)
+  return {Isa::kScalar, Isa::kAvx2, Isa::kAvx512};
+#elif defined(__aarch64__)
+  return {Isa::kScalar, Isa::kNeon};
+#else
+  return {Isa::kScalar};
+#endif
 }
 
 std::vector<Isa> supported_isas() {

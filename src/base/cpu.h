@@ -13,7 +13,10 @@ enum class Isa { kScalar, kNeon, kAvx2, kAvx512 };
 
 std::string_view isa_name(Isa isa);
 
-// Every ISA that was compiled in and that this CPU supports, slowest first; kScalar is always there.
+// Those with kernels in this build, slowest first; kScalar is always there.
+std::vector<Isa> compiled_isas();
+
+// Every ISA that was compiled in and that this CPU supports, slowest first.
 // kAvx512 means F, BW, DQ, VL, VNNI and VBMI together; kNeon means Armv8.2 dot products.
 std::vector<Isa> supported_isas();
 

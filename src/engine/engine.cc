@@ -46,6 +46,8 @@ Expected<std::int64_t> context_length(std::int64_t wanted, std::int64_t trained)
 
 }  // namespace
 
+std::vector<std::string_view> Engine::architectures() { return Model::architectures(); }
+
 Expected<std::unique_ptr<Engine>> Engine::load(const EngineOptions& options) { return EngineImpl::load(options); }
 
 Expected<std::unique_ptr<Engine>> EngineImpl::load(const EngineOptions& options) {

@@ -63,7 +63,9 @@ class EngineImpl final : public Engine {
   std::vector<Token> encode(std::string_view text, SpecialText special, bool add_bos) const override;
   std::string_view token_bytes(Token token) const override { return tokenizer_.token_bytes(token); }
   bool is_end_of_generation(Token token) const override { return tokenizer_.is_end_of_generation(token); }
-  bool has_chat_template() const override { return chat_template_.has_value(); }
+  bool has_chat_template() const override {
+    return chat_template_.has_value() || chat_template_error_.has_value();
+  }
   Expected<std::vector<Token>> encode_chat(std::span<const ChatMessage> messages) const override;
   Expected<std::unique_ptr<Session>> create_session() override;
 

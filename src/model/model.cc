@@ -101,6 +101,12 @@ RopeConfig read_rope(ConfigReader& reader, const ModelConfig& config) {
 
 }  // namespace
 
+std::vector<std::string_view> Model::architectures() {
+  std::vector<std::string_view> names;
+  for (const Architecture& architecture : kArchitectures) names.push_back(architecture.name);
+  return names;
+}
+
 Expected<std::unique_ptr<Model>> Model::load(const GgufFile& file, ThreadPool& pool) {
   const auto name = file.get_string("general.architecture");
   if (!name) return name.error();

@@ -76,6 +76,7 @@ class Model {
  public:
   // Reads general.architecture and loads the one it names; kUnsupported lists those there are. `file` must outlive
   // the model.
+  static std::vector<std::string_view> architectures();  // those that load() knows
   static Expected<std::unique_ptr<Model>> load(const GgufFile& file, ThreadPool& pool);
   virtual ~Model() = default;
 

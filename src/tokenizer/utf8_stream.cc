@@ -1,6 +1,5 @@
-#include "tokenizer/utf8_stream.h"
-
 #include "tokenizer/utf8.h"
+#include "tq/utf8.h"
 
 namespace tq {
 namespace {
@@ -49,6 +48,15 @@ std::string Utf8Stream::finish() {
   if (!pending_.empty()) append_utf8(out, kReplacement);
   pending_.clear();
   return out;
+}
+
+std::optional<std::size_t> invalid_utf8_offset(std::string_view text) {
+  for (std::size_t offset = 0; offset < text.size();) {
+    const int length = strict_utf8_length(text.substr(offset));
+    if (length == 0) return offset;
+    offset += static_cast<std::size_t>(length);
+  }
+  return std::nullopt;
 }
 
 }  // namespace tq

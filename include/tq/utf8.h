@@ -1,6 +1,8 @@
-// Bytes of tokens -> whole characters, for terminals and JSON streams.
+// Text at the program's edges: bytes of tokens become whole characters, and input is checked to be text.
 #pragma once
 
+#include <cstddef>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -17,5 +19,8 @@ class Utf8Stream {
  private:
   std::string pending_;  // a prefix of one well-formed sequence: at most 3 bytes
 };
+
+// Where well-formed UTF-8 ends: the offset of the first byte that belongs to no character, empty when all do.
+std::optional<std::size_t> invalid_utf8_offset(std::string_view text);
 
 }  // namespace tq

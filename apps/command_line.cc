@@ -1,0 +1,89 @@
+#include "command_line.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <string_view>
+
+namespace tq::app {
+namespace {
+
+constexpr std::array<std::array<std::string_view, 2>, 2> kSpellings = {
+    {{"-ctk", "--cache-type-k"}, {"-ctv", "--cache-type-v"}}};
+
+// Options after which such a word is text.
+constexpr std::array<std::string_view, 3> kTextOptions = {"-p", "--prompt", "--system"};
+
+// The spelling for CLI11 of a word that follows `previous`.
+std::string_view normalized(std::string_view word, std::string_view previous) {
+  if (std::ranges::find(kTextOptions, previous) != kTextOptions.end()) return word;
+  const auto spelling = std::ranges::find(kSpellings, word, [](const auto& pair) { return pair[0]; });
+  return spelling == kSpellings.end() ? word : (*spelling)[1];
+}
+
+// The whole text as a number; false when it is none, or one that T cannot hold.
+template <class T>
+bool parse_number(const std::string& text, T& value) {
+  const char* end = text.data() + text.size();
+  const auto [stop, status] = std::from_chars(text.data(), end, value);
+  return status == std::errc() && stop == end;
+}
+
+CLI::Option* add_kv_type(CLI::App& app, const std::string& name, KvType& value, const std::string& help) {
+  const auto set = [name, &value](const std::string& text) {
+    const auto type = parse_kv_type(text);
+    if (!type) throw CLI::ValidationError(name, type.error().message);
+    value = *type;
+  };
+  return app.add_option_function<std::string>(name, set, help)->type_name("TYPE");
+}
+
+}  // namespace
+
+std::vector<std::string> normalized_words(int argc, const char* const* argv) {
+  std::vector<std::string> words;
+  for (int i = 1; i < argc; ++i) words.emplace_back(normalized(argv[i], argv[i - 1]));
+  return words;
+}
+
+CLI::Option* add_integer(CLI::App& app, const std::string& names, std::function<void(std::int64_t)> set,
+                         std::int64_t min, std::int64_t max, const std::string& help) {
+  const auto parse = [names, set = std::move(set), min, max](const std::string& text) {
+    std::int64_t value = 0;
+    if (parse_number(text, value) && value >= min && value <= max) {
+      set(value);
+      return;
+    }
+    const bool bounded = max != std::numeric_limits<std::int64_t>::max();
+    throw CLI::ValidationError(names.substr(names.find("--")),
+                               "'" + text + "' is not a whole number " +
+                                   (bounded ? "from " + std::to_string(min) + " to " + std::to_string(max)
+                                            : "of " + std::to_string(min) + " or more"));
+  };
+  return app.add_option_function<std::string>(names, parse, help)->type_name("N");
+}
+
+CLI::Option* add_float(CLI::App& app, const std::string& names, float& value, const std::string& help) {
+  const auto parse = [names, &value](const std::string& text) {
+    if (!parse_number(text, value)) {
+      throw CLI::ValidationError(names.substr(names.find("--")), "'" + text + "' is not a number");
+    }
+  };
+  return app.add_option_function<std::string>(names, parse, help)->type_name("X");
+}
+
+CacheOptions add_cache_options(CLI::App& app, EngineOptions& options) {
+  const std::string types = "f16, q8_0, q4_0, turbo4, turbo3 or turbo2";
+  return {
+      add_kv_type(app, "--cache-type-k", options.type_k,
+                  "(-ctk) type of cached keys: " + types + " [turbo4]"),
+      add_kv_type(app, "--cache-type-v", options.type_v, "(-ctv) type of cached values [turbo4]"),
+      add_integer(
+          app, "--layer-adaptive",
+          [&options](std::int64_t n) { options.layer_adaptive = static_cast<int>(n); }, 0, 7,
+          "preset that keeps some layers at a better type, 0: none")
+          ->envname("TURBO_LAYER_ADAPTIVE"),
+  };
+}
+
+}  // namespace tq::app

@@ -1,0 +1,40 @@
+// Pieces of command lines that commands share, on top of CLI11.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <cstdint>
+#include <functional>
+#include <limits>
+#include <string>
+#include <vector>
+
+#include "tq/engine.h"
+
+namespace tq::app {
+
+// What a command line asks for; its result is the exit code.
+using Command = std::function<int()>;
+
+// Each command adds its subcommand, which sets `chosen` when it was parsed.
+void add_run_command(CLI::App& app, Command& chosen);
+void add_info_command(CLI::App& app, Command& chosen);
+
+// The words after the program's name, with llama.cpp's -ctk and -ctv as --cache-type-k and --cache-type-v:
+// CLI11 knows no names of one dash and several letters.
+std::vector<std::string> normalized_words(int argc, const char* const* argv);
+
+// An option that takes a whole number from min to max, in decimal.
+CLI::Option* add_integer(CLI::App& app, const std::string& names, std::function<void(std::int64_t)> set,
+                         std::int64_t min, std::int64_t max, const std::string& help);
+CLI::Option* add_float(CLI::App& app, const std::string& names, float& value, const std::string& help);
+
+struct CacheOptions {
+  CLI::Option* type_k;
+  CLI::Option* type_v;
+  CLI::Option* layer_adaptive;
+};
+
+// --cache-type-k, --cache-type-v and --layer-adaptive into the options of an engine.
+CacheOptions add_cache_options(CLI::App& app, EngineOptions& options);
+
+}  // namespace tq::app

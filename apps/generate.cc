@@ -1,0 +1,149 @@
+#include "generate.h"
+
+#include <algorithm>
+#include <chrono>
+
+#include "interrupt.h"
+#include "tq/utf8.h"
+
+namespace tq::app {
+namespace {
+
+// Tokens of a prompt between two looks at Ctrl-C: long enough for full speed, a second or two on a slow
+// machine.
+constexpr std::size_t kPrefillStep = 512;
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+class Generator {
+ public:
+  Generator(const Engine& engine, Session& session, Sampler& sampler, const GenerationRequest& request)
+      : engine_(engine), session_(session), sampler_(sampler), request_(request) {}
+
+  Expected<Generation> run() {
+    tokens_.assign(request_.prompt.begin(), request_.prompt.end());
+    result_.prompt_tokens = static_cast<std::int64_t>(tokens_.size());
+    if (result_.prompt_tokens > session_.n_ctx()) return too_long();
+    const Clock::time_point start = Clock::now();
+    if (const auto ok = prefill(); !ok) return ok.error();
+    result_.prompt_seconds = seconds_since(start);
+
+    const Clock::time_point decode_start = Clock::now();
+    if (const auto ok = decode(); !ok) return ok.error();
+    emit(stream_.finish());
+    result_.decode_seconds = seconds_since(decode_start);
+    return std::move(result_);
+  }
+
+ private:
+  // Said before the first step rather than after the last that fits.
+  Error too_long() const {
+    return {ErrorCode::kContextFull,
+            "the prompt is " + std::to_string(tokens_.size()) + " tokens long, but the context holds " +
+                std::to_string(session_.n_ctx()) + "; " + context_advice(engine_, "shorten it") + "."};
+  }
+
+  // Leaves the logits of the prompt's last token in logits_, none when interrupted before.
+  Expected<void> prefill() {
+    const auto cached = session_.tokens();
+    const auto end_of_common = std::ranges::mismatch(cached, tokens_).in2;
+    // The last token is always computed.
+    const std::size_t reused = std::min(static_cast<std::size_t>(end_of_common - tokens_.begin()),
+                                        std::max<std::size_t>(tokens_.size(), 1) - 1);
+    std::size_t done = reused;
+    do {
+      if (InterruptScope::interrupted()) return {};
+      done = std::min(done + kPrefillStep, tokens_.size());
+      const auto logits = session_.sync(std::span(tokens_).first(done));
+      if (!logits) return logits.error();
+      if (done == tokens_.size()) logits_ = *logits;
+      result_.prompt_computed = static_cast<std::int64_t>(done - reused);
+      if (request_.on_prefill) request_.on_prefill(static_cast<std::int64_t>(done), result_.prompt_tokens);
+    } while (done < tokens_.size());
+    return {};
+  }
+
+  Expected<void> decode() {
+    while (true) {
+      if (const auto reason = reason_to_stop()) {
+        result_.stop = *reason;
+        return {};
+      }
+      if (!result_.tokens.empty()) {
+        const auto logits = session_.sync(tokens_);
+        if (!logits) return logits.error();
+        logits_ = *logits;
+        ++result_.decode_steps;
+      }
+      const Token token = sampler_.sample(logits_, tokens_);
+      if (engine_.is_end_of_generation(token)) {
+        result_.stop = StopReason::kEndOfGeneration;
+        return {};
+      }
+      tokens_.push_back(token);
+      result_.tokens.push_back(token);
+      emit(stream_.push(engine_.token_bytes(token)));
+    }
+  }
+
+  std::optional<StopReason> reason_to_stop() const {
+    if (closed_) return StopReason::kClosed;
+    if (InterruptScope::interrupted()) return StopReason::kInterrupted;
+    const auto generated = static_cast<std::int64_t>(result_.tokens.size());
+    if (request_.max_tokens && generated >= *request_.max_tokens) return StopReason::kLength;
+    if (static_cast<std::int64_t>(tokens_.size()) >= session_.n_ctx()) return StopReason::kContext;
+    return std::nullopt;
+  }
+
+  void emit(std::string_view text) {
+    if (text.empty()) return;
+    result_.text += text;
+    if (request_.on_text && !request_.on_text(text)) closed_ = true;
+  }
+
+  const Engine& engine_;
+  Session& session_;
+  Sampler& sampler_;
+  const GenerationRequest& request_;
+  std::vector<Token> tokens_;  // prompt and answer
+  std::span<const float> logits_;
+  Utf8Stream stream_;
+  bool closed_ = false;
+  Generation result_;
+};
+
+}  // namespace
+
+const char* stop_reason_name(StopReason reason) {
+  switch (reason) {
+    case StopReason::kEndOfGeneration:
+      return "eos";
+    case StopReason::kLength:
+      return "length";
+    case StopReason::kContext:
+      return "context";
+    case StopReason::kInterrupted:
+      return "interrupted";
+    case StopReason::kClosed:
+      return "closed";
+  }
+  return "?";
+}
+
+std::string context_advice(const Engine& engine, std::string_view otherwise) {
+  const std::int64_t largest = engine.info().n_ctx_train;
+  std::string advice(otherwise);
+  if (engine.n_ctx() >= largest) return advice + " (this model was made for no more)";
+  return advice + " or use a larger context (-c, up to " + std::to_string(largest) + ")";
+}
+
+Expected<Generation> generate(const Engine& engine, Session& session, Sampler& sampler,
+                              const GenerationRequest& request) {
+  return Generator(engine, session, sampler, request).run();
+}
+
+}  // namespace tq::app

@@ -1,0 +1,74 @@
+// turboquant: the command line. Each subcommand has a file of its own; this one parses and dispatches.
+#include <csignal>
+#include <string>
+
+#include "command_line.h"
+#include "console.h"
+#include "tq/version.h"
+
+namespace {
+
+constexpr const char* kExamples =
+    "Examples:\n"
+    "  turboquant run -m model.gguf                       chat in the terminal\n"
+    "  turboquant run -m model.gguf -p \"Why is the sky blue?\" -n 200\n"
+    "  turboquant run -m model.gguf -f book.txt -ctk q8_0 -ctv turbo3\n"
+    "  turboquant info model.gguf                         what a file holds, and what its cache costs\n"
+    "\n"
+    "turboquant COMMAND --help says more. TURBOQUANT_ISA=scalar|avx2|avx512|neon forces an instruction set.";
+
+int print_version() {
+  const auto chosen = tq::chosen_isa();
+  if (!chosen) return tq::app::fail(chosen.error());
+  const tq::BuildInfo build = tq::build_info();
+  std::string isas;
+  for (const std::string_view isa : build.isas) isas += (isas.empty() ? "" : ", ") + std::string(isa);
+  tq::app::Output output;
+  output.write("turboquant " + std::string(tq::kVersion) + "\ncompiler: " + build.compiler +
+               "\ninstruction sets: " + isas + "; in use: " + std::string(*chosen) + "\n");
+  return output.finish(tq::app::kExitOk);
+}
+
+// The subcommand that was being parsed when something went wrong, for the hint at its help.
+std::string command_name(const CLI::App& app) {
+  const auto parsed = app.get_subcommands();
+  return "turboquant" + (parsed.empty() ? "" : " " + parsed.front()->get_name());
+}
+
+int report_parse_error(const CLI::App& app, const CLI::ParseError& error) {
+  std::string message = error.what();
+  while (message.ends_with('.')) message.pop_back();
+  return tq::app::fail(
+      {tq::ErrorCode::kBadArgument, message + "; " + command_name(app) + " --help says what there is."});
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  std::signal(SIGPIPE, SIG_IGN);  // a reader that leaves is seen where the text is written
+  tq::app::Command command;
+  CLI::App app("Runs local language models over a KV cache that stays compressed.", "turboquant");
+  app.footer(kExamples);
+  app.get_formatter()->column_width(36);
+  bool version = false;
+  app.add_flag("-V,--version", version, "version, compiler and instruction sets");
+  app.require_subcommand(0, 1);
+  app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast)->disable_flag_override();
+  tq::app::add_run_command(app, command);
+  tq::app::add_info_command(app, command);
+
+  auto words = tq::app::normalized_words(argc, argv);
+  std::reverse(words.begin(), words.end());  // CLI11 takes them from the back
+  try {
+    app.parse(std::move(words));
+  } catch (const CLI::CallForHelp&) {
+    command = nullptr;
+  } catch (const CLI::ParseError& error) {
+    return report_parse_error(app, error);
+  }
+  if (version) return print_version();
+  if (command) return command();
+  tq::app::Output output;
+  output.write(app.help());
+  return output.finish(tq::app::kExitOk);
+}

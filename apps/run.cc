@@ -1,0 +1,134 @@
+// `turboquant run`: options, and the choice between one answer and a chat.
+#include "run.h"
+
+#include <chrono>
+#include <limits>
+
+#include "command_line.h"
+#include "console.h"
+#include "report.h"
+
+namespace tq::app {
+namespace {
+
+constexpr const char* kExamples =
+    "Without -p and -f this is a chat: in the terminal with line editing (/help lists its commands), or one "
+    "message\n"
+    "a line when standard input is no terminal.\n"
+    "\n"
+    "A prompt becomes one user turn of the model's chat template. With --raw, or when the model has no "
+    "template, it\n"
+    "is the whole text that the model sees, and special tokens written in it count.\n"
+    "\n"
+    "Examples:\n"
+    "  turboquant run -m model.gguf -p \"Why is the sky blue?\" -n 200\n"
+    "  turboquant run -m model.gguf -f book.txt -c 32768 -ctk q8_0 -ctv turbo3 --verbose\n"
+    "  turboquant run -m model.gguf --raw -p \"Once upon a time\" --temp 0\n"
+    "  turboquant run -m model.gguf -p \"List three rivers.\" --json --seed 7 | jq -r .text\n"
+    "  git diff | turboquant run -m model.gguf -f - --system \"Summarise this change.\"";
+
+constexpr std::int64_t kNoMaximum = std::numeric_limits<std::int64_t>::max();
+
+void add_input_options(CLI::App& app, RunOptions& options) {
+  app.add_option("-m,--model", options.engine.model_path, "GGUF file")->type_name("FILE")->required();
+  app.add_option("-p,--prompt", options.prompt, "what to answer")->type_name("TEXT");
+  app.add_option("-f,--file", options.prompt_file, "the same from a file, - for standard input")
+      ->type_name("FILE");
+  app.add_option("--system", options.system, "system message")->type_name("TEXT");
+  app.add_flag("--raw", options.raw, "use the prompt as it is, without the chat template");
+}
+
+void add_engine_options(CLI::App& app, RunOptions& options) {
+  EngineOptions& engine = options.engine;
+  add_integer(
+      app, "-n,--predict", [&](std::int64_t n) { options.max_tokens = n; }, 0, kNoMaximum,
+      "at most N tokens of answer [until it ends or the context is full]");
+  add_integer(
+      app, "-c,--ctx-size", [&](std::int64_t n) { engine.n_ctx = n; }, 1, kNoMaximum,
+      "context: tokens of prompt and answers together [the model's]");
+  add_cache_options(app, engine);
+  add_integer(
+      app, "-t,--threads", [&](std::int64_t n) { engine.n_threads = static_cast<int>(n); }, 1,
+      std::numeric_limits<int>::max(), "threads [one a physical core]");
+}
+
+void add_sampler_options(CLI::App& app, SamplerOptions& sampler) {
+  add_float(app, "--temp", sampler.temperature, "temperature, 0: always the most likely token [0.8]");
+  add_integer(
+      app, "--top-k", [&](std::int64_t n) { sampler.top_k = static_cast<int>(n); }, 0,
+      std::numeric_limits<int>::max(), "only the N most likely tokens, 0: off [40]");
+  add_float(app, "--top-p", sampler.top_p, "only the likeliest tokens that make up X, 1: off [0.95]");
+  add_float(app, "--min-p", sampler.min_p, "only tokens at least X as likely as the first, 0: off [0.05]");
+  add_float(app, "--repeat-penalty", sampler.repeat_penalty, "against the last 64 tokens, 1: off [1]");
+  add_integer(
+      app, "--seed", [&](std::int64_t n) { sampler.seed = static_cast<std::uint64_t>(n); }, 0, kNoMaximum,
+      "the same seed gives the same text, 0: another one each time [0]");
+}
+
+// Options that contradict each other.
+Expected<void> check(const RunOptions& options) {
+  const auto refuse = [](const char* message) { return Error{ErrorCode::kBadArgument, message}; };
+  const bool has_prompt = options.prompt || options.prompt_file;
+  if (options.prompt && options.prompt_file) return refuse("-p and -f both give a prompt; use one of them.");
+  if (options.raw && options.system)
+    return refuse("--system needs the chat template, which --raw turns off.");
+  if (options.raw && !has_prompt) return refuse("--raw needs a prompt; give one with -p or -f.");
+  if (options.json && !has_prompt) return refuse("--json needs a prompt; give one with -p or -f.");
+  return {};
+}
+
+int run(const RunOptions& options) {
+  if (const auto ok = check(options); !ok) return fail(ok.error());
+  return options.prompt || options.prompt_file ? run_once(options) : run_chat(options);
+}
+
+}  // namespace
+
+void add_run_command(CLI::App& app, Command& chosen) {
+  const auto options = std::make_shared<RunOptions>();
+  CLI::App* command = app.add_subcommand("run", "Answer a prompt, or chat");
+  command->footer(kExamples);
+  add_input_options(*command, *options);
+  add_engine_options(*command, *options);
+  add_sampler_options(*command, options->sampler);
+  command->add_flag("--json", options->json, "print one JSON object instead of text");
+  command->add_flag("--verbose", options->verbose, "say on stderr what is loaded, used and done");
+  command->callback([&chosen, options] { chosen = [options] { return run(*options); }; });
+}
+
+Expected<Runtime> load_runtime(const RunOptions& options) {
+  Runtime runtime;
+  auto sampler = Sampler::create(options.sampler);  // first: it costs nothing to refuse
+  if (!sampler) return sampler.error();
+  const auto start = std::chrono::steady_clock::now();
+  auto engine = Engine::load(options.engine);
+  if (!engine) return engine.error();
+  auto session = (*engine)->create_session();
+  if (!session) return session.error();
+  runtime.load_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  runtime.engine = *std::move(engine);
+  runtime.session = *std::move(session);
+  runtime.sampler = *std::move(sampler);
+  if (options.verbose) note(describe(runtime, options));
+  return runtime;
+}
+
+Expected<std::vector<Token>> encode_messages(const Engine& engine, std::span<const ChatMessage> messages) {
+  auto tokens = engine.encode_chat(messages);
+  const bool is_template_broken =
+      !tokens && engine.has_chat_template() && tokens.error().code != ErrorCode::kBadArgument;
+  if (!is_template_broken) return tokens;
+  Error error = tokens.error();
+  while (error.message.ends_with('.')) error.message.pop_back();
+  error.message += "; -p TEXT --raw leaves the template out.";
+  return error;
+}
+
+void PrefillProgress::operator()(std::int64_t done, std::int64_t total) {
+  const std::int64_t tenths = done * 10 / total;
+  if (tenths == tenths_) return;
+  tenths_ = tenths;
+  note("prompt: " + std::to_string(done) + " of " + std::to_string(total) + " tokens");
+}
+
+}  // namespace tq::app

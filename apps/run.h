@@ -1,0 +1,54 @@
+// What `turboquant run` was asked for, and what its two ways (one answer, a chat) share.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "generate.h"
+#include "tq/engine.h"
+#include "tq/sampler.h"
+
+namespace tq::app {
+
+struct RunOptions {
+  EngineOptions engine;
+  SamplerOptions sampler;
+  std::optional<std::string> prompt;
+  std::optional<std::string> prompt_file;  // "-": standard input
+  std::optional<std::string> system;
+  std::optional<std::int64_t> max_tokens;
+  bool raw = false;
+  bool json = false;
+  bool verbose = false;
+};
+
+// A model that is ready to answer.
+struct Runtime {
+  std::unique_ptr<Engine> engine;
+  std::unique_ptr<Session> session;
+  std::unique_ptr<Sampler> sampler;
+  double load_seconds = 0.0;
+};
+
+Expected<Runtime> load_runtime(const RunOptions& options);
+
+// Engine::encode_chat(), whose error says what to do when the model's template is the reason.
+Expected<std::vector<Token>> encode_messages(const Engine& engine, std::span<const ChatMessage> messages);
+
+// Lines on stderr that say how far a long prompt is, a tenth at a time.
+class PrefillProgress {
+ public:
+  void operator()(std::int64_t done, std::int64_t total);
+
+ private:
+  std::int64_t tenths_ = 0;
+};
+
+int run_once(const RunOptions& options);  // one_shot.cc
+int run_chat(const RunOptions& options);  // chat.cc
+
+}  // namespace tq::app
