@@ -133,9 +133,10 @@ INSTANTIATE_TEST_SUITE_P(Attention, EveryTypeAndIsa,
                                   std::string(isa_name(std::get<1>(p.param)));
                          });
 
-// Kernels may round a query to 8 bits: a score errs by up to |q|_max * |k|_1 / 254, about 0.03 here after scaling, and
-// the output by that times the spread of the values. Prefill works in binary32.
-constexpr double kDecodeTolerance = 0.05;
+// Decode kernels may round the query and the centroids to 8 bits (spec section 7.2): at these sizes a score then errs by
+// 0.012 (one standard deviation), and between two tokens whose values differ by 5 that moves the output by up to 0.015.
+// Five deviations. Prefill works in binary32.
+constexpr double kDecodeTolerance = 0.075;
 constexpr double kPrefillTolerance = 1e-4;
 
 TEST_P(EveryTypeAndIsa, Decode) {
