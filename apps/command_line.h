@@ -18,6 +18,7 @@ using Command = std::function<int()>;
 // Each command adds its subcommand, which sets `chosen` when it was parsed.
 void add_run_command(CLI::App& app, Command& chosen);
 void add_info_command(CLI::App& app, Command& chosen);
+void add_bench_command(CLI::App& app, Command& chosen);
 
 // The words after the program's name, with llama.cpp's -ctk and -ctv as --cache-type-k and --cache-type-v:
 // CLI11 knows no names of one dash and several letters.

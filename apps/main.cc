@@ -14,6 +14,7 @@ constexpr const char* kExamples =
     "  turboquant run -m model.gguf -p \"Why is the sky blue?\" -n 200\n"
     "  turboquant run -m model.gguf -f book.txt -ctk q8_0 -ctv turbo3\n"
     "  turboquant info model.gguf                         what a file holds, and what its cache costs\n"
+    "  turboquant bench -m model.gguf                     tokens per second here\n"
     "\n"
     "turboquant COMMAND --help says more. TURBOQUANT_ISA=scalar|avx2|avx512|neon forces an instruction set.";
 
@@ -56,6 +57,7 @@ int main(int argc, char** argv) {
   app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast)->disable_flag_override();
   tq::app::add_run_command(app, command);
   tq::app::add_info_command(app, command);
+  tq::app::add_bench_command(app, command);
 
   auto words = tq::app::normalized_words(argc, argv);
   std::reverse(words.begin(), words.end());  // CLI11 takes them from the back

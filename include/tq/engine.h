@@ -1,5 +1,5 @@
-// An Engine is one loaded model and the machine's threads; a Session (session.h) is one timeline of tokens on it.
-// Server, command line, benches and evaluation use only these two.
+// An Engine is one loaded model and the machine's threads; a Session (session.h) is one timeline of tokens on
+// it. Server, command line, benches and evaluation use only these two.
 #pragma once
 
 #include <cstdint>
@@ -17,12 +17,12 @@
 namespace tq {
 
 struct EngineOptions {
-  std::string model_path = {};     // a GGUF file
-  std::int64_t n_ctx = 0;          // tokens a session can hold; 0: the model's own context length
+  std::string model_path = {};  // a GGUF file
+  std::int64_t n_ctx = 0;       // tokens a session can hold; 0: the model's own context length
   KvType type_k = KvType::kTurbo4;
   KvType type_v = KvType::kTurbo4;
-  int layer_adaptive = 0;          // 0..7: preset that gives some layers a better type (kvcache/cache_plan.h)
-  int n_threads = 0;               // 0: one a physical core
+  int layer_adaptive = 0;  // 0..7: preset that gives some layers a better type (kvcache/cache_plan.h)
+  int n_threads = 0;       // 0: one a physical core
 };
 
 struct ModelInfo {

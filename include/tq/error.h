@@ -1,5 +1,5 @@
-// Errors are values: every call that can fail returns Expected<T>. Nothing in the library prints, aborts or throws
-// across this boundary; apps turn an Error into one sentence and an exit code.
+// Errors are values: every call that can fail returns Expected<T>. Nothing in the library prints, aborts or
+// throws across this boundary; apps turn an Error into one sentence and an exit code.
 #pragma once
 
 #include <cassert>

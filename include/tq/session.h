@@ -18,11 +18,12 @@ class Session {
 
   virtual ~Session() = default;
 
-  // Makes the cache hold exactly `tokens` (at least one) and returns the logits [n_vocab] after the last of them,
-  // valid until the next call. The common prefix with what is cached is reused, the rest is computed; the last token
-  // is always computed. kContextFull when tokens do not fit n_ctx; the session is then unchanged.
-  // Long inputs run in batches: to show progress or allow a stop, sync growing prefixes.
-  virtual Expected<std::span<const float>> sync(std::span<const Token> tokens, const LogitsVisitor& visitor = {}) = 0;
+  // Makes the cache hold exactly `tokens` (at least one) and returns the logits [n_vocab] after the last of
+  // them, valid until the next call. The common prefix with what is cached is reused, the rest is computed;
+  // the last token is always computed. kContextFull when tokens do not fit n_ctx; the session is then
+  // unchanged. Long inputs run in batches: to show progress or allow a stop, sync growing prefixes.
+  virtual Expected<std::span<const float>> sync(std::span<const Token> tokens,
+                                                const LogitsVisitor& visitor = {}) = 0;
 
   virtual std::span<const Token> tokens() const = 0;  // what the cache holds
   virtual std::int64_t n_ctx() const = 0;

@@ -1,7 +1,8 @@
 // Causal grouped-query attention over a compressed cache. The batch's own keys and values are already stored.
 //
-// One token (decode) attends straight over page bytes; more tokens (prefill) decode a page once, in cache-sized
-// scratch, for a whole block of queries. Both stay in the codec's rotated domain: queries are rotated, keys never.
+// One token (decode) attends straight over page bytes; more tokens (prefill) decode a page once, in
+// cache-sized scratch, for a whole block of queries. Both stay in the codec's rotated domain: queries are
+// rotated, keys never.
 #pragma once
 
 #include <cstdint>
@@ -17,9 +18,9 @@ struct AttentionInput {
   int layer;
   std::int64_t first_position;  // of the batch's first token
   std::int64_t n_tokens;
-  int n_heads;      // query heads, a multiple of the cache's n_kv_heads
-  float scale;      // multiplies q.k, usually 1/sqrt(head_dim)
-  const float* q;   // [n_tokens, ld_q], heads side by side, position already applied
+  int n_heads;     // query heads, a multiple of the cache's n_kv_heads
+  float scale;     // multiplies q.k, usually 1/sqrt(head_dim)
+  const float* q;  // [n_tokens, ld_q], heads side by side, position already applied
   std::int64_t ld_q;
   float* out;  // [n_tokens, ld_out], heads side by side
   std::int64_t ld_out;

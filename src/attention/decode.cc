@@ -1,6 +1,6 @@
-// Attention of one new token. The work (KV head x token) is one line cut into equal, contiguous shares, one a thread;
-// each K and V row is read once for all query heads of its KV head. A thread's results are softmax partials
-// (maximum, sum, mixed values) that merge by log-sum-exp, as in FlashDecoding.
+// Attention of one new token. The work (KV head x token) is one line cut into equal, contiguous shares, one a
+// thread; each K and V row is read once for all query heads of its KV head. A thread's results are softmax
+// partials (maximum, sum, mixed values) that merge by log-sum-exp, as in FlashDecoding.
 #include <algorithm>
 #include <cmath>
 
@@ -30,7 +30,8 @@ Partial partial_at(float* base, std::int64_t index, int head_dim) {
 // One thread's view of the query heads that share a KV head, at most kMaxGroupQueries at a time.
 class GroupDecoder {
  public:
-  GroupDecoder(const AttentionInput& input, KvCache& cache, const Kernels& kernels, std::vector<float>& scratch)
+  GroupDecoder(const AttentionInput& input, KvCache& cache, const Kernels& kernels,
+               std::vector<float>& scratch)
       : input_(input),
         cache_(cache),
         kernels_(kernels),
@@ -38,7 +39,8 @@ class GroupDecoder {
         v_(cache.codecs().v(input.layer)),
         head_dim_(cache.shape().head_dim) {
     const std::size_t page = kMaxGroupQueries * kPageTokens;
-    const std::size_t queries = static_cast<std::size_t>(kMaxGroupQueries) * static_cast<std::size_t>(head_dim_);
+    const std::size_t queries =
+        static_cast<std::size_t>(kMaxGroupQueries) * static_cast<std::size_t>(head_dim_);
     const std::size_t prepared = (k_.query_bytes(kMaxGroupQueries) + 63) / 64 * 16;  // floats
     float* p = reserve_scratch(scratch, 2 * page + 2 * queries + prepared);
     prepared_ = reinterpret_cast<std::byte*>(p);

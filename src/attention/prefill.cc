@@ -1,5 +1,5 @@
-// Attention of a batch of tokens, FlashAttention style: queries side by side in vector lanes, pages streamed past
-// them with an online softmax, so memory grows with the block and never with the context.
+// Attention of a batch of tokens, FlashAttention style: queries side by side in vector lanes, pages streamed
+// past them with an online softmax, so memory grows with the block and never with the context.
 #include <algorithm>
 #include <atomic>
 #include <utility>
@@ -26,8 +26,9 @@ class LaneTask {
         group_(input.n_heads / cache.shape().n_kv_heads) {
     const std::int64_t lanes = kTaskLanes * head_dim_;
     const std::int64_t page = static_cast<std::int64_t>(kPageTokens) * head_dim_;
-    float* p = reserve_scratch(scratch, static_cast<std::size_t>(2 * lanes + 2 * page + kPageTokens * kAttentionLanes +
-                                                                2 * kTaskLanes + 2 * kAttentionLanes + head_dim_));
+    float* p = reserve_scratch(scratch,
+                               static_cast<std::size_t>(2 * lanes + 2 * page + kPageTokens * kAttentionLanes +
+                                                        2 * kTaskLanes + 2 * kAttentionLanes + head_dim_));
     const auto take = [&p](std::int64_t n) { return std::exchange(p, p + n); };
     q_ = take(lanes);
     o_ = take(lanes);
@@ -59,7 +60,9 @@ class LaneTask {
  private:
   std::int64_t position_of(std::int64_t lane) const { return input_.first_position + lane / group_; }
   // Offset of a lane's head in a row of q or out.
-  std::int64_t head_offset(std::int64_t lane) const { return (kv_head_ * group_ + lane % group_) * head_dim_; }
+  std::int64_t head_offset(std::int64_t lane) const {
+    return (kv_head_ * group_ + lane % group_) * head_dim_;
+  }
 
   // Rotated queries, transposed: q_[block][d][lane].
   void load_queries() {

@@ -24,8 +24,9 @@ inline std::uint16_t f32_to_f16(float value) {
   if (magnitude >= 0x7f800000u) {  // infinity or NaN (kept quiet)
     return static_cast<std::uint16_t>(sign | (magnitude > 0x7f800000u ? 0x7e00u : 0x7c00u));
   }
-  if (magnitude >= 0x477ff000u) return static_cast<std::uint16_t>(sign | 0x7c00u);  // rounds to 65536: infinity
-  if (magnitude < 0x38800000u) {  // subnormal result: adding 0.5 rounds at bit 2^-24
+  if (magnitude >= 0x477ff000u)
+    return static_cast<std::uint16_t>(sign | 0x7c00u);  // rounds to 65536: infinity
+  if (magnitude < 0x38800000u) {                        // subnormal result: adding 0.5 rounds at bit 2^-24
     const float rounded = std::bit_cast<float>(magnitude) + 0.5f;
     return static_cast<std::uint16_t>(sign | (std::bit_cast<std::uint32_t>(rounded) - 0x3f000000u));
   }
@@ -33,6 +34,8 @@ inline std::uint16_t f32_to_f16(float value) {
   return static_cast<std::uint16_t>(sign | ((magnitude - 0x38000000u + 0xfffu + odd) >> 13));
 }
 
-inline float bf16_to_f32(std::uint16_t b) { return std::bit_cast<float>(static_cast<std::uint32_t>(b) << 16); }
+inline float bf16_to_f32(std::uint16_t b) {
+  return std::bit_cast<float>(static_cast<std::uint32_t>(b) << 16);
+}
 
 }  // namespace tq

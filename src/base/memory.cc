@@ -52,12 +52,12 @@ Expected<Buffer> Buffer::allocate(std::size_t size) {
   Buffer buffer;
   if (size == 0) return buffer;
   const bool fits = size <= available_memory();
-  void* map = fits ? ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) : MAP_FAILED;
+  void* map =
+      fits ? ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) : MAP_FAILED;
   if (map == MAP_FAILED) {
-    return Error{ErrorCode::kOutOfMemory,
-                 "cannot reserve " + std::to_string(size >> 20) + " MiB of memory; " +
-                     std::to_string(available_memory() >> 20) +
-                     " MiB are available."};
+    return Error{ErrorCode::kOutOfMemory, "cannot reserve " + std::to_string(size >> 20) +
+                                              " MiB of memory; " + std::to_string(available_memory() >> 20) +
+                                              " MiB are available."};
   }
   if (size >= kHugePage) ::madvise(map, size, MADV_HUGEPAGE);
   buffer.data_ = static_cast<std::byte*>(map);
@@ -80,7 +80,8 @@ Buffer::~Buffer() {
 
 std::size_t available_memory() {
   std::size_t bytes = mem_available();
-  bytes = std::min(bytes, left(read_number("/sys/fs/cgroup/memory.max"), read_number("/sys/fs/cgroup/memory.current")));
+  bytes = std::min(
+      bytes, left(read_number("/sys/fs/cgroup/memory.max"), read_number("/sys/fs/cgroup/memory.current")));
   struct rlimit limit {};
   if (::getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY) {
     bytes = std::min(bytes, left(limit.rlim_cur, address_space_used()));

@@ -10,8 +10,8 @@
 namespace tq {
 namespace {
 
-// About 50 microseconds of spinning: longer than the serial stretches between the regions of one token, much shorter
-// than a pause between requests.
+// About 50 microseconds of spinning: longer than the serial stretches between the regions of one token, much
+// shorter than a pause between requests.
 constexpr int kSpins = 2000;
 
 inline void pause() {

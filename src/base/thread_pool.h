@@ -1,5 +1,5 @@
-// A fixed team of threads for data-parallel kernels. A decode step of a small model opens a few hundred parallel
-// regions, so a region costs about a microsecond: workers spin briefly before they sleep.
+// A fixed team of threads for data-parallel kernels. A decode step of a small model opens a few hundred
+// parallel regions, so a region costs about a microsecond: workers spin briefly before they sleep.
 #pragma once
 
 #include <algorithm>
@@ -15,8 +15,8 @@ struct Range {
   std::int64_t end;
 };
 
-// The contiguous share of [0, n) of member `index` of `count`, cut at multiples of `grain`. Contiguous on purpose:
-// alternating tiles halved the measured bandwidth of matrix-vector products.
+// The contiguous share of [0, n) of member `index` of `count`, cut at multiples of `grain`. Contiguous on
+// purpose: alternating tiles halved the measured bandwidth of matrix-vector products.
 inline Range share_of(std::int64_t n, int index, int count, std::int64_t grain = 1) {
   const std::int64_t grains = (n + grain - 1) / grain;
   const std::int64_t begin = grains * index / count * grain;
@@ -33,11 +33,13 @@ class ThreadPool {
 
   int size() const { return static_cast<int>(workers_.size()) + 1; }
 
-  // Calls body(thread_index) once on every thread of the team, this one being index 0, and returns when all are
-  // done. Not reentrant; one caller at a time. `body` must not throw.
+  // Calls body(thread_index) once on every thread of the team, this one being index 0, and returns when all
+  // are done. Not reentrant; one caller at a time. `body` must not throw.
   template <class Body>
   void run(Body&& body) {
-    run_erased([](void* context, int index) { (*static_cast<std::remove_reference_t<Body>*>(context))(index); }, &body);
+    run_erased(
+        [](void* context, int index) { (*static_cast<std::remove_reference_t<Body>*>(context))(index); },
+        &body);
   }
 
  private:

@@ -12,8 +12,8 @@ constexpr int kMaxThreads = 1024;
 
 Expected<int> thread_count(int wanted) {
   if (wanted < 0 || wanted > kMaxThreads) {
-    return Error{ErrorCode::kBadArgument,
-                 "cannot run " + std::to_string(wanted) + " threads; use 1 to " + std::to_string(kMaxThreads) + "."};
+    return Error{ErrorCode::kBadArgument, "cannot run " + std::to_string(wanted) + " threads; use 1 to " +
+                                              std::to_string(kMaxThreads) + "."};
   }
   return wanted == 0 ? default_thread_count() : wanted;
 }
@@ -48,7 +48,9 @@ Expected<std::int64_t> context_length(std::int64_t wanted, std::int64_t trained)
 
 std::vector<std::string_view> Engine::architectures() { return Model::architectures(); }
 
-Expected<std::unique_ptr<Engine>> Engine::load(const EngineOptions& options) { return EngineImpl::load(options); }
+Expected<std::unique_ptr<Engine>> Engine::load(const EngineOptions& options) {
+  return EngineImpl::load(options);
+}
 
 Expected<std::unique_ptr<Engine>> EngineImpl::load(const EngineOptions& options) {
   const auto isa = select_isa();
@@ -60,7 +62,8 @@ Expected<std::unique_ptr<Engine>> EngineImpl::load(const EngineOptions& options)
   auto tokenizer = Tokenizer::from_gguf(*file);
   if (!tokenizer) return tokenizer.error();
 
-  std::unique_ptr<EngineImpl> engine(new EngineImpl(std::move(*file), std::move(*tokenizer), *n_threads, *isa));
+  std::unique_ptr<EngineImpl> engine(
+      new EngineImpl(std::move(*file), std::move(*tokenizer), *n_threads, *isa));
   if (const auto ok = engine->load_model(); !ok) return ok.error();
   if (const auto ok = engine->load_cache_plan(options); !ok) return ok.error();
   engine->load_chat_template();
@@ -74,8 +77,9 @@ Expected<void> EngineImpl::load_model() {
   file_.release_pages();
   info_ = make_info(file_, model_->config());
   if (tokenizer_.vocab_size() > info_.n_vocab) {
-    return Error{ErrorCode::kBadFile, file_.path() + ": the tokenizer has " + std::to_string(tokenizer_.vocab_size()) +
-                                          " tokens, but the embedding only " + std::to_string(info_.n_vocab) + "."};
+    return Error{ErrorCode::kBadFile,
+                 file_.path() + ": the tokenizer has " + std::to_string(tokenizer_.vocab_size()) +
+                     " tokens, but the embedding only " + std::to_string(info_.n_vocab) + "."};
   }
   auto workspace = Workspace::create(model_->config());
   if (!workspace) return workspace.error();
@@ -114,7 +118,8 @@ void EngineImpl::load_chat_template() {
 
 std::vector<Token> EngineImpl::encode(std::string_view text, SpecialText special, bool add_bos) const {
   std::vector<Token> tokens = tokenizer_.encode(text, special);
-  if (add_bos && tokenizer_.adds_bos() && tokenizer_.bos() >= 0) tokens.insert(tokens.begin(), tokenizer_.bos());
+  if (add_bos && tokenizer_.adds_bos() && tokenizer_.bos() >= 0)
+    tokens.insert(tokens.begin(), tokenizer_.bos());
   return tokens;
 }
 
@@ -124,7 +129,9 @@ Expected<std::vector<Token>> EngineImpl::encode_chat(std::span<const ChatMessage
     return Error{ErrorCode::kUnsupported,
                  file_.path() + ": the model has no chat template; give it plain text (-p TEXT --raw)."};
   }
-  const auto special_text = [this](Token token) { return tokenizer_.token_bytes(token, SpecialText::kParse); };
+  const auto special_text = [this](Token token) {
+    return tokenizer_.token_bytes(token, SpecialText::kParse);
+  };
   const auto segments = chat_template_->render({.messages = messages,
                                                 .add_generation_prompt = true,
                                                 .bos_token = special_text(tokenizer_.bos()),

@@ -36,7 +36,9 @@ class SessionImpl final : public Session {
   Expected<std::span<const float>> sync(std::span<const Token> tokens, const LogitsVisitor& visitor) override;
   std::span<const Token> tokens() const override { return tokens_; }
   std::int64_t n_ctx() const override { return cache_.n_ctx(); }
-  std::size_t kv_bytes() const override { return cache_.bytes_for(static_cast<std::int64_t>(tokens_.size())); }
+  std::size_t kv_bytes() const override {
+    return cache_.bytes_for(static_cast<std::int64_t>(tokens_.size()));
+  }
   std::size_t kv_bytes_f16() const override;
 
  private:

@@ -9,7 +9,8 @@ SessionImpl::SessionImpl(Model& model, Executor& executor, KvCache cache, const 
     : model_(model), executor_(executor), cache_(std::move(cache)), f16_page_bytes_(0) {
   const KvShape& shape = cache_.shape();
   for (int i = 0; i < shape.n_layers; ++i) {
-    f16_page_bytes_ += static_cast<std::size_t>(shape.n_kv_heads) * (f16.k(i).page_bytes() + f16.v(i).page_bytes());
+    f16_page_bytes_ +=
+        static_cast<std::size_t>(shape.n_kv_heads) * (f16.k(i).page_bytes() + f16.v(i).page_bytes());
   }
   logits_.resize(static_cast<std::size_t>(model_.config().n_vocab));
 }
@@ -21,9 +22,9 @@ std::size_t SessionImpl::kv_bytes_f16() const {
 Expected<void> SessionImpl::check(std::span<const Token> tokens) const {
   if (tokens.empty()) return Error{ErrorCode::kBadArgument, "there are no tokens to compute; give a prompt."};
   if (static_cast<std::int64_t>(tokens.size()) > cache_.n_ctx()) {
-    return Error{ErrorCode::kContextFull, std::to_string(tokens.size()) + " tokens do not fit the context of " +
-                                              std::to_string(cache_.n_ctx()) +
-                                              "; use a longer context (-c) or a shorter text."};
+    return Error{ErrorCode::kContextFull,
+                 std::to_string(tokens.size()) + " tokens do not fit the context of " +
+                     std::to_string(cache_.n_ctx()) + "; use a longer context (-c) or a shorter text."};
   }
   for (const Token token : tokens) {
     if (token < 0 || token >= model_.config().n_vocab) {
@@ -35,7 +36,8 @@ Expected<void> SessionImpl::check(std::span<const Token> tokens) const {
   return {};
 }
 
-Expected<std::span<const float>> SessionImpl::sync(std::span<const Token> tokens, const LogitsVisitor& visitor) {
+Expected<std::span<const float>> SessionImpl::sync(std::span<const Token> tokens,
+                                                   const LogitsVisitor& visitor) {
   if (const auto ok = check(tokens); !ok) return ok.error();
   const auto differs = std::mismatch(tokens_.begin(), tokens_.end(), tokens.begin(), tokens.end()).second;
   // The last token is computed even when it is cached: its logits are the result.

@@ -76,8 +76,9 @@ void read_q8_0(const std::byte* row, std::int64_t index, QuantGroup& g) {
   for (std::size_t i = 0; i < kQuantGroup; ++i) g.codes[i] = block[2 + i] ^ 0x80;
 }
 
-// Scale and minimum of group j of 8 in a block of 256, 6 bits each in 12 bytes: groups 0..3 have theirs in the low 6
-// bits of bytes j and 4 + j; groups 4..7 in the nibbles of byte 4 + j, topped by the high 2 bits of bytes j - 4 and j.
+// Scale and minimum of group j of 8 in a block of 256, 6 bits each in 12 bytes: groups 0..3 have theirs in
+// the low 6 bits of bytes j and 4 + j; groups 4..7 in the nibbles of byte 4 + j, topped by the high 2 bits of
+// bytes j - 4 and j.
 void scale_and_min(const std::uint8_t* packed, std::int64_t j, float d, float d_min, QuantGroup& g) {
   int scale = packed[j] & 63;
   int minimum = packed[4 + j] & 63;
@@ -115,8 +116,8 @@ void read_q5_k(const std::byte* row, std::int64_t index, QuantGroup& g) {
 }
 
 // Q6_K, 256 weights: 128 bytes of low nibbles; 64 bytes of two high bits; 16 signed scales; half d.
-// x = d * scale * (q - 32). Each half of 128 weights is four groups: nibble bytes 0..31 are groups 0 (low) and 2 (high),
-// bytes 32..63 groups 1 and 3; bits 2j, 2j + 1 of the 32 high bytes belong to group j.
+// x = d * scale * (q - 32). Each half of 128 weights is four groups: nibble bytes 0..31 are groups 0 (low)
+// and 2 (high), bytes 32..63 groups 1 and 3; bits 2j, 2j + 1 of the 32 high bytes belong to group j.
 void read_q6_k(const std::byte* row, std::int64_t index, QuantGroup& g) {
   const std::uint8_t* block = bytes(row) + index / 8 * 210;
   const std::int64_t half = index % 8 / 4;

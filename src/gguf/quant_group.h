@@ -1,6 +1,6 @@
-// ggml's quantised blocks, one view for all of them: a row is a sequence of groups of 32 weights, and every type that
-// this program reads is x[c] = scale[c / 16] * (code[c] - zero) + minimum within a group. Dequantising and repacking
-// (ops/pack.cc) are written once over this view.
+// ggml's quantised blocks, one view for all of them: a row is a sequence of groups of 32 weights, and every
+// type that this program reads is x[c] = scale[c / 16] * (code[c] - zero) + minimum within a group.
+// Dequantising and repacking (ops/pack.cc) are written once over this view.
 //
 // Block layouts are those of ggml-common.h; the comments in quant_group.cc restate them.
 #pragma once

@@ -1,4 +1,5 @@
-// Which KV type each layer uses, for K and V apart. A plan is data: built by a pure function, printed, tested.
+// Which KV type each layer uses, for K and V apart. A plan is data: built by a pure function, printed,
+// tested.
 #pragma once
 
 #include <string>
@@ -27,8 +28,9 @@ inline constexpr int kLayerAdaptiveModes = 8;
 // What a mode does, for help texts: "first and last 2 layers: V q8_0".
 const char* layer_adaptive_help(int mode);
 
-// The preset `mode` over uniform types. A preset raises the precision of some layers and never lowers one; it leaves
-// types that are not turbo alone, and models of fewer than 8 layers. docs/decisions/layer-adaptive.md lists them.
+// The preset `mode` over uniform types. A preset raises the precision of some layers and never lowers one; it
+// leaves types that are not turbo alone, and models of fewer than 8 layers. docs/decisions/layer-adaptive.md
+// lists them.
 Expected<CachePlan> make_cache_plan(int n_layers, KvType k, KvType v, int mode);
 
 }  // namespace tq

@@ -44,9 +44,10 @@ Expected<KvCache> KvCache::create(const CodecSet& codecs, const KvShape& shape, 
   }
   auto buffer = Buffer::allocate(size);
   if (!buffer) {
-    return Error{buffer.error().code, "the KV cache for " + std::to_string(n_ctx) + " tokens does not fit: " +
-                                          buffer.error().message +
-                                          " Use a shorter context (-c) or a smaller cache type (-ctk, -ctv)."};
+    return Error{buffer.error().code,
+                 "the KV cache for " + std::to_string(n_ctx) +
+                     " tokens does not fit: " + buffer.error().message +
+                     " Use a shorter context (-c) or a smaller cache type (-ctk, -ctv)."};
   }
   cache.buffer_ = std::move(*buffer);
   return cache;

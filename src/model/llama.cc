@@ -1,5 +1,5 @@
-// The llama architecture (Llama 1-3, Mistral, SmolLM and their like): pre-norm transformer, grouped-query attention
-// with rotary positions on adjacent pairs, SwiGLU feed-forward.
+// The llama architecture (Llama 1-3, Mistral, SmolLM and their like): pre-norm transformer, grouped-query
+// attention with rotary positions on adjacent pairs, SwiGLU feed-forward.
 #include <array>
 #include <string>
 #include <utility>
@@ -22,7 +22,8 @@ class Llama final : public Model {
  public:
   static Expected<std::unique_ptr<Model>> load(const GgufFile& file, ThreadPool& pool);
 
-  void forward(const Batch& batch, KvCache& cache, Compute& compute, Attention& attention, Workspace& w) override;
+  void forward(const Batch& batch, KvCache& cache, Compute& compute, Attention& attention,
+               Workspace& w) override;
   void logits(std::int64_t first, std::int64_t n, Compute& compute, Workspace& w) override;
 
  private:
@@ -31,9 +32,11 @@ class Llama final : public Model {
   Expected<void> bind(const GgufFile& file, ThreadPool& pool);
   Expected<Layer> bind_layer(const GgufFile& file, int index, ThreadPool& pool) const;
   void embed(const Batch& batch, Compute& compute, Workspace& w) const;
-  void run_layer(int index, const Batch& batch, KvCache& cache, Compute& compute, Attention& attention, Workspace& w);
+  void run_layer(int index, const Batch& batch, KvCache& cache, Compute& compute, Attention& attention,
+                 Workspace& w);
   void norm_rows(const std::vector<float>& weight, std::int64_t n, Compute& compute, Workspace& w) const;
-  void finish_qkv(const Layer& layer, int index, const Batch& batch, KvCache& cache, Compute& compute, Workspace& w) const;
+  void finish_qkv(const Layer& layer, int index, const Batch& batch, KvCache& cache, Compute& compute,
+                  Workspace& w) const;
 
   Rope rope_;
   const TensorView* embedding_ = nullptr;  // [n_embd, n_vocab], stays in the mapped file
@@ -71,7 +74,8 @@ Expected<void> Llama::bind(const GgufFile& file, ThreadPool& pool) {
   output_norm_ = std::move(*norm);
   // Without an output matrix of its own, a model shares the embedding's.
   const bool tied = file.find_tensor("output.weight") == nullptr;
-  auto output = load_linear(file, tied ? "token_embd.weight" : "output.weight", config_.n_embd, config_.n_vocab, pool);
+  auto output =
+      load_linear(file, tied ? "token_embd.weight" : "output.weight", config_.n_embd, config_.n_vocab, pool);
   if (!output) return output.error();
   output_ = std::move(*output);
   for (int i = 0; i < config_.n_layers; ++i) {
@@ -112,9 +116,12 @@ Expected<Layer> Llama::bind_layer(const GgufFile& file, int index, ThreadPool& p
     std::int64_t n;
     bool optional;
   } vectors[] = {
-      {&layer.attn_norm, "attn_norm.weight", n_embd, false}, {&layer.ffn_norm, "ffn_norm.weight", n_embd, false},
-      {&layer.q_bias, "attn_q.bias", n_q, true},             {&layer.k_bias, "attn_k.bias", n_kv, true},
-      {&layer.v_bias, "attn_v.bias", n_kv, true},            {&layer.o_bias, "attn_output.bias", n_embd, true},
+      {&layer.attn_norm, "attn_norm.weight", n_embd, false},
+      {&layer.ffn_norm, "ffn_norm.weight", n_embd, false},
+      {&layer.q_bias, "attn_q.bias", n_q, true},
+      {&layer.k_bias, "attn_k.bias", n_kv, true},
+      {&layer.v_bias, "attn_v.bias", n_kv, true},
+      {&layer.o_bias, "attn_output.bias", n_embd, true},
   };
   for (const auto& vector : vectors) {
     auto values = vector.optional ? load_optional_vector(file, prefix + vector.name, vector.n)
@@ -135,7 +142,8 @@ void Llama::embed(const Batch& batch, Compute& compute, Workspace& w) const {
 }
 
 // w.h = norm(w.x), row by row.
-void Llama::norm_rows(const std::vector<float>& weight, std::int64_t n, Compute& compute, Workspace& w) const {
+void Llama::norm_rows(const std::vector<float>& weight, std::int64_t n, Compute& compute,
+                      Workspace& w) const {
   compute.for_tokens(n, [&](std::int64_t t) {
     compute.kernels().rms_norm(w.x.row(t), weight.data(), config_.norm_eps, config_.n_embd, w.h.row(t));
   });
@@ -167,9 +175,10 @@ void Llama::run_layer(int index, const Batch& batch, KvCache& cache, Compute& co
   const std::int64_t n = batch.size();
 
   norm_rows(layer.attn_norm, n, compute, w);
-  compute.linear(w.h.data, w.h.ld, n, std::array{LinearOutput{&layer.q, w.q.data, w.q.ld},
-                                                 LinearOutput{&layer.k, w.k.data, w.k.ld},
-                                                 LinearOutput{&layer.v, w.v.data, w.v.ld}});
+  compute.linear(
+      w.h.data, w.h.ld, n,
+      std::array{LinearOutput{&layer.q, w.q.data, w.q.ld}, LinearOutput{&layer.k, w.k.data, w.k.ld},
+                 LinearOutput{&layer.v, w.v.data, w.v.ld}});
   finish_qkv(layer, index, batch, cache, compute, w);
   attention.run({index, batch.first_position, n, config_.n_heads, config_.attention_scale, w.q.data, w.q.ld,
                  w.mixed.data, w.mixed.ld},
@@ -181,27 +190,32 @@ void Llama::run_layer(int index, const Batch& batch, KvCache& cache, Compute& co
   });
 
   norm_rows(layer.ffn_norm, n, compute, w);
-  compute.linear(w.h.data, w.h.ld, n, std::array{LinearOutput{&layer.gate, w.gate.data, w.gate.ld},
-                                                 LinearOutput{&layer.up, w.up.data, w.up.ld}});
+  compute.linear(w.h.data, w.h.ld, n,
+                 std::array{LinearOutput{&layer.gate, w.gate.data, w.gate.ld},
+                            LinearOutput{&layer.up, w.up.data, w.up.ld}});
   compute.for_tokens(n, [&](std::int64_t t) { kernels.silu_mul(w.up.row(t), config_.n_ff, w.gate.row(t)); });
   compute.linear(w.gate.data, w.gate.ld, n, std::array{LinearOutput{&layer.down, w.h.data, w.h.ld}});
   compute.for_tokens(n, [&](std::int64_t t) { kernels.add(w.h.row(t), config_.n_embd, w.x.row(t)); });
 }
 
-void Llama::forward(const Batch& batch, KvCache& cache, Compute& compute, Attention& attention, Workspace& w) {
+void Llama::forward(const Batch& batch, KvCache& cache, Compute& compute, Attention& attention,
+                    Workspace& w) {
   embed(batch, compute, w);
   for (int i = 0; i < config_.n_layers; ++i) run_layer(i, batch, cache, compute, attention, w);
 }
 
 void Llama::logits(std::int64_t first, std::int64_t n, Compute& compute, Workspace& w) {
   compute.for_tokens(n, [&](std::int64_t t) {
-    compute.kernels().rms_norm(w.x.row(first + t), output_norm_.data(), config_.norm_eps, config_.n_embd, w.h.row(t));
+    compute.kernels().rms_norm(w.x.row(first + t), output_norm_.data(), config_.norm_eps, config_.n_embd,
+                               w.h.row(t));
   });
   compute.linear(w.h.data, w.h.ld, n, std::array{LinearOutput{&output_, w.logits.data, w.logits.ld}});
 }
 
 }  // namespace
 
-Expected<std::unique_ptr<Model>> load_llama(const GgufFile& file, ThreadPool& pool) { return Llama::load(file, pool); }
+Expected<std::unique_ptr<Model>> load_llama(const GgufFile& file, ThreadPool& pool) {
+  return Llama::load(file, pool);
+}
 
 }  // namespace tq

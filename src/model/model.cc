@@ -1,7 +1,7 @@
 #include "model/model.h"
 
-#include <array>
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <optional>
 #include <utility>
@@ -34,13 +34,16 @@ std::string shape_text(std::span<const std::int64_t> shape) {
   return text + "]";
 }
 
-// Reads keys under one architecture's prefix and remembers the first error, so that a caller can read on and check
-// once.
+// Reads keys under one architecture's prefix and remembers the first error, so that a caller can read on and
+// check once.
 class ConfigReader {
  public:
-  ConfigReader(const GgufFile& file, std::string_view architecture) : file_(file), prefix_(std::string(architecture) + ".") {}
+  ConfigReader(const GgufFile& file, std::string_view architecture)
+      : file_(file), prefix_(std::string(architecture) + ".") {}
 
-  std::int64_t get(const char* key, std::int64_t max) { return keep(file_.get_int(prefix_ + key, 1, max), std::int64_t{1}); }
+  std::int64_t get(const char* key, std::int64_t max) {
+    return keep(file_.get_int(prefix_ + key, 1, max), std::int64_t{1});
+  }
   std::int64_t get_or(const char* key, std::int64_t min, std::int64_t max, std::int64_t fallback) {
     return keep(file_.get_int_or(prefix_ + key, min, max, fallback), fallback);
   }
@@ -136,9 +139,10 @@ Expected<ModelConfig> read_config(const GgufFile& file, std::string_view archite
     reader.fail(ErrorCode::kUnsupported, "keys and values of different length are not supported.");
   }
   if (c.head_dim < 1 || c.head_dim > kMaxHeadDim || c.n_heads % c.n_kv_heads != 0) {
-    reader.fail(ErrorCode::kBadFile, "the attention sizes of the file do not fit together (embedding_length " +
-                                         std::to_string(c.n_embd) + ", head_count " + std::to_string(c.n_heads) +
-                                         ", head_count_kv " + std::to_string(c.n_kv_heads) + ").");
+    reader.fail(ErrorCode::kBadFile,
+                "the attention sizes of the file do not fit together (embedding_length " +
+                    std::to_string(c.n_embd) + ", head_count " + std::to_string(c.n_heads) +
+                    ", head_count_kv " + std::to_string(c.n_kv_heads) + ").");
   }
   if (reader.get_or("expert_count", 0, kMaxWidth, 0) > 0) {
     reader.fail(ErrorCode::kUnsupported, "mixture-of-experts models are not supported yet.");
@@ -146,7 +150,8 @@ Expected<ModelConfig> read_config(const GgufFile& file, std::string_view archite
   c.attention_scale = static_cast<float>(1.0 / std::sqrt(static_cast<double>(c.head_dim)));
   c.rope = read_rope(reader, c);
   const TensorView* embedding = file.find_tensor("token_embd.weight");
-  if (embedding != nullptr) c.n_vocab = static_cast<int>(std::min<std::int64_t>(embedding->shape[1], kMaxWidth * 4));
+  if (embedding != nullptr)
+    c.n_vocab = static_cast<int>(std::min<std::int64_t>(embedding->shape[1], kMaxWidth * 4));
   if (reader.error()) return Error{reader.error()->code, file.path() + ": " + reader.error()->message};
   return c;
 }
@@ -168,8 +173,8 @@ Expected<const TensorView*> require_tensor(const GgufFile& file, const std::stri
   return tensor;
 }
 
-Expected<Linear> load_linear(const GgufFile& file, const std::string& name, std::int64_t n_in, std::int64_t n_out,
-                             ThreadPool& pool) {
+Expected<Linear> load_linear(const GgufFile& file, const std::string& name, std::int64_t n_in,
+                             std::int64_t n_out, ThreadPool& pool) {
   const auto tensor = require_tensor(file, name, {n_in, n_out});
   if (!tensor) return tensor.error();
   auto layer = Linear::pack(**tensor, pool);
@@ -181,20 +186,23 @@ Expected<std::vector<float>> load_vector(const GgufFile& file, const std::string
   const auto tensor = require_tensor(file, name, {n});
   if (!tensor) return tensor.error();
   if (!can_dequantize((*tensor)->type)) {
-    return Error{ErrorCode::kUnsupported, file.path() + ": the tensor '" + name + "' has an unsupported type."};
+    return Error{ErrorCode::kUnsupported,
+                 file.path() + ": the tensor '" + name + "' has an unsupported type."};
   }
   std::vector<float> values(static_cast<std::size_t>(n));
   dequantize_row((*tensor)->type, (*tensor)->data.data(), n, values.data());
   return values;
 }
 
-Expected<std::vector<float>> load_optional_vector(const GgufFile& file, const std::string& name, std::int64_t n) {
+Expected<std::vector<float>> load_optional_vector(const GgufFile& file, const std::string& name,
+                                                  std::int64_t n) {
   if (file.find_tensor(name) == nullptr) return std::vector<float>{};
   return load_vector(file, name, n);
 }
 
 Expected<Workspace> Workspace::create(const ModelConfig& c) {
-  // Strides are multiples of 32 floats: linear layers write outputs in tiles of 16 and read inputs in groups of 32.
+  // Strides are multiples of 32 floats: linear layers write outputs in tiles of 16 and read inputs in groups
+  // of 32.
   const auto stride = [](std::int64_t n) { return (n + 31) / 32 * 32; };
   Workspace w;
   w.x.ld = w.h.ld = stride(c.n_embd);

@@ -1,5 +1,5 @@
-// A loaded model: configuration, weights and the forward pass. One file an architecture (llama.cc, ...), each with
-// the same shape: read the configuration, bind the tensors, run a layer.
+// A loaded model: configuration, weights and the forward pass. One file an architecture (llama.cc, ...), each
+// with the same shape: read the configuration, bind the tensors, run a layer.
 #pragma once
 
 #include <cstdint>
@@ -57,16 +57,16 @@ class Workspace {
 
   static Expected<Workspace> create(const ModelConfig& config);
 
-  Rows x;        // residual stream [n_embd]
-  Rows h;        // normed input of a block, then its output [n_embd]
-  Rows q;        // [n_heads * head_dim]
-  Rows k;        // [n_kv_heads * head_dim]
-  Rows v;        // [n_kv_heads * head_dim]
-  Rows mixed;    // attention output [n_heads * head_dim]
-  Rows gate;     // [n_ff]
-  Rows up;       // [n_ff]
-  Rows angles;   // cosine and sine by position [n_rot]
-  Rows logits;   // [n_vocab], kLogitRows rows
+  Rows x;       // residual stream [n_embd]
+  Rows h;       // normed input of a block, then its output [n_embd]
+  Rows q;       // [n_heads * head_dim]
+  Rows k;       // [n_kv_heads * head_dim]
+  Rows v;       // [n_kv_heads * head_dim]
+  Rows mixed;   // attention output [n_heads * head_dim]
+  Rows gate;    // [n_ff]
+  Rows up;      // [n_ff]
+  Rows angles;  // cosine and sine by position [n_rot]
+  Rows logits;  // [n_vocab], kLogitRows rows
 
  private:
   Buffer buffer_;
@@ -74,8 +74,8 @@ class Workspace {
 
 class Model {
  public:
-  // Reads general.architecture and loads the one it names; kUnsupported lists those there are. `file` must outlive
-  // the model.
+  // Reads general.architecture and loads the one it names; kUnsupported lists those there are. `file` must
+  // outlive the model.
   static std::vector<std::string_view> architectures();  // those that load() knows
   static Expected<std::unique_ptr<Model>> load(const GgufFile& file, ThreadPool& pool);
   virtual ~Model() = default;
@@ -83,9 +83,10 @@ class Model {
   const ModelConfig& config() const { return config_; }
   KvShape kv_shape() const { return {config_.n_layers, config_.n_kv_heads, config_.head_dim}; }
 
-  // Computes the batch (at most kMaxBatch tokens): stores its keys and values in the cache and leaves the residual
-  // stream of every token in w.x. Token ids must be below n_vocab.
-  virtual void forward(const Batch& batch, KvCache& cache, Compute& compute, Attention& attention, Workspace& w) = 0;
+  // Computes the batch (at most kMaxBatch tokens): stores its keys and values in the cache and leaves the
+  // residual stream of every token in w.x. Token ids must be below n_vocab.
+  virtual void forward(const Batch& batch, KvCache& cache, Compute& compute, Attention& attention,
+                       Workspace& w) = 0;
   // Logits of rows [first, first + n) of w.x into w.logits; n at most kLogitRows.
   virtual void logits(std::int64_t first, std::int64_t n, Compute& compute, Workspace& w) = 0;
 
@@ -101,12 +102,13 @@ Expected<ModelConfig> read_config(const GgufFile& file, std::string_view archite
 // The named tensor with the given shape; an error says what is missing or what shape was found.
 Expected<const TensorView*> require_tensor(const GgufFile& file, const std::string& name,
                                            std::initializer_list<std::int64_t> shape);
-Expected<Linear> load_linear(const GgufFile& file, const std::string& name, std::int64_t n_in, std::int64_t n_out,
-                             ThreadPool& pool);
+Expected<Linear> load_linear(const GgufFile& file, const std::string& name, std::int64_t n_in,
+                             std::int64_t n_out, ThreadPool& pool);
 // A vector of n values as floats (norm weights, biases).
 Expected<std::vector<float>> load_vector(const GgufFile& file, const std::string& name, std::int64_t n);
 // The same, empty when the file has no such tensor.
-Expected<std::vector<float>> load_optional_vector(const GgufFile& file, const std::string& name, std::int64_t n);
+Expected<std::vector<float>> load_optional_vector(const GgufFile& file, const std::string& name,
+                                                  std::int64_t n);
 
 Expected<std::unique_ptr<Model>> load_llama(const GgufFile& file, ThreadPool& pool);
 

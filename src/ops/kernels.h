@@ -1,5 +1,6 @@
-// The table of per-ISA compute kernels: tiles of packed linear layers, row-wise small operations and the blocks of
-// prefill attention. One table per ISA; callers pick it once (kernels_for) and never branch on the ISA again.
+// The table of per-ISA compute kernels: tiles of packed linear layers, row-wise small operations and the
+// blocks of prefill attention. One table per ISA; callers pick it once (kernels_for) and never branch on the
+// ISA again.
 #pragma once
 
 #include <cstdint>
@@ -8,12 +9,14 @@
 
 namespace tq {
 
-// Packed weights: rows come in tiles of 16, columns in groups of 32; y = sum over groups of d*(codes . x) + m*sum(x).
+// Packed weights: rows come in tiles of 16, columns in groups of 32; y = sum over groups of d*(codes . x) +
+// m*sum(x).
 inline constexpr int kTileRows = 16;
 inline constexpr int kGroupCols = 32;
 
-// How a packed tile stores a group, 16 rows interleaved so that one vector register holds 4 columns of every row:
-// byte 4r + j of vector v is row r, column 4v + j (4-bit: low nibble column 4v + j, high nibble column 16 + 4v + j).
+// How a packed tile stores a group, 16 rows interleaved so that one vector register holds 4 columns of every
+// row: byte 4r + j of vector v is row r, column 4v + j (4-bit: low nibble column 4v + j, high nibble column
+// 16 + 4v + j).
 //   kW4Sym   q + 8 in 4 bits, a scale
 //   kW4Min   q in 4 bits, a scale and a minimum
 //   kW8Sym   q + 128 in 8 bits, a scale
@@ -22,8 +25,12 @@ inline constexpr int kGroupCols = 32;
 enum class PackedFormat : std::uint8_t { kW4Sym, kW4Min, kW8Sym, kW8Half, kW8Min };
 inline constexpr int kPackedFormats = 5;
 
-constexpr int packed_bits(PackedFormat f) { return f == PackedFormat::kW4Sym || f == PackedFormat::kW4Min ? 4 : 8; }
-constexpr bool packed_has_min(PackedFormat f) { return f == PackedFormat::kW4Min || f == PackedFormat::kW8Min; }
+constexpr int packed_bits(PackedFormat f) {
+  return f == PackedFormat::kW4Sym || f == PackedFormat::kW4Min ? 4 : 8;
+}
+constexpr bool packed_has_min(PackedFormat f) {
+  return f == PackedFormat::kW4Min || f == PackedFormat::kW8Min;
+}
 // What is stored for a weight of zero where there is no minimum.
 constexpr int packed_zero(PackedFormat f) { return packed_has_min(f) ? 0 : (packed_bits(f) == 4 ? 8 : 128); }
 // Bytes of one group of one tile.
@@ -34,14 +41,14 @@ constexpr int param_count(PackedFormat f) {
 
 struct PackedTile {
   const std::uint8_t* codes;    // [n_groups, code_bytes]
-  const std::uint16_t* params;  // [n_groups, param_count] binary16: 16 scales, then 16 minima or second scales
+  const std::uint16_t* params;  // [n_groups, param_count] binary16: 16 scales, 16 minima or second scales
   std::int64_t n_groups;
 };
 
-// 32 activations as signed bytes: x = scale * (code + residual / kResidualSteps), the residual only where one value
-// holds more than half of the group's energy. Such outliers make up nearly all of the error of 8-bit activations; on
-// SmolLM2-135M a second byte for that fifth of the groups cuts the divergence from exact arithmetic sevenfold
-// (docs/decisions/activation-rounding.md).
+// 32 activations as signed bytes: x = scale * (code + residual / kResidualSteps), the residual only where one
+// value holds more than half of the group's energy. Such outliers make up nearly all of the error of 8-bit
+// activations; on SmolLM2-135M a second byte for that fifth of the groups cuts the divergence from exact
+// arithmetic sevenfold (docs/decisions/activation-rounding.md).
 struct QuantizedGroup {
   // Sums of codes, of all 32 and of columns 0..15: what a stored zero point adds to a dot product.
   struct Sums {
@@ -75,23 +82,23 @@ struct Kernels {
   Isa isa;
 
   // y[t * ldy + r] = row r of the tile times activation row t, for r in [0, 16) and t in [begin, end).
-  void (*tile[kPackedFormats])(const PackedTile& tile, const QuantizedRows& x, std::int64_t begin, std::int64_t end,
-                               float* y, std::int64_t ldy);
-  // Unpacked weights: y[t * ldy] = w . x[t * ldx], n products, for t in [0, n_rows); w in binary32, binary16 or
-  // bfloat16.
-  void (*dot_f32)(const void* w, std::int64_t n, const float* x, std::int64_t ldx, std::int64_t n_rows, float* y,
-                  std::int64_t ldy);
-  void (*dot_f16)(const void* w, std::int64_t n, const float* x, std::int64_t ldx, std::int64_t n_rows, float* y,
-                  std::int64_t ldy);
-  void (*dot_bf16)(const void* w, std::int64_t n, const float* x, std::int64_t ldx, std::int64_t n_rows, float* y,
-                  std::int64_t ldy);
+  void (*tile[kPackedFormats])(const PackedTile& tile, const QuantizedRows& x, std::int64_t begin,
+                               std::int64_t end, float* y, std::int64_t ldy);
+  // Unpacked weights: y[t * ldy] = w . x[t * ldx], n products, for t in [0, n_rows); w in binary32, binary16
+  // or bfloat16.
+  void (*dot_f32)(const void* w, std::int64_t n, const float* x, std::int64_t ldx, std::int64_t n_rows,
+                  float* y, std::int64_t ldy);
+  void (*dot_f16)(const void* w, std::int64_t n, const float* x, std::int64_t ldx, std::int64_t n_rows,
+                  float* y, std::int64_t ldy);
+  void (*dot_bf16)(const void* w, std::int64_t n, const float* x, std::int64_t ldx, std::int64_t n_rows,
+                   float* y, std::int64_t ldy);
   // One row x[out.n_groups * 32] to int8.
   void (*quantize_row)(const float* x, const QuantizedRows& out);
 
   // y = x / rms(x) * weight; rms over n, eps inside the root.
   void (*rms_norm)(const float* x, const float* weight, float eps, std::int64_t n, float* y);
-  void (*add)(const float* x, std::int64_t n, float* y);                 // y += x
-  void (*silu_mul)(const float* up, std::int64_t n, float* gate);        // gate = silu(gate) * up
+  void (*add)(const float* x, std::int64_t n, float* y);           // y += x
+  void (*silu_mul)(const float* up, std::int64_t n, float* gate);  // gate = silu(gate) * up
   // Rotates pairs (x[2i], x[2i+1]) by the angle whose cosine and sine are cs[2i], cs[2i+1]; n_rot values.
   void (*rope_pairs)(const float* cs, std::int64_t n_rot, float* x);
 
@@ -102,13 +109,13 @@ struct Kernels {
   // Prefill attention on blocks, one query a lane.
   // s[t, lane] = k[t, :] . q[:, lane]; k: [n_tokens, head_dim], q: [head_dim, lanes], s: [n_tokens, lanes].
   void (*lane_scores)(const float* k, const float* q, std::int64_t n_tokens, std::int64_t head_dim, float* s);
-  // Online softmax over s for tokens [0, n_tokens); lane l sees only tokens t < visible[l]. Updates the running
-  // maximum and sum, turns s into weights, and gives the factor by which earlier results shrink.
-  void (*lane_softmax)(float* s, std::int64_t n_tokens, float scale, const float* visible, float* max, float* sum,
-                       float* shrink);
+  // Online softmax over s for tokens [0, n_tokens); lane l sees only tokens t < visible[l]. Updates the
+  // running maximum and sum, turns s into weights, and gives the factor by which earlier results shrink.
+  void (*lane_softmax)(float* s, std::int64_t n_tokens, float scale, const float* visible, float* max,
+                       float* sum, float* shrink);
   // o[d, lane] = o[d, lane] * shrink[lane] + sum over t of v[t, d] * s[t, lane].
-  void (*lane_mix)(const float* v, const float* s, const float* shrink, std::int64_t n_tokens, std::int64_t head_dim,
-                   float* o);
+  void (*lane_mix)(const float* v, const float* s, const float* shrink, std::int64_t n_tokens,
+                   std::int64_t head_dim, float* o);
 };
 
 const Kernels& kernels_for(Isa isa);

@@ -1,5 +1,6 @@
-// AVX2: the tile of 16 rows is two registers of 8. vpmaddubsw adds pairs into 16 bits, which 4-bit codes cannot
-// overflow (2 * 15 * 127); 8-bit codes are made signed and moved to |w| and sign(x, w), so that 2 * 127 * 127 fits.
+// AVX2: the tile of 16 rows is two registers of 8. vpmaddubsw adds pairs into 16 bits, which 4-bit codes
+// cannot overflow (2 * 15 * 127); 8-bit codes are made signed and moved to |w| and sign(x, w), so that 2 *
+// 127 * 127 fits.
 #include <immintrin.h>
 
 #define TQ_VECTOR_BYTES 32
@@ -68,8 +69,8 @@ struct HalfParams {
 
 // A group's dot products with 32 codes: scale * dot of every row, before the activations' own scale.
 template <PackedFormat kFormat>
-inline __m256 scaled_dot(const std::uint8_t* weights, int h, const HalfParams& params, const std::int8_t* codes,
-                         const QuantizedGroup::Sums& sums) {
+inline __m256 scaled_dot(const std::uint8_t* weights, int h, const HalfParams& params,
+                         const std::int8_t* codes, const QuantizedGroup::Sums& sums) {
   // What the integer dot must still be corrected by, times the sum of the activations' codes.
   constexpr int kZero = kFormat == PackedFormat::kW4Sym ? -8 : (kFormat == PackedFormat::kW8Min ? 128 : 0);
   __m256i low = _mm256_setzero_si256();   // columns 0..15
@@ -77,7 +78,8 @@ inline __m256 scaled_dot(const std::uint8_t* weights, int h, const HalfParams& p
   if constexpr (kZero != 0) low = _mm256_set1_epi32(kZero * sums.all);
   for (int v = 0; v < 4; ++v) {
     low = _mm256_add_epi32(low, dot4<kFormat>(weights_at<kFormat>(weights, v, h), broadcast4(codes + 4 * v)));
-    high = _mm256_add_epi32(high, dot4<kFormat>(weights_at<kFormat>(weights, v + 4, h), broadcast4(codes + 16 + 4 * v)));
+    high = _mm256_add_epi32(
+        high, dot4<kFormat>(weights_at<kFormat>(weights, v + 4, h), broadcast4(codes + 16 + 4 * v)));
   }
   if constexpr (kFormat == PackedFormat::kW8Half) {
     return _mm256_fmadd_ps(_mm256_cvtepi32_ps(high), params.second,
@@ -87,8 +89,8 @@ inline __m256 scaled_dot(const std::uint8_t* weights, int h, const HalfParams& p
   }
 }
 
-// Half h of the tile (rows 8h..8h+7) against kTokens activation rows. The compiler keeps the unpacked weights of a
-// group in registers across the tokens as far as they fit.
+// Half h of the tile (rows 8h..8h+7) against kTokens activation rows. The compiler keeps the unpacked weights
+// of a group in registers across the tokens as far as they fit.
 template <PackedFormat kFormat, int kTokens>
 inline void half_tile(const PackedTile& tile, const QuantizedRows& x, std::int64_t token, int h, float* y,
                       std::int64_t ldy) {
@@ -104,7 +106,8 @@ inline void half_tile(const PackedTile& tile, const QuantizedRows& x, std::int64
       const QuantizedGroup& group = x.groups[at];
       __m256 dot = scaled_dot<kFormat>(codes, h, params, x.codes + at * kGroupCols, group.code_sums);
       if (__builtin_expect(group.has_residual != 0, 0)) {
-        const __m256 rest = scaled_dot<kFormat>(codes, h, params, x.residuals + at * kGroupCols, group.residual_sums);
+        const __m256 rest =
+            scaled_dot<kFormat>(codes, h, params, x.residuals + at * kGroupCols, group.residual_sums);
         dot = _mm256_fmadd_ps(rest, _mm256_set1_ps(1 / kResidualSteps), dot);
       }
       acc[t] = _mm256_fmadd_ps(dot, _mm256_set1_ps(group.scale), acc[t]);

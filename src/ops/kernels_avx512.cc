@@ -1,5 +1,6 @@
-// AVX-512 with VNNI: a register holds 4 columns of 16 rows, and vpdpbusd multiplies them with 4 activations that
-// are broadcast from memory. Bounds per group and token: 8 vpdpbusd + 3 float operations for 512 products.
+// AVX-512 with VNNI: a register holds 4 columns of 16 rows, and vpdpbusd multiplies them with 4 activations
+// that are broadcast from memory. Bounds per group and token: 8 vpdpbusd + 3 float operations for 512
+// products.
 #include <immintrin.h>
 
 #define TQ_VECTOR_BYTES 64
@@ -89,11 +90,13 @@ inline void tile_block(const PackedTile& tile, const QuantizedRows& x, std::int6
       __m512 dot = scaled_dot<kFormat>(w, scale, second, x.codes + at * kGroupCols, group.code_sums);
       // A token's groups with residuals are the same for every tile, so this branch is learnt.
       if (__builtin_expect(group.has_residual != 0, 0)) {
-        const __m512 rest = scaled_dot<kFormat>(w, scale, second, x.residuals + at * kGroupCols, group.residual_sums);
+        const __m512 rest =
+            scaled_dot<kFormat>(w, scale, second, x.residuals + at * kGroupCols, group.residual_sums);
         dot = _mm512_fmadd_ps(rest, _mm512_set1_ps(1 / kResidualSteps), dot);
       }
       acc[t] = _mm512_fmadd_ps(dot, _mm512_set1_ps(group.scale), acc[t]);
-      if constexpr (packed_has_min(kFormat)) acc[t] = _mm512_fmadd_ps(second, _mm512_set1_ps(group.sum), acc[t]);
+      if constexpr (packed_has_min(kFormat))
+        acc[t] = _mm512_fmadd_ps(second, _mm512_set1_ps(group.sum), acc[t]);
     }
   }
   for (int t = 0; t < kTokens; ++t) _mm512_storeu_ps(y + (token + t) * ldy, acc[t]);
@@ -131,8 +134,10 @@ void quantize_row(const float* x, const QuantizedRows& out) {
     const bool outlier = has_outlier(largest, energy);
     if (outlier) {
       const __m512 more = _mm512_set1_ps(kResidualSteps);
-      const __m512i ra = _mm512_cvtps_epi32(_mm512_mul_ps(_mm512_sub_ps(steps_a, _mm512_cvtepi32_ps(qa)), more));
-      const __m512i rb = _mm512_cvtps_epi32(_mm512_mul_ps(_mm512_sub_ps(steps_b, _mm512_cvtepi32_ps(qb)), more));
+      const __m512i ra =
+          _mm512_cvtps_epi32(_mm512_mul_ps(_mm512_sub_ps(steps_a, _mm512_cvtepi32_ps(qa)), more));
+      const __m512i rb =
+          _mm512_cvtps_epi32(_mm512_mul_ps(_mm512_sub_ps(steps_b, _mm512_cvtepi32_ps(qb)), more));
       residual_sums = store_codes(ra, rb, out.residuals + g * kGroupCols);
     }
     out.groups[g] = make_group(largest / 127.0F, sums, residual_sums, outlier);

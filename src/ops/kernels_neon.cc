@@ -1,5 +1,6 @@
-// NEON with the dot-product extension (Armv8.2, Raspberry Pi 5 and later): sdot multiplies 4 columns of 4 rows with 4
-// activations, so a tile of 16 rows is four registers. Codes become signed first, which the sum then corrects.
+// NEON with the dot-product extension (Armv8.2, Raspberry Pi 5 and later): sdot multiplies 4 columns of 4
+// rows with 4 activations, so a tile of 16 rows is four registers. Codes become signed first, which the sum
+// then corrects.
 #include <arm_neon.h>
 
 #define TQ_VECTOR_BYTES 16

@@ -61,7 +61,8 @@ void tile(const PackedTile& tile, const QuantizedRows& x, std::int64_t begin, st
         float product = scale * static_cast<float>(dot[0]) + high_scale * static_cast<float>(dot[1]);
         if (group.has_residual != 0) {
           dot_halves<kFormat>(codes, r, row.residuals + g * kGroupCols, dot);
-          product += (scale * static_cast<float>(dot[0]) + high_scale * static_cast<float>(dot[1])) / kResidualSteps;
+          product +=
+              (scale * static_cast<float>(dot[0]) + high_scale * static_cast<float>(dot[1])) / kResidualSteps;
         }
         sum += group.scale * product;
         if constexpr (packed_has_min(kFormat)) sum += second * group.sum;

@@ -44,7 +44,8 @@ void Linear::run_tile(const Kernels& kernels, std::int64_t tile, const float* x,
   }
 }
 
-void Compute::linear(const float* x, std::int64_t ldx, std::int64_t n_tokens, std::span<const LinearOutput> outputs) {
+void Compute::linear(const float* x, std::int64_t ldx, std::int64_t n_tokens,
+                     std::span<const LinearOutput> outputs) {
   const std::int64_t n_in = outputs.front().layer->n_in();
   std::int64_t n_tiles = 0;
   bool packed = false;

@@ -17,8 +17,8 @@ namespace tq {
 // Whether a tensor type can be a linear layer's weight.
 bool can_pack(GgmlType type);
 
-// One weight matrix [n_in, n_out]. Quantised types are repacked into 4- or 8-bit tiles (ops/pack.cc); F32, F16 and
-// BF16 stay in the mapped file, which must outlive the layer.
+// One weight matrix [n_in, n_out]. Quantised types are repacked into 4- or 8-bit tiles (ops/pack.cc); F32,
+// F16 and BF16 stay in the mapped file, which must outlive the layer.
 class Linear {
  public:
   static Expected<Linear> pack(const TensorView& weight, ThreadPool& pool);
@@ -33,8 +33,9 @@ class Linear {
  private:
   friend class Compute;
 
-  void run_tile(const Kernels& kernels, std::int64_t tile, const float* x, std::int64_t ldx, const QuantizedRows& quantized,
-                std::int64_t begin, std::int64_t end, float* y, std::int64_t ldy) const;
+  void run_tile(const Kernels& kernels, std::int64_t tile, const float* x, std::int64_t ldx,
+                const QuantizedRows& quantized, std::int64_t begin, std::int64_t end, float* y,
+                std::int64_t ldy) const;
 
   std::int64_t n_in_ = 0;
   std::int64_t n_out_ = 0;
@@ -54,8 +55,8 @@ struct LinearOutput {
   std::int64_t ldy;
 };
 
-// The batch-wise operations a model is written in, over one thread pool and one ISA. Rows are tokens; `ld*` are row
-// strides in floats.
+// The batch-wise operations a model is written in, over one thread pool and one ISA. Rows are tokens; `ld*`
+// are row strides in floats.
 class Compute {
  public:
   Compute(const Kernels& kernels, ThreadPool& pool) : kernels_(&kernels), pool_(&pool) {}

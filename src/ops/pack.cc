@@ -1,6 +1,7 @@
-// Repacks a quantised weight matrix into the tiles of kernels.h, once, at load: every file type becomes one of five
-// layouts, so kernels are written for layouts and not for types. Codes keep their values; scales and minima are
-// rounded to binary16, which changes only those that are products in the file (K types, by at most 2^-11).
+// Repacks a quantised weight matrix into the tiles of kernels.h, once, at load: every file type becomes one
+// of five layouts, so kernels are written for layouts and not for types. Codes keep their values; scales and
+// minima are rounded to binary16, which changes only those that are products in the file (K types, by at most
+// 2^-11).
 #include <algorithm>
 #include <string>
 
@@ -39,7 +40,9 @@ void put_group(PackedFormat format, const QuantGroup& group, int zero, int r, st
   if (packed_has_min(format)) params[kTileRows + r] = f32_to_f16(group.minimum);
 }
 
-bool is_dense(GgmlType type) { return type == GgmlType::kF32 || type == GgmlType::kF16 || type == GgmlType::kBF16; }
+bool is_dense(GgmlType type) {
+  return type == GgmlType::kF32 || type == GgmlType::kF16 || type == GgmlType::kBF16;
+}
 
 }  // namespace
 
@@ -68,7 +71,8 @@ Expected<Linear> Linear::pack(const TensorView& weight, ThreadPool& pool) {
   const std::int64_t code_size = n_groups * code_bytes(format);  // of a tile
   const std::int64_t param_size = n_groups * param_count(format);
   layer.params_offset_ = static_cast<std::size_t>(layer.n_tiles() * code_size);
-  auto buffer = Buffer::allocate(layer.params_offset_ + static_cast<std::size_t>(layer.n_tiles() * param_size) * 2);
+  auto buffer =
+      Buffer::allocate(layer.params_offset_ + static_cast<std::size_t>(layer.n_tiles() * param_size) * 2);
   if (!buffer) return buffer.error();
   layer.packed_ = std::move(*buffer);
 
@@ -78,10 +82,12 @@ Expected<Linear> Linear::pack(const TensorView& weight, ThreadPool& pool) {
     QuantGroup group;
     for (std::int64_t tile = share.begin; tile < share.end; ++tile) {
       std::uint8_t* codes = layer.packed_.as<std::uint8_t>() + tile * code_size;
-      auto* params = reinterpret_cast<std::uint16_t*>(layer.packed_.data() + layer.params_offset_) + tile * param_size;
+      auto* params =
+          reinterpret_cast<std::uint16_t*>(layer.packed_.data() + layer.params_offset_) + tile * param_size;
       const auto rows = static_cast<int>(std::min<std::int64_t>(kTileRows, layer.n_out_ - tile * kTileRows));
       for (int r = 0; r < rows; ++r) {
-        const std::byte* row = weight.data.data() + static_cast<std::size_t>(tile * kTileRows + r) * row_bytes;
+        const std::byte* row =
+            weight.data.data() + static_cast<std::size_t>(tile * kTileRows + r) * row_bytes;
         for (std::int64_t g = 0; g < n_groups; ++g) {
           reader->read(row, g, group);
           put_group(format, group, zero, r, codes + g * code_bytes(format), params + g * param_count(format));

@@ -13,8 +13,8 @@ struct RopeConfig {
   double freq_base = 10000.0;
   RopeScaling scaling = RopeScaling::kNone;
   double factor = 1.0;  // context extension by scaling
-  // YaRN (arXiv 2309.00071): dimensions that turn more than beta_fast times over the original context keep their
-  // frequency, those below beta_slow are interpolated, the ones between are blended (equations 17-20).
+  // YaRN (arXiv 2309.00071): dimensions that turn more than beta_fast times over the original context keep
+  // their frequency, those below beta_slow are interpolated, the ones between are blended (equations 17-20).
   std::int64_t n_ctx_original = 0;
   double beta_fast = 32.0;
   double beta_slow = 1.0;

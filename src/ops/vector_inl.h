@@ -1,6 +1,7 @@
 // Kernels written once over fixed-width vectors and compiled in one translation unit per ISA, which defines
-// TQ_VECTOR_BYTES before including this file. Everything lives in an unnamed namespace and uses no inline library
-// function: a symbol shared between translation units could be linked in with instructions the CPU lacks.
+// TQ_VECTOR_BYTES before including this file. Everything lives in an unnamed namespace and uses no inline
+// library function: a symbol shared between translation units could be linked in with instructions the CPU
+// lacks.
 #pragma once
 
 #include <cstdint>
@@ -216,8 +217,8 @@ inline void lane_mix_rows(const float* v, const float* s, const float* shrink, s
   }
 }
 
-void lane_mix(const float* v, const float* s, const float* shrink, std::int64_t n_tokens, std::int64_t head_dim,
-              float* o) {
+void lane_mix(const float* v, const float* s, const float* shrink, std::int64_t n_tokens,
+              std::int64_t head_dim, float* o) {
   std::int64_t d = 0;
   for (; d + kLaneRows <= head_dim; d += kLaneRows) {
     lane_mix_rows<kLaneRows>(v + d, s, shrink, n_tokens, head_dim, o + d * kAttentionLanes);
@@ -247,15 +248,16 @@ inline void dot_block(const std::uint8_t* w, std::int64_t n, const float* x, std
 }
 
 template <class Convert>
-void dot_rows(const void* weights, std::int64_t n, const float* x, std::int64_t ldx, std::int64_t n_rows, float* y,
-              std::int64_t ldy) {
+void dot_rows(const void* weights, std::int64_t n, const float* x, std::int64_t ldx, std::int64_t n_rows,
+              float* y, std::int64_t ldy) {
   const auto* w = static_cast<const std::uint8_t*>(weights);
   std::int64_t t = 0;
   for (; t + 4 <= n_rows; t += 4) dot_block<Convert, 4>(w, n, x + t * ldx, ldx, y + t * ldy, ldy);
   for (; t < n_rows; ++t) dot_block<Convert, 1>(w, n, x + t * ldx, ldx, y + t * ldy, ldy);
 }
 
-// Converters give one vector, or one value, of weights as binary32. memcpy because file data need not be aligned.
+// Converters give one vector, or one value, of weights as binary32. memcpy because file data need not be
+// aligned.
 struct FromF32 {
   static constexpr int kBytes = 4;
   static float scalar(const std::uint8_t* p) {

@@ -1,5 +1,5 @@
-// Decode and prefill attention over compressed pages against softmax attention in double precision over the rows that
-// the cache decodes to, for every KV type, ISA and thread count.
+// Decode and prefill attention over compressed pages against softmax attention in double precision over the
+// rows that the cache decodes to, for every KV type, ISA and thread count.
 #include "attention/attention.h"
 
 #include <gtest/gtest.h>
@@ -35,7 +35,8 @@ std::vector<float> gaussian(std::size_t n, unsigned seed) {
   return x;
 }
 
-// A cache of one layer filled with Gaussian keys and values, and the same as plain rows of the rotated domain.
+// A cache of one layer filled with Gaussian keys and values, and the same as plain rows of the rotated
+// domain.
 class Filled {
  public:
   Filled(const Case& c, int n_tokens) : case_(c), n_tokens_(n_tokens) {
@@ -65,7 +66,8 @@ class Filled {
     std::vector<double> weights;
     double largest = -1e300, total = 0;
     for (int t = 0; t < seen; ++t) {
-      codecs_->k(0).decode(cache_->k_page(0, kv_head, t / kPageTokens), t % kPageTokens, t % kPageTokens + 1, row.data());
+      codecs_->k(0).decode(cache_->k_page(0, kv_head, t / kPageTokens), t % kPageTokens, t % kPageTokens + 1,
+                           row.data());
       double score = 0;
       for (std::size_t d = 0; d < dim; ++d) score += static_cast<double>(query[d]) * row[d];
       weights.push_back(score * scale);
@@ -74,7 +76,8 @@ class Filled {
     for (double& w : weights) total += w = std::exp(w - largest);
     std::vector<double> out(dim, 0.0);
     for (int t = 0; t < seen; ++t) {
-      codecs_->v(0).decode(cache_->v_page(0, kv_head, t / kPageTokens), t % kPageTokens, t % kPageTokens + 1, row.data());
+      codecs_->v(0).decode(cache_->v_page(0, kv_head, t / kPageTokens), t % kPageTokens, t % kPageTokens + 1,
+                           row.data());
       for (std::size_t d = 0; d < dim; ++d) out[d] += weights[static_cast<std::size_t>(t)] / total * row[d];
     }
     std::vector<float> rotated(out.begin(), out.end());
@@ -104,8 +107,15 @@ void check(const Case& c, int n_tokens, int n_queries, double tolerance) {
   const auto q = gaussian(static_cast<std::size_t>(ld * n_queries), 99);
   std::vector<float> out(q.size(), 1e9F);
   const float scale = 1.5F / std::sqrt(static_cast<float>(c.shape.head_dim));
-  attention.run({.layer = 0, .first_position = n_tokens - n_queries, .n_tokens = n_queries, .n_heads = c.shape.n_heads,
-                 .scale = scale, .q = q.data(), .ld_q = ld, .out = out.data(), .ld_out = ld},
+  attention.run({.layer = 0,
+                 .first_position = n_tokens - n_queries,
+                 .n_tokens = n_queries,
+                 .n_heads = c.shape.n_heads,
+                 .scale = scale,
+                 .q = q.data(),
+                 .ld_q = ld,
+                 .out = out.data(),
+                 .ld_out = ld},
                 filled.cache());
   for (int i = 0; i < n_queries; ++i) {
     for (int head = 0; head < c.shape.n_heads; ++head) {
@@ -127,15 +137,16 @@ class EveryTypeAndIsa : public ::testing::TestWithParam<std::tuple<KvType, Isa>>
 };
 
 INSTANTIATE_TEST_SUITE_P(Attention, EveryTypeAndIsa,
-                         ::testing::Combine(::testing::ValuesIn(kAllKvTypes), ::testing::ValuesIn(supported_isas())),
+                         ::testing::Combine(::testing::ValuesIn(kAllKvTypes),
+                                            ::testing::ValuesIn(supported_isas())),
                          [](const auto& p) {
                            return std::string(kv_type_name(std::get<0>(p.param))) + "_" +
                                   std::string(isa_name(std::get<1>(p.param)));
                          });
 
-// Decode kernels may round the query and the centroids to 8 bits (spec section 7.2): at these sizes a score then errs by
-// 0.012 (one standard deviation), and between two tokens whose values differ by 5 that moves the output by up to 0.015.
-// Five deviations. Prefill works in binary32.
+// Decode kernels may round the query and the centroids to 8 bits (spec section 7.2): at these sizes a score
+// then errs by 0.012 (one standard deviation), and between two tokens whose values differ by 5 that moves the
+// output by up to 0.015. Five deviations. Prefill works in binary32.
 constexpr double kDecodeTolerance = 0.075;
 constexpr double kPrefillTolerance = 1e-4;
 
@@ -165,8 +176,9 @@ TEST_P(EveryTypeAndIsa, Prefill) {
 
 TEST(Attention, KeysAndValuesOfDifferentTypes) {
   for (const Isa isa : supported_isas()) {
-    for (const auto& [k, v] : {std::pair(KvType::kQ8_0, KvType::kTurbo3), std::pair(KvType::kTurbo4, KvType::kF16),
-                               std::pair(KvType::kF16, KvType::kTurbo2)}) {
+    for (const auto& [k, v] :
+         {std::pair(KvType::kQ8_0, KvType::kTurbo3), std::pair(KvType::kTurbo4, KvType::kF16),
+          std::pair(KvType::kF16, KvType::kTurbo2)}) {
       check({{6, 2, 64}, k, v, isa}, 150, 1, kDecodeTolerance);
       check({{6, 2, 64}, k, v, isa}, 150, 20, kPrefillTolerance);
     }
@@ -186,13 +198,21 @@ TEST(Attention, LargeScores) {
       std::vector<float> queries;
       for (std::int64_t i = 0; i < n_queries; ++i) queries.insert(queries.end(), q.begin(), q.end());
       std::vector<float> out(queries.size());
-      attention.run({.layer = 0, .first_position = 200 - n_queries, .n_tokens = n_queries, .n_heads = 2, .scale = 1.0F,
-                     .q = queries.data(), .ld_q = 128, .out = out.data(), .ld_out = 128},
+      attention.run({.layer = 0,
+                     .first_position = 200 - n_queries,
+                     .n_tokens = n_queries,
+                     .n_heads = 2,
+                     .scale = 1.0F,
+                     .q = queries.data(),
+                     .ld_q = 128,
+                     .out = out.data(),
+                     .ld_out = 128},
                     filled.cache());
       for (int head = 0; head < 2; ++head) {
         const auto exact = filled.exact(q.data() + head * 64, head, 200, 1.0F);
         const float* row = out.data() + out.size() - 128 + static_cast<std::size_t>(head) * 64;
-        for (std::size_t d = 0; d < 64; ++d) ASSERT_NEAR(row[d], exact[d], 2e-3) << n_queries << " " << head << " " << d;
+        for (std::size_t d = 0; d < 64; ++d)
+          ASSERT_NEAR(row[d], exact[d], 2e-3) << n_queries << " " << head << " " << d;
       }
     }
   }

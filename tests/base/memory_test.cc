@@ -14,7 +14,8 @@ TEST(Buffer, IsZeroedAndAligned) {
     ASSERT_TRUE(buffer) << buffer.error().message;
     EXPECT_EQ(buffer->size(), size);
     EXPECT_EQ(reinterpret_cast<std::uintptr_t>(buffer->data()) % 4096, 0U);
-    EXPECT_TRUE(std::all_of(buffer->data(), buffer->data() + size, [](std::byte b) { return b == std::byte{0}; }));
+    EXPECT_TRUE(
+        std::all_of(buffer->data(), buffer->data() + size, [](std::byte b) { return b == std::byte{0}; }));
     std::fill(buffer->data(), buffer->data() + size, std::byte{1});
   }
 }

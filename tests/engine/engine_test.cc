@@ -1,4 +1,5 @@
-// Loading through the public API: what a caller gets, and the error of everything that can be asked for wrongly.
+// Loading through the public API: what a caller gets, and the error of everything that can be asked for
+// wrongly.
 #include "tq/engine.h"
 
 #include "../model/tiny_model.h"
@@ -37,7 +38,8 @@ TEST(Engine, TellsWhatItLoaded) {
   EXPECT_EQ((*engine)->cache_description(), "K turbo4, V turbo4");
   EXPECT_TRUE((*engine)->is_end_of_generation(299));
   EXPECT_FALSE((*engine)->has_chat_template());
-  EXPECT_EQ((*engine)->encode("ab", SpecialText::kPlain, true).size(), 2U);  // the merge "a b" makes no token here
+  EXPECT_EQ((*engine)->encode("ab", SpecialText::kPlain, true).size(),
+            2U);  // the merge "a b" makes no token here
 }
 
 TEST(Engine, ContextIsTheModelsOwnUnlessAsked) {

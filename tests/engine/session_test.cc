@@ -1,4 +1,5 @@
-// A session's one verb: reuse of the common prefix, rewinding, batches, limits, and independence of other sessions.
+// A session's one verb: reuse of the common prefix, rewinding, batches, limits, and independence of other
+// sessions.
 #include "tq/session.h"
 
 #include <algorithm>
@@ -41,14 +42,16 @@ class SessionTest : public ::testing::Test {
 
 std::vector<Token> text(std::size_t n, Token first = 3) {
   std::vector<Token> tokens(n);
-  for (std::size_t i = 0; i < n; ++i) tokens[i] = static_cast<Token>((static_cast<std::size_t>(first) + i * 7) % 290);
+  for (std::size_t i = 0; i < n; ++i)
+    tokens[i] = static_cast<Token>((static_cast<std::size_t>(first) + i * 7) % 290);
   return tokens;
 }
 
 double distance(const Logits& a, const Logits& b) {
   EXPECT_EQ(a.size(), b.size());
   double largest = 0;
-  for (std::size_t i = 0; i < a.size(); ++i) largest = std::max(largest, std::fabs(static_cast<double>(a[i]) - b[i]));
+  for (std::size_t i = 0; i < a.size(); ++i)
+    largest = std::max(largest, std::fabs(static_cast<double>(a[i]) - b[i]));
   return largest;
 }
 
@@ -75,7 +78,9 @@ TEST_F(SessionTest, TheVisitorsLastLogitsAreTheResult) {
   const auto s = session();
   for (const std::size_t n : {1, 33, 64}) {
     Logits last;
-    const auto visitor = [&](std::int64_t, std::span<const float> logits) { last.assign(logits.begin(), logits.end()); };
+    const auto visitor = [&](std::int64_t, std::span<const float> logits) {
+      last.assign(logits.begin(), logits.end());
+    };
     const auto result = s->sync(text(n), visitor);
     ASSERT_TRUE(result);
     EXPECT_TRUE(std::ranges::equal(last, *result));
@@ -160,7 +165,8 @@ TEST_F(SessionTest, CountsItsCache) {
   const auto s = session();
   EXPECT_EQ(s->kv_bytes(), 0U);
   sync(*s, text(129));
-  // Two pages of 128 rows, two layers, two KV heads, K and V; a turbo4 row of 16 is 8 bytes and a norm, f16 32.
+  // Two pages of 128 rows, two layers, two KV heads, K and V; a turbo4 row of 16 is 8 bytes and a norm,
+  // f16 32.
   EXPECT_EQ(s->kv_bytes(), 2U * 128 * 2 * 2 * 2 * 10);
   EXPECT_EQ(s->kv_bytes_f16(), 2U * 128 * 2 * 2 * 2 * 32);
 }

@@ -24,10 +24,9 @@ std::vector<float> two_heads(std::size_t head_dim, int value) {
 
 TEST(KvCache, StoresEachRowInItsPlace) {
   const int n_layers = 3, n_kv_heads = 2, head_dim = 64;
-  const CodecSet codecs = codecs_of({.layers = {{KvType::kF16, KvType::kF16},
-                                                {KvType::kF16, KvType::kF16},
-                                                {KvType::kF16, KvType::kF16}}},
-                                    head_dim);
+  const CodecSet codecs = codecs_of(
+      {.layers = {{KvType::kF16, KvType::kF16}, {KvType::kF16, KvType::kF16}, {KvType::kF16, KvType::kF16}}},
+      head_dim);
   auto cache = KvCache::create(codecs, {n_layers, n_kv_heads, head_dim}, 300);
   ASSERT_TRUE(cache) << cache.error().message;
   const std::vector<std::int64_t> positions = {0, 1, 127, 128, 255, 299};
@@ -50,7 +49,8 @@ TEST(KvCache, StoresEachRowInItsPlace) {
                                             : cache->v_page(layer, head, p / kPageTokens);
           const int slot = static_cast<int>(p % kPageTokens);
           codecs.k(layer).decode(page, slot, slot + 1, decoded.data());
-          EXPECT_EQ(decoded[1], static_cast<float>(head == 0 ? value(layer, p, side) : -value(layer, p, side)))
+          EXPECT_EQ(decoded[1],
+                    static_cast<float>(head == 0 ? value(layer, p, side) : -value(layer, p, side)))
               << layer << " " << p << " " << head << " " << side;
         }
       }
@@ -67,8 +67,9 @@ TEST(KvCache, PagesAreApartAndAligned) {
   for (int layer = 0; layer < 2; ++layer) {
     for (int head = 0; head < 3; ++head) {
       for (std::int64_t page = 0; page < 2; ++page) {
-        for (const auto& [p, size] : {std::pair(cache->k_page(layer, head, page), codecs.k(layer).page_bytes()),
-                                      std::pair(cache->v_page(layer, head, page), codecs.v(layer).page_bytes())}) {
+        for (const auto& [p, size] :
+             {std::pair(cache->k_page(layer, head, page), codecs.k(layer).page_bytes()),
+              std::pair(cache->v_page(layer, head, page), codecs.v(layer).page_bytes())}) {
           EXPECT_EQ(reinterpret_cast<std::uintptr_t>(p) % 64, 0U);
           std::memset(p, 0x5a, size);  // a sanitizer sees a page that is not all there
           EXPECT_TRUE(seen.insert(p).second);
@@ -84,7 +85,8 @@ TEST(KvCache, CountsWholePages) {
   const CodecSet codecs = codecs_of({.layers = {{KvType::kTurbo4, KvType::kTurbo4}}}, 64);
   auto cache = KvCache::create(codecs, {1, 3, 64}, 1000);
   ASSERT_TRUE(cache);
-  const std::size_t page = 3 * 2 * 128 * 34;  // 3 heads, K and V, 128 rows of 32 bytes of codes and a 2-byte norm
+  const std::size_t page =
+      3 * 2 * 128 * 34;  // 3 heads, K and V, 128 rows of 32 bytes of codes and a 2-byte norm
   EXPECT_EQ(cache->bytes_for(0), 0U);
   EXPECT_EQ(cache->bytes_for(1), page);
   EXPECT_EQ(cache->bytes_for(128), page);

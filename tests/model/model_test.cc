@@ -1,4 +1,5 @@
-// Binding a file's tensors and settings to a model: everything that can be missing or wrong is an error that names it.
+// Binding a file's tensors and settings to a model: everything that can be missing or wrong is an error that
+// names it.
 #include "model/model.h"
 
 #include "tiny_model.h"
@@ -51,17 +52,18 @@ TEST(Model, EveryKeyAndTensorIsAskedForByName) {
                           "llama.attention.layer_norm_rms_epsilon", "general.architecture"}) {
     expect_in(key, load_error({.without = key}));
   }
-  for (const char* tensor : {"token_embd.weight", "output_norm.weight", "blk.0.attn_norm.weight", "blk.1.attn_q.weight",
-                             "blk.0.attn_k.weight", "blk.1.attn_v.weight", "blk.0.attn_output.weight",
-                             "blk.1.ffn_norm.weight", "blk.0.ffn_gate.weight", "blk.1.ffn_up.weight",
-                             "blk.1.ffn_down.weight"}) {
+  for (const char* tensor :
+       {"token_embd.weight", "output_norm.weight", "blk.0.attn_norm.weight", "blk.1.attn_q.weight",
+        "blk.0.attn_k.weight", "blk.1.attn_v.weight", "blk.0.attn_output.weight", "blk.1.ffn_norm.weight",
+        "blk.0.ffn_gate.weight", "blk.1.ffn_up.weight", "blk.1.ffn_down.weight"}) {
     expect_in(tensor, load_error({.without = tensor}));
   }
 }
 
 TEST(Model, EveryShapeIsChecked) {
-  for (const char* name : {"token_embd.weight", "output_norm.weight", "blk.0.attn_q.weight", "blk.0.attn_k.weight",
-                           "blk.1.ffn_down.weight", "blk.1.ffn_norm.weight", "output.weight"}) {
+  for (const char* name :
+       {"token_embd.weight", "output_norm.weight", "blk.0.attn_q.weight", "blk.0.attn_k.weight",
+        "blk.1.ffn_down.weight", "blk.1.ffn_norm.weight", "output.weight"}) {
     TinyModel tiny{.tied = false};
     tiny.reshape = [&](const std::string& tensor, std::vector<std::uint64_t>& shape) {
       if (tensor == name) shape.front() += 32;

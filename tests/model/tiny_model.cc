@@ -129,7 +129,8 @@ std::vector<std::byte> TinyModel::bytes() const {
 
 TempFile::TempFile(const std::vector<std::byte>& bytes) {
   static std::atomic<int> count{0};
-  path_ = ::testing::TempDir() + "tiny_model_" + std::to_string(::getpid()) + "_" + std::to_string(count++) + ".gguf";
+  path_ = ::testing::TempDir() + "tiny_model_" + std::to_string(::getpid()) + "_" + std::to_string(count++) +
+          ".gguf";
   std::ofstream file(path_, std::ios::binary);
   file.write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
   EXPECT_TRUE(file.good()) << path_;

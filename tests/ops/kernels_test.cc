@@ -123,9 +123,10 @@ TEST_P(KernelsOf, DotRowsOfEveryDenseType) {
       wb16.push_back(static_cast<std::uint16_t>(bits >> 16));
       // ... and binary16 too, for the magnitudes drawn here: 7 bits of mantissa fit in 10.
       const std::uint32_t exponent = bits >> 23 & 255;
-      w16.push_back(exponent < 113 ? std::uint16_t{0}
-                                   : static_cast<std::uint16_t>((bits >> 16 & 0x8000) | (exponent - 112) << 10 |
-                                                                (bits >> 13 & 0x3ff)));
+      w16.push_back(exponent < 113
+                        ? std::uint16_t{0}
+                        : static_cast<std::uint16_t>((bits >> 16 & 0x8000) | (exponent - 112) << 10 |
+                                                     (bits >> 13 & 0x3ff)));
       if (exponent < 113) {
         w = 0;
         wb16.back() = 0;
@@ -134,7 +135,8 @@ TEST_P(KernelsOf, DotRowsOfEveryDenseType) {
     const struct {
       decltype(Kernels::dot_f32) dot;
       const void* weights;
-    } cases[] = {{kernels().dot_f32, w32.data()}, {kernels().dot_f16, w16.data()}, {kernels().dot_bf16, wb16.data()}};
+    } cases[] = {
+        {kernels().dot_f32, w32.data()}, {kernels().dot_f16, w16.data()}, {kernels().dot_bf16, wb16.data()}};
     for (const auto& c : cases) {
       std::vector<float> y(static_cast<std::size_t>(n_rows) * 2, -1.0F);
       c.dot(c.weights, n, x.data(), ldx, n_rows, y.data(), 2);
@@ -170,7 +172,8 @@ TEST_P(KernelsOf, LaneKernelsAreAttention) {
       const int rows = std::min(page, n_tokens - begin);
       const auto* keys = k.data() + static_cast<std::size_t>(begin) * dim;
       const auto* values = v.data() + static_cast<std::size_t>(begin) * dim;
-      for (int l = 0; l < kLanes; ++l) visible[static_cast<std::size_t>(l)] = static_cast<float>(seen_by(l) - begin);
+      for (int l = 0; l < kLanes; ++l)
+        visible[static_cast<std::size_t>(l)] = static_cast<float>(seen_by(l) - begin);
       kernels().lane_scores(keys, q.data(), rows, head_dim, s.data());
       kernels().lane_softmax(s.data(), rows, scale, visible.data(), max.data(), sum.data(), shrink.data());
       kernels().lane_mix(values, s.data(), shrink.data(), rows, head_dim, o.data());
@@ -192,7 +195,8 @@ TEST_P(KernelsOf, LaneKernelsAreAttention) {
         double exact = 0;
         for (std::size_t t = 0; t < weights.size(); ++t) exact += weights[t] / total * v[t * dim + d];
         const std::size_t at = d * kLanes + static_cast<std::size_t>(l);
-        ASSERT_NEAR(o[at] / sum[static_cast<std::size_t>(l)], exact, 2e-5) << head_dim << " lane " << l << " " << d;
+        ASSERT_NEAR(o[at] / sum[static_cast<std::size_t>(l)], exact, 2e-5)
+            << head_dim << " lane " << l << " " << d;
       }
     }
   }

@@ -1,5 +1,5 @@
-// Linear layers of every weight type and ISA against double precision over the dequantised weights. The only error
-// allowed is that of rounding activations to 8 bits and, for K types, scales to binary16.
+// Linear layers of every weight type and ISA against double precision over the dequantised weights. The only
+// error allowed is that of rounding activations to 8 bits and, for K types, scales to binary16.
 #include "ops/linear.h"
 
 #include <gtest/gtest.h>
@@ -27,9 +27,12 @@ std::vector<std::size_t> half_offsets(GgmlType type) {
     case GgmlType::kQ4_1:
     case GgmlType::kQ5_1:
     case GgmlType::kQ4_K:
-    case GgmlType::kQ5_K: return {0, 2};
-    case GgmlType::kQ6_K: return {208};
-    default: return {0};
+    case GgmlType::kQ5_K:
+      return {0, 2};
+    case GgmlType::kQ6_K:
+      return {208};
+    default:
+      return {0};
   }
 }
 
@@ -56,9 +59,9 @@ Weights random_weights(GgmlType type, std::int64_t n_in, std::int64_t n_out, uns
       const bool dense16 = type == GgmlType::kF16 || type == GgmlType::kBF16;
       for (const std::size_t offset : dense16 ? std::vector<std::size_t>{0} : half_offsets(type)) {
         const float number = dense16 ? value : normal(random) * (type == GgmlType::kQ6_K ? 0.01F : 1.0F);
-        const std::uint16_t half = type == GgmlType::kBF16
-                                       ? static_cast<std::uint16_t>(std::bit_cast<std::uint32_t>(number) >> 16)
-                                       : f32_to_f16(number);
+        const std::uint16_t half =
+            type == GgmlType::kBF16 ? static_cast<std::uint16_t>(std::bit_cast<std::uint32_t>(number) >> 16)
+                                    : f32_to_f16(number);
         std::memcpy(block + offset, &half, 2);
       }
     }
@@ -69,8 +72,8 @@ Weights random_weights(GgmlType type, std::int64_t n_in, std::int64_t n_out, uns
   return w;
 }
 
-// |y - exact| allowed for row w and activations x: half a step of each activation, a quarter of a percent of a
-// rounded scale, and binary32 sums.
+// |y - exact| allowed for row w and activations x: half a step of each activation, a quarter of a percent of
+// a rounded scale, and binary32 sums.
 double error_bound(GgmlType type, const float* w, const float* x, std::int64_t n) {
   const bool dense = type == GgmlType::kF32 || type == GgmlType::kF16 || type == GgmlType::kBF16;
   const bool products = type == GgmlType::kQ4_K || type == GgmlType::kQ5_K || type == GgmlType::kQ6_K;
@@ -114,7 +117,8 @@ void check(const Linear& layer, const Weights& w, Compute& compute, std::int64_t
       const float* activations = x.data() + t * ldx;
       double exact = 0;
       for (std::int64_t i = 0; i < n_in; ++i) exact += static_cast<double>(row[i]) * activations[i];
-      ASSERT_NEAR(y[static_cast<std::size_t>(t * ldy + r)], exact, error_bound(w.view.type, row, activations, n_in))
+      ASSERT_NEAR(y[static_cast<std::size_t>(t * ldy + r)], exact,
+                  error_bound(w.view.type, row, activations, n_in))
           << ggml_type_traits(w.view.type)->name << " token " << t << " row " << r;
     }
   }
@@ -161,7 +165,8 @@ TEST(Linear, SeveralLayersShareARegion) {
   auto second = Linear::pack(b.view, pool);
   ASSERT_TRUE(first && second);
   std::vector<float> x(64, 0.5F), y(32), z(64), one(64);
-  compute.linear(x.data(), 64, 1, std::array{LinearOutput{&*first, y.data(), 32}, LinearOutput{&*second, z.data(), 64}});
+  compute.linear(x.data(), 64, 1,
+                 std::array{LinearOutput{&*first, y.data(), 32}, LinearOutput{&*second, z.data(), 64}});
   compute.linear(x.data(), 64, 1, std::array{LinearOutput{&*first, one.data(), 64}});
   for (std::size_t r = 0; r < 5; ++r) EXPECT_EQ(y[r], one[r]);
   compute.linear(x.data(), 64, 1, std::array{LinearOutput{&*second, one.data(), 64}});
@@ -171,7 +176,8 @@ TEST(Linear, SeveralLayersShareARegion) {
 TEST(Linear, UnsupportedTypeIsAnError) {
   ThreadPool pool(1);
   const std::vector<std::byte> bytes(84);
-  const TensorView view = {.name = "w", .type = GgmlType::kQ2_K, .n_dims = 2, .shape = {256, 1, 1, 1}, .data = bytes};
+  const TensorView view = {
+      .name = "w", .type = GgmlType::kQ2_K, .n_dims = 2, .shape = {256, 1, 1, 1}, .data = bytes};
   const auto layer = Linear::pack(view, pool);
   ASSERT_FALSE(layer);
   EXPECT_EQ(layer.error().code, ErrorCode::kUnsupported);

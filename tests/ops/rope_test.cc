@@ -50,7 +50,10 @@ TEST(Rope, FrequencyFactorsDivide) {
 
 // YaRN's ramp, equations 17-20 and 22 of arXiv 2309.00071, in terms of turns over the original context.
 TEST(Rope, YarnKeepsFastAndInterpolatesSlowPairs) {
-  const RopeConfig config = {.n_rot = 128, .freq_base = 10000.0, .scaling = RopeScaling::kYarn, .factor = 8.0,
+  const RopeConfig config = {.n_rot = 128,
+                             .freq_base = 10000.0,
+                             .scaling = RopeScaling::kYarn,
+                             .factor = 8.0,
                              .n_ctx_original = 4096};
   const Rope yarn(config);
   const Rope plain({.n_rot = 128, .freq_base = 10000.0});

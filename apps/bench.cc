@@ -1,0 +1,143 @@
+// `turboquant bench`: tokens per second of one model on this machine. No sampling and no text: what is timed
+// is the engine. bench/engine/compare.py runs it beside llama.cpp.
+#include "bench.h"
+
+#include <algorithm>
+#include <chrono>
+#include <limits>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <numeric>
+
+#include "command_line.h"
+#include "console.h"
+#include "tq/session.h"
+#include "tq/version.h"
+
+namespace tq::app {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+// Any tokens do: speed does not depend on which.
+std::vector<Token> some_tokens(std::int64_t n, int n_vocab) {
+  std::vector<Token> tokens(static_cast<std::size_t>(n));
+  for (std::size_t i = 0; i < tokens.size(); ++i)
+    tokens[i] = static_cast<Token>((100 + 7 * i) % static_cast<std::size_t>(n_vocab));
+  return tokens;
+}
+
+// Brings `session` from whatever it holds to `to` tokens in steps of `step`; tokens per second of the new
+// ones.
+Expected<double> measure(Session& session, std::span<const Token> tokens, std::size_t from, std::size_t to,
+                         std::size_t step) {
+  const auto start = Clock::now();
+  for (std::size_t end = from; end < to;) {
+    end = std::min(end + step, to);
+    if (const auto logits = session.sync(tokens.first(end)); !logits) return logits.error();
+  }
+  return static_cast<double>(to - from) / seconds_since(start);
+}
+
+Expected<BenchResult> run(const Engine& engine, Session& session, const BenchOptions& options) {
+  BenchResult result;
+  const std::int64_t deepest = *std::ranges::max_element(options.depths);
+  const auto tokens = some_tokens(
+      std::max(options.prefill, std::max<std::int64_t>(deepest, 1) + options.decode), engine.info().n_vocab);
+  const std::span<const Token> all(tokens);
+  const auto prefill = static_cast<std::size_t>(options.prefill);
+  // Once for nothing: memory is touched, threads are awake. A text that begins otherwise shares no prefix.
+  const std::vector<Token> other(8, 1);
+  if (const auto ok = session.sync(other); !ok) return ok.error();
+  const auto prefill_rate = measure(session, all, 0, prefill, prefill);
+  if (!prefill_rate) return prefill_rate.error();
+  result.prefill = *prefill_rate;
+  for (const std::int64_t depth : options.depths) {
+    const auto begin =
+        static_cast<std::size_t>(std::max<std::int64_t>(depth, 1));  // decode follows some token
+    if (const auto ok = session.sync(all.first(begin)); !ok) return ok.error();
+    const auto rate = measure(session, all, begin, begin + static_cast<std::size_t>(options.decode), 1);
+    if (!rate) return rate.error();
+    result.decode[depth] = *rate;
+  }
+  return result;
+}
+
+int bench(const BenchOptions& options) {
+  const auto start = Clock::now();
+  const auto engine = Engine::load(options.engine);
+  if (!engine) return fail(engine.error());
+  const double load_seconds = seconds_since(start);
+  const auto session = (*engine)->create_session();
+  if (!session) return fail(session.error());
+  auto result = run(**engine, **session, options);
+  if (!result) return fail(result.error());
+  result->load_seconds = load_seconds;
+  Output output;
+  output.write(options.json ? bench_json(*result, **engine, options)
+                            : bench_text(*result, **engine, options));
+  return output.finish(kExitOk);
+}
+
+}  // namespace
+
+std::string bench_text(const BenchResult& result, const Engine& engine, const BenchOptions& options) {
+  const auto line = [](std::string what, double rate) {
+    what.resize(24, ' ');
+    return what + fixed(rate, 1) + " t/s\n";
+  };
+  std::string text = printable(engine.info().name) + ", " + engine.cache_description() + ", " +
+                     std::string(engine.isa()) + ", " + std::to_string(engine.n_threads()) +
+                     " threads, loaded in " + fixed(result.load_seconds, 2) + " s\n";
+  text += line("prefill " + std::to_string(options.prefill), result.prefill);
+  for (const auto& [depth, rate] : result.decode) text += line("decode at " + std::to_string(depth), rate);
+  return text;
+}
+
+std::string bench_json(const BenchResult& result, const Engine& engine, const BenchOptions& options) {
+  nlohmann::ordered_json decode;
+  for (const auto& [depth, rate] : result.decode) decode[std::to_string(depth)] = rate;
+  const nlohmann::ordered_json object = {
+      {"program", "turboquant " + std::string(kVersion)},
+      {"model", options.engine.model_path},
+      {"cache", engine.cache_description()},
+      {"isa", engine.isa()},
+      {"threads", engine.n_threads()},
+      {"load_s", result.load_seconds},
+      {"prefill", {{std::to_string(options.prefill), result.prefill}}},
+      {"decode", decode},
+  };
+  return object.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
+}
+
+void add_bench_command(CLI::App& app, Command& chosen) {
+  const auto options = std::make_shared<BenchOptions>();
+  CLI::App* command = app.add_subcommand("bench", "Measure tokens per second");
+  command->footer(
+      "Example:\n  turboquant bench -m model.gguf -ctk turbo4 -ctv turbo4 --depths 0,4096,32768\n\n"
+      "bench/engine/compare.py runs this beside llama.cpp and prints ratios.");
+  command->add_option("-m,--model", options->engine.model_path, "GGUF file")->type_name("FILE")->required();
+  add_cache_options(*command, options->engine);
+  constexpr std::int64_t kMost = 1 << 24;
+  add_integer(
+      *command, "-t,--threads", [=](std::int64_t n) { options->engine.n_threads = static_cast<int>(n); }, 1,
+      std::numeric_limits<int>::max(), "threads [one a physical core]");
+  add_integer(
+      *command, "--prefill", [=](std::int64_t n) { options->prefill = n; }, 1, kMost,
+      "tokens of prompt [512]");
+  add_integer(
+      *command, "--decode", [=](std::int64_t n) { options->decode = n; }, 1, kMost,
+      "tokens generated at each depth [64]");
+  command->add_option("--depths", options->depths, "tokens in the cache before, with commas [0,4096]")
+      ->delimiter(',')
+      ->check(CLI::Range(std::int64_t{0}, kMost))
+      ->type_name("N,...");
+  command->add_flag("--json", options->json, "print one JSON object");
+  command->callback([&chosen, options] { chosen = [options] { return bench(*options); }; });
+}
+
+}  // namespace tq::app

@@ -1,0 +1,31 @@
+// What `turboquant bench` measures, and how it is printed.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "tq/engine.h"
+
+namespace tq::app {
+
+struct BenchOptions {
+  EngineOptions engine;
+  std::int64_t prefill = 512;                    // tokens of the prompt that is timed
+  std::int64_t decode = 64;                      // tokens generated at each depth
+  std::vector<std::int64_t> depths = {0, 4096};  // tokens in the cache before decode is timed
+  bool json = false;
+};
+
+// Tokens per second.
+struct BenchResult {
+  double load_seconds = 0.0;
+  double prefill = 0.0;
+  std::map<std::int64_t, double> decode;  // by depth
+};
+
+std::string bench_text(const BenchResult& result, const Engine& engine, const BenchOptions& options);
+std::string bench_json(const BenchResult& result, const Engine& engine, const BenchOptions& options);
+
+}  // namespace tq::app
