@@ -59,35 +59,37 @@ Expected<std::unique_ptr<Engine>> EngineImpl::load(const EngineOptions& options)
   if (!n_threads) return n_threads.error();
   auto file = GgufFile::open(options.model_path);
   if (!file) return file.error();
+  auto model = Model::open(*file);
+  if (!model) return model.error();
   auto tokenizer = Tokenizer::from_gguf(*file);
   if (!tokenizer) return tokenizer.error();
 
   std::unique_ptr<EngineImpl> engine(
-      new EngineImpl(std::move(*file), std::move(*tokenizer), *n_threads, *isa));
-  if (const auto ok = engine->load_model(); !ok) return ok.error();
-  if (const auto ok = engine->load_cache_plan(options); !ok) return ok.error();
+      new EngineImpl(std::move(*file), std::move(*model), std::move(*tokenizer), *n_threads, *isa));
+  if (const auto ok = engine->check_vocabulary(); !ok) return ok.error();
+  if (const auto ok = engine->plan_cache(options); !ok) return ok.error();
+  if (const auto ok = engine->load_weights(); !ok) return ok.error();
   engine->load_chat_template();
   return std::unique_ptr<Engine>(std::move(engine));
 }
 
-Expected<void> EngineImpl::load_model() {
-  auto model = Model::load(file_, pool_);
-  if (!model) return model.error();
-  model_ = std::move(*model);
-  file_.release_pages();
-  info_ = make_info(file_, model_->config());
-  if (tokenizer_.vocab_size() > info_.n_vocab) {
-    return Error{ErrorCode::kBadFile,
-                 file_.path() + ": the tokenizer has " + std::to_string(tokenizer_.vocab_size()) +
-                     " tokens, but the embedding only " + std::to_string(info_.n_vocab) + "."};
-  }
-  auto workspace = Workspace::create(model_->config());
-  if (!workspace) return workspace.error();
-  executor_ = std::make_unique<Executor>(kernels_for(isa_), pool_, std::move(*workspace));
-  return {};
+EngineImpl::EngineImpl(GgufFile file, std::unique_ptr<Model> model, Tokenizer tokenizer, int n_threads,
+                       Isa isa)
+    : file_(std::move(file)),
+      model_(std::move(model)),
+      tokenizer_(std::move(tokenizer)),
+      isa_(isa),
+      pool_(n_threads),
+      info_(make_info(file_, model_->config())) {}
+
+Expected<void> EngineImpl::check_vocabulary() const {
+  if (tokenizer_.vocab_size() <= info_.n_vocab) return {};
+  return Error{ErrorCode::kBadFile,
+               file_.path() + ": the tokenizer has " + std::to_string(tokenizer_.vocab_size()) +
+                   " tokens, but the embedding only " + std::to_string(info_.n_vocab) + "."};
 }
 
-Expected<void> EngineImpl::load_cache_plan(const EngineOptions& options) {
+Expected<void> EngineImpl::plan_cache(const EngineOptions& options) {
   const auto n_ctx = context_length(options.n_ctx, info_.n_ctx_train);
   if (!n_ctx) return n_ctx.error();
   n_ctx_ = *n_ctx;
@@ -102,6 +104,15 @@ Expected<void> EngineImpl::load_cache_plan(const EngineOptions& options) {
   auto f16 = CodecSet::create(*uniform, info_.head_dim, isa_);
   if (!f16) return f16.error();
   f16_codecs_ = std::move(*f16);
+  return {};
+}
+
+Expected<void> EngineImpl::load_weights() {
+  if (const auto ok = model_->load_weights(file_, pool_); !ok) return ok.error();
+  file_.release_pages();
+  auto workspace = Workspace::create(model_->config());
+  if (!workspace) return workspace.error();
+  executor_ = std::make_unique<Executor>(kernels_for(isa_), pool_, std::move(*workspace));
   return {};
 }
 

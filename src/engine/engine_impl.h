@@ -72,14 +72,16 @@ class EngineImpl final : public Engine {
   Expected<std::unique_ptr<Session>> create_session() override;
 
  private:
-  EngineImpl(GgufFile file, Tokenizer tokenizer, int n_threads, Isa isa)
-      : file_(std::move(file)), tokenizer_(std::move(tokenizer)), isa_(isa), pool_(n_threads) {}
+  EngineImpl(GgufFile file, std::unique_ptr<Model> model, Tokenizer tokenizer, int n_threads, Isa isa);
 
-  Expected<void> load_model();
-  Expected<void> load_cache_plan(const EngineOptions& options);
+  // In this order: what is cheap to refuse comes first.
+  Expected<void> check_vocabulary() const;
+  Expected<void> plan_cache(const EngineOptions& options);
+  Expected<void> load_weights();
   void load_chat_template();
 
   GgufFile file_;
+  std::unique_ptr<Model> model_;
   Tokenizer tokenizer_;
   Isa isa_;
   ThreadPool pool_;
@@ -88,7 +90,6 @@ class EngineImpl final : public Engine {
   CachePlan plan_;
   std::optional<ChatTemplate> chat_template_;
   std::optional<Error> chat_template_error_;  // why the file's template cannot be used
-  std::unique_ptr<Model> model_;
   std::optional<CodecSet> codecs_;
   std::optional<CodecSet> f16_codecs_;  // only to say what f16 would take
   std::unique_ptr<Executor> executor_;

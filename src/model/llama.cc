@@ -20,16 +20,14 @@ struct Layer {
 
 class Llama final : public Model {
  public:
-  static Expected<std::unique_ptr<Model>> load(const GgufFile& file, ThreadPool& pool);
+  explicit Llama(ModelConfig config) : Model(std::move(config)), rope_(config_.rope) {}
 
+  Expected<void> load_weights(const GgufFile& file, ThreadPool& pool) override;
   void forward(const Batch& batch, KvCache& cache, Compute& compute, Attention& attention,
                Workspace& w) override;
   void logits(std::int64_t first, std::int64_t n, Compute& compute, Workspace& w) override;
 
  private:
-  explicit Llama(ModelConfig config) : Model(std::move(config)), rope_(config_.rope) {}
-
-  Expected<void> bind(const GgufFile& file, ThreadPool& pool);
   Expected<Layer> bind_layer(const GgufFile& file, int index, ThreadPool& pool) const;
   void embed(const Batch& batch, Compute& compute, Workspace& w) const;
   void run_layer(int index, const Batch& batch, KvCache& cache, Compute& compute, Attention& attention,
@@ -49,20 +47,7 @@ void add_bias(const Kernels& kernels, const std::vector<float>& bias, float* row
   if (!bias.empty()) kernels.add(bias.data(), static_cast<std::int64_t>(bias.size()), row);
 }
 
-Expected<std::unique_ptr<Model>> Llama::load(const GgufFile& file, ThreadPool& pool) {
-  auto config = read_config(file, "llama");
-  if (!config) return config.error();
-  // Llama 3.1 ships its long-context frequency divisors as a tensor.
-  auto factors = load_optional_vector(file, "rope_freqs.weight", config->rope.n_rot / 2);
-  if (!factors) return factors.error();
-  config->rope.freq_factors = std::move(*factors);
-  std::unique_ptr<Llama> model(new Llama(std::move(*config)));
-  const auto bound = model->bind(file, pool);
-  if (!bound) return bound.error();
-  return std::unique_ptr<Model>(std::move(model));
-}
-
-Expected<void> Llama::bind(const GgufFile& file, ThreadPool& pool) {
+Expected<void> Llama::load_weights(const GgufFile& file, ThreadPool& pool) {
   const auto embedding = require_tensor(file, "token_embd.weight", {config_.n_embd, config_.n_vocab});
   if (!embedding) return embedding.error();
   embedding_ = *embedding;
@@ -214,8 +199,14 @@ void Llama::logits(std::int64_t first, std::int64_t n, Compute& compute, Workspa
 
 }  // namespace
 
-Expected<std::unique_ptr<Model>> load_llama(const GgufFile& file, ThreadPool& pool) {
-  return Llama::load(file, pool);
+Expected<std::unique_ptr<Model>> open_llama(const GgufFile& file) {
+  auto config = read_config(file, "llama");
+  if (!config) return config.error();
+  // Llama 3.1 ships its long-context frequency divisors as a tensor.
+  auto factors = load_optional_vector(file, "rope_freqs.weight", config->rope.n_rot / 2);
+  if (!factors) return factors.error();
+  config->rope.freq_factors = std::move(*factors);
+  return std::unique_ptr<Model>(std::make_unique<Llama>(std::move(*config)));
 }
 
 }  // namespace tq

@@ -12,14 +12,14 @@
 namespace tq {
 namespace {
 
-using Loader = Expected<std::unique_ptr<Model>> (*)(const GgufFile&, ThreadPool&);
+using Open = Expected<std::unique_ptr<Model>> (*)(const GgufFile&);
 
 struct Architecture {
   std::string_view name;
-  Loader load;
+  Open open;
 };
 
-constexpr std::array kArchitectures = {Architecture{"llama", load_llama}};
+constexpr std::array kArchitectures = {Architecture{"llama", open_llama}};
 
 // Bounds that no real model comes near; they keep products of sizes far from overflow.
 constexpr std::int64_t kMaxLayers = 1024;
@@ -32,6 +32,10 @@ std::string shape_text(std::span<const std::int64_t> shape) {
   std::string text = "[";
   for (std::size_t i = 0; i < shape.size(); ++i) text += (i > 0 ? ", " : "") + std::to_string(shape[i]);
   return text + "]";
+}
+
+std::string missing_tensor(const std::string& name) {
+  return "the tensor '" + name + "' is missing; the file is incomplete or of another architecture.";
 }
 
 // Reads keys under one architecture's prefix and remembers the first error, so that a caller can read on and
@@ -110,12 +114,12 @@ std::vector<std::string_view> Model::architectures() {
   return names;
 }
 
-Expected<std::unique_ptr<Model>> Model::load(const GgufFile& file, ThreadPool& pool) {
+Expected<std::unique_ptr<Model>> Model::open(const GgufFile& file) {
   const auto name = file.get_string("general.architecture");
   if (!name) return name.error();
   std::string known;
   for (const Architecture& architecture : kArchitectures) {
-    if (architecture.name == *name) return architecture.load(file, pool);
+    if (architecture.name == *name) return architecture.open(file);
     known += (known.empty() ? "" : ", ") + std::string(architecture.name);
   }
   return Error{ErrorCode::kUnsupported, file.path() + ": the architecture '" + std::string(*name) +
@@ -149,9 +153,12 @@ Expected<ModelConfig> read_config(const GgufFile& file, std::string_view archite
   }
   c.attention_scale = static_cast<float>(1.0 / std::sqrt(static_cast<double>(c.head_dim)));
   c.rope = read_rope(reader, c);
-  const TensorView* embedding = file.find_tensor("token_embd.weight");
-  if (embedding != nullptr)
+  // The vocabulary's size stands in no key of every file; the embedding has it.
+  if (const TensorView* embedding = file.find_tensor("token_embd.weight")) {
     c.n_vocab = static_cast<int>(std::min<std::int64_t>(embedding->shape[1], kMaxWidth * 4));
+  } else {
+    reader.fail(ErrorCode::kBadFile, missing_tensor("token_embd.weight"));
+  }
   if (reader.error()) return Error{reader.error()->code, file.path() + ": " + reader.error()->message};
   return c;
 }
@@ -160,8 +167,7 @@ Expected<const TensorView*> require_tensor(const GgufFile& file, const std::stri
                                            std::initializer_list<std::int64_t> shape) {
   const TensorView* tensor = file.find_tensor(name);
   if (tensor == nullptr) {
-    return Error{ErrorCode::kBadFile, file.path() + ": the tensor '" + name +
-                                          "' is missing; the file is incomplete or of another architecture."};
+    return Error{ErrorCode::kBadFile, file.path() + ": " + missing_tensor(name)};
   }
   std::array<std::int64_t, 4> wanted = {1, 1, 1, 1};
   std::copy(shape.begin(), shape.end(), wanted.begin());

@@ -74,14 +74,17 @@ class Workspace {
 
 class Model {
  public:
-  // Reads general.architecture and loads the one it names; kUnsupported lists those there are. `file` must
-  // outlive the model.
-  static std::vector<std::string_view> architectures();  // those that load() knows
-  static Expected<std::unique_ptr<Model>> load(const GgufFile& file, ThreadPool& pool);
+  static std::vector<std::string_view> architectures();  // those that open() knows
+  // Reads general.architecture and the settings of the one it names: cheap, no weights yet. kUnsupported
+  // lists those there are.
+  static Expected<std::unique_ptr<Model>> open(const GgufFile& file);
   virtual ~Model() = default;
 
   const ModelConfig& config() const { return config_; }
   KvShape kv_shape() const { return {config_.n_layers, config_.n_kv_heads, config_.head_dim}; }
+
+  // Binds and repacks the tensors of the same file, which must outlive the model. Once, before forward().
+  virtual Expected<void> load_weights(const GgufFile& file, ThreadPool& pool) = 0;
 
   // Computes the batch (at most kMaxBatch tokens): stores its keys and values in the cache and leaves the
   // residual stream of every token in w.x. Token ids must be below n_vocab.
@@ -110,6 +113,6 @@ Expected<std::vector<float>> load_vector(const GgufFile& file, const std::string
 Expected<std::vector<float>> load_optional_vector(const GgufFile& file, const std::string& name,
                                                   std::int64_t n);
 
-Expected<std::unique_ptr<Model>> load_llama(const GgufFile& file, ThreadPool& pool);
+Expected<std::unique_ptr<Model>> open_llama(const GgufFile& file);
 
 }  // namespace tq
