@@ -21,21 +21,31 @@ struct ChatTemplate::Impl {
 
 namespace {
 
+// Templates put names and texts of any length into messages.
+std::string clipped(const std::string& message) {
+  constexpr std::size_t kMaxBytes = 1000;
+  if (message.size() <= kMaxBytes) return message;
+  std::size_t end = kMaxBytes;
+  while (end > 0 && (static_cast<unsigned char>(message[end]) & 0xC0) == 0x80)
+    --end;  // not inside a character
+  return message.substr(0, end) + "...";
+}
+
 Error to_error(const jinja::Failure& failure) {
+  const std::string message = clipped(failure.message);
   const std::string where = failure.line > 0 ? ", line " + std::to_string(failure.line) : "";
   switch (failure.kind) {
     case jinja::FailureKind::kSyntax:
-      return {ErrorCode::kBadFile, "the model's chat template" + where + ": " + failure.message + "."};
+      return {ErrorCode::kBadFile, "the model's chat template" + where + ": " + message + "."};
     case jinja::FailureKind::kRuntime:
-      return {ErrorCode::kBadArgument, "the model's chat template" + where +
-                                           " cannot render this conversation: " + failure.message + "."};
-    case jinja::FailureKind::kRaised:
       return {ErrorCode::kBadArgument,
-              "the model's chat template refuses this conversation: " + failure.message};
+              "the model's chat template" + where + " cannot render this conversation: " + message + "."};
+    case jinja::FailureKind::kRaised:
+      return {ErrorCode::kBadArgument, "the model's chat template refuses this conversation: " + message};
     case jinja::FailureKind::kLimit:
       break;
   }
-  return {ErrorCode::kUnsupported, "the model's chat template" + where + ": " + failure.message + "."};
+  return {ErrorCode::kUnsupported, "the model's chat template" + where + ": " + message + "."};
 }
 
 // A role that no control token can be forged with.

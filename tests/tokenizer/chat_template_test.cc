@@ -174,6 +174,18 @@ TEST(ChatTemplateBounds, HostileTemplatesFail) {
       "{% set s = 'é' * 5000000 %}{% for i in range(100000) %}{{ s[i] }}{% endfor %}",
       "{% set s = ' ' * 10000000 %}{% for i in range(100000) %}{{ s.strip() }}{% endfor %}",
       "{% set s = 'a' * 10000000 %}{% for i in range(100000) %}{{ s == s ~ '' }}{% endfor %}",
+      "{% set s = 'ab' * 20000000 %}{% for i in range(100000) %}{{ s | length }}{% endfor %}",
+      "{% set s = 'a' * 5000000 ~ 'b' %}{{ ('a' * 10000000).find(s) }}",
+      "{% set s = 'a' * 5000000 %}{{ s.replace(s[:2500000] ~ 'b', '') }}",
+      "{% set s = 'a' * 1000000 %}{% set d = {s: 1} %}{% for i in range(100000) %}{{ d[s] }}{{ s in d }}{% "
+      "endfor %}",
+      "{% set s = 'a' * 50000000 %}{% for i in range(100000) %}{{ s.startswith(s) }}{{ s is lower }}{% "
+      "endfor %}",
+      "{% set s = '1' * 50000000 %}{% for i in range(100000) %}{{ s | float | length }}{% endfor %}",
+      "{% set s = 'é' * 50000000 %}{% for i in range(100000) %}{{ s | first }}{{ s[-1] }}{% endfor %}",
+      "{% set s = 'x' * 100000000 %}{{ s.nope.nope }}{{ strftime_now(s) }}",
+      "{{ raise_exception('x' * 100000000) }}",
+      "{{ " + std::string(1000000, 'x') + ".y }}",
       "{{ 9223372036854775807 + 1 }}",
       "{{ (-9223372036854775807 - 1) // -1 }}",
       "{{ -(-9223372036854775807 - 1) }}",
@@ -198,7 +210,7 @@ TEST(ChatTemplateBounds, HostileTemplatesFail) {
     const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
     EXPECT_FALSE(result) << source.substr(0, 200);
     EXPECT_LT(seconds.count(), 60) << source.substr(0, 200);
-    EXPECT_LT(result ? 0 : result.error().message.size(), 600u);
+    EXPECT_LT(result ? 0 : result.error().message.size(), 1200u);
     if (seconds.count() > 1) printf("%.2f s: %s\n", seconds.count(), source.substr(0, 90).c_str());
   }
 }

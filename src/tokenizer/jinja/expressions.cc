@@ -5,6 +5,12 @@
 
 namespace tq::jinja {
 
+namespace {
+
+constexpr std::size_t kMaxNamedArguments = 255;  // each is looked for among all
+
+}  // namespace
+
 Value Interpreter::eval(const Expr& expr) try {
   arena_.step();
   const Arena::Depth depth(arena_);
@@ -70,7 +76,7 @@ Value Interpreter::eval_node(const Expr& expr) {
 }
 
 Value Interpreter::eval_name(const Expr& expr) {
-  if (const Value* value = scope_->find(expr.name)) return *value;
+  if (const Value* value = scope_->find(arena_, expr.name)) return *value;
   if (const Builtin* function = find_function(expr.name)) {
     return Value(static_cast<const Callable*>(arena_.make(Callable{.builtin = function, .self = {}})));
   }
@@ -147,11 +153,13 @@ CallArguments Interpreter::eval_arguments(const Arguments& arguments) {
   CallArguments values;
   values.positional = eval_all(arguments.positional);
   for (const auto& [name, expr] : arguments.named) {
+    if (values.named.size() >= kMaxNamedArguments) fail("a call has too many arguments");
     if (!values.take(name).is(Kind::kMissing)) fail("the argument '" + name + "' is given twice");
     values.named.emplace_back(name, eval(*expr));
   }
   if (arguments.star) {
-    const std::vector<Value> more = iterate(arena_, eval(*arguments.star));
+    const std::vector<Value>& more = iterate(arena_, eval(*arguments.star));
+    arena_.step(more.size());
     values.positional.insert(values.positional.end(), more.begin(), more.end());
   }
   if (arguments.star_star) {
@@ -159,6 +167,7 @@ CallArguments Interpreter::eval_arguments(const Arguments& arguments) {
     if (!more.is(Kind::kDict)) fail("** needs a dictionary, not a " + type_name(more));
     for (const auto& [key, value] : more.dict().items()) {
       if (!key.is(Kind::kString)) fail("** needs a dictionary whose keys are strings");
+      if (values.named.size() >= kMaxNamedArguments) fail("a call has too many arguments");
       values.named.emplace_back(key.bytes(), value);
     }
   }
@@ -184,6 +193,7 @@ Value Interpreter::method(const Value& object, std::string_view name) {
 // Methods come before the items of a dictionary: d.items is the method even where "items" is a key.
 Value Interpreter::attribute(const Value& object, std::string_view name) {
   if (object.is(Kind::kUndefined)) fail_undefined(object);
+  arena_.step_over(name);
   const Value* found = nullptr;
   if (object.is(Kind::kNamespace)) {
     found = object.ns().attributes.find(name);
@@ -198,11 +208,11 @@ Value Interpreter::attribute(const Value& object, std::string_view name) {
 Value Interpreter::item(const Value& object, const Value& key) {
   if (object.is(Kind::kUndefined)) fail_undefined(object);
   if (object.is(Kind::kDict)) {
-    const Value* const found = Dict::is_key(key) ? object.dict().find(key) : nullptr;
+    const Value* const found = Dict::is_key(key) ? object.dict().find(arena_, key) : nullptr;
     if (found != nullptr) return *found;
   } else if (key.is_integral() &&
              (object.is(Kind::kString) || (object.is(Kind::kSequence) && object.sequence().can_index()))) {
-    const std::int64_t size = length(object);
+    const std::int64_t size = length(arena_, object);
     const std::int64_t at = key.integer() < 0 ? key.integer() + size : key.integer();
     if (at >= 0 && at < size && object.is(Kind::kSequence)) {
       return object.sequence().items[static_cast<std::size_t>(at)];

@@ -81,6 +81,7 @@ Value to_float(Call& call) {
   if (call.self.is_number()) return Value(call.self.real());
   if (call.self.is(Kind::kUndefined)) fail_undefined(call.self);
   if (!call.self.is(Kind::kString)) return fallback;
+  call.arena.step_over(call.self.bytes());
   const Value read = read_float(call.self.bytes());
   return read.is(Kind::kMissing) ? fallback : read;
 }
@@ -91,6 +92,7 @@ Value to_int(Call& call) {
   if (call.self.is(Kind::kUndefined)) fail_undefined(call.self);
   Value number = call.self;
   if (number.is(Kind::kString)) {
+    call.arena.step_over(number.bytes());
     const Value whole = read_integer(number.bytes(), call.integer(1, 10));
     if (!whole.is(Kind::kMissing)) return whole;
     number = read_float(number.bytes());  // "42.23" is 42
@@ -137,7 +139,7 @@ Value join(Call& call) {
   return join_texts(call.arena, separator.text(), items);
 }
 
-Value count(Call& call) { return Value(length(call.self)); }
+Value count(Call& call) { return Value(length(call.arena, call.self)); }
 
 Value replace(Call& call) {
   const Value text = as_string(call.arena, call.self);
@@ -189,7 +191,7 @@ Value to_json_text(Call& call) {
                        : std::string(binary(call.arena, "*", call.arena.string(" "), call.args[1]).bytes());
   }
   if (call.has(2) && !call.args[2].is(Kind::kNone)) {
-    const std::vector<Value> separators = iterate(call.arena, call.args[2]);
+    const std::vector<Value>& separators = iterate(call.arena, call.args[2]);
     if (separators.size() != 2 || !separators[0].is(Kind::kString) || !separators[1].is(Kind::kString)) {
       fail("tojson needs two strings as its separators");
     }

@@ -34,7 +34,7 @@ void for_each_pair(Call& call, Fn&& fn) {
       continue;
     }
     for (const Value& pair : iterate(call.arena, given)) {
-      const std::vector<Value> items = iterate(call.arena, pair);
+      const std::vector<Value>& items = iterate(call.arena, pair);
       if (items.size() != 2) fail("a dictionary is made of pairs");
       fn(items[0], items[1]);
     }
@@ -65,6 +65,7 @@ Value strftime_now(Call& call) {
   std::tm local{};
   localtime_r(&now, &local);
   char buffer[256];
+  if (call.text(0).size() > sizeof buffer) fail("the format of strftime_now() is too long");
   const std::string format(call.text(0).bytes());
   return call.arena.string(
       std::string_view(buffer, std::strftime(buffer, sizeof buffer, format.c_str(), &local)));

@@ -94,7 +94,7 @@ Interpreter::Flow Interpreter::run_for(const Statement& statement, const Value& 
   Loop* const loop = arena_.make(Loop());
   loop->statement = &statement;
   loop->outer = outer;
-  loop->source = iterate(arena_, items);
+  loop->source = &iterate(arena_, items);
   loop->depth0 = depth0;
   bool has_completed = false;  // an iteration, which is what Jinja's else asks
   Scope* scope = nullptr;
@@ -172,7 +172,7 @@ void Interpreter::assign(const Expr& target, const Value& value, Scope& scope) {
 }
 
 void Interpreter::assign_tuple(const Expr& target, const Value& value, Scope& scope) {
-  const std::vector<Value> items = iterate(arena_, value);
+  const std::vector<Value>& items = iterate(arena_, value);
   if (items.size() != target.operands.size()) {
     fail("cannot unpack " + std::to_string(items.size()) + " values into " +
          std::to_string(target.operands.size()) + " names");

@@ -6,8 +6,8 @@
 namespace tq::jinja {
 
 Value Interpreter::fetch(Loop& loop) {
-  while (loop.next < loop.source.size()) {
-    const Value item = loop.source[loop.next++];
+  while (loop.next < loop.source->size()) {
+    const Value item = (*loop.source)[loop.next++];
     if (loop.is_filtered || !loop.statement->filter) return item;
     arena_.step();
     Scope* const scope = new_scope(loop.outer);
@@ -39,11 +39,11 @@ std::int64_t Interpreter::loop_length(Loop& loop) {
   if (loop.statement->filter && !loop.is_filtered) {
     std::vector<Value> rest;
     for (Value item = fetch(loop); !item.is(Kind::kMissing); item = fetch(loop)) rest.push_back(item);
-    loop.source = std::move(rest);
+    loop.source = &arena_.list(std::move(rest)).sequence().items;
     loop.next = 0;
     loop.is_filtered = true;
   }
-  const auto left = static_cast<std::int64_t>(loop.source.size() - loop.next);
+  const auto left = static_cast<std::int64_t>(loop.source->size() - loop.next);
   return loop.index0 + 1 + left + (loop.after.is(Kind::kMissing) ? 0 : 1);
 }
 

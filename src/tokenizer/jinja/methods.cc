@@ -24,7 +24,8 @@ Value strip(Call& call) {
   return strip_text(call.arena, call.self.text(), {.chars = chars, .left = kLeft, .right = kRight});
 }
 
-bool has_affix(std::string_view text, std::string_view affix, bool at_end) {
+bool has_affix(Arena& arena, std::string_view text, std::string_view affix, bool at_end) {
+  arena.step_over(affix);
   if (affix.size() > text.size()) return false;
   return text.substr(at_end ? text.size() - affix.size() : 0, affix.size()) == affix;
 }
@@ -35,25 +36,25 @@ Value test_affix(Call& call) {
     const std::vector<Value>& items = call.args[0].sequence().items;
     return Value(std::any_of(items.begin(), items.end(), [&](const Value& item) {
       if (!item.is(Kind::kString)) fail("a string is needed, not a " + type_name(item));
-      return has_affix(call.self.bytes(), item.bytes(), kAtEnd);
+      return has_affix(call.arena, call.self.bytes(), item.bytes(), kAtEnd);
     }));
   }
-  return Value(has_affix(call.self.bytes(), call.text(0).bytes(), kAtEnd));
+  return Value(has_affix(call.arena, call.self.bytes(), call.text(0).bytes(), kAtEnd));
 }
 
 template <bool kAtEnd>
 Value remove_affix(Call& call) {
   const Text& text = call.self.text();
   const std::string_view affix = call.text(0).bytes();
-  if (!has_affix(text.bytes(), affix, kAtEnd)) return call.self;
+  if (!has_affix(call.arena, text.bytes(), affix, kAtEnd)) return call.self;
   return kAtEnd ? sub_text(call.arena, text, 0, text.size() - affix.size())
                 : sub_text(call.arena, text, affix.size(), text.size());
 }
 
 Value count(Call& call) {
   const std::string_view text = call.self.bytes(), part = call.text(0).bytes();
-  call.arena.step_over(text);
-  if (part.empty()) return Value(length(call.self) + 1);
+  call.arena.step_search(text, part);
+  if (part.empty()) return Value(length(call.arena, call.self) + 1);
   std::int64_t found = 0;
   for (std::size_t at = text.find(part); at != std::string_view::npos; at = text.find(part, at + part.size()))
     ++found;
@@ -63,7 +64,7 @@ Value count(Call& call) {
 template <bool kFromEnd>
 Value find(Call& call) {
   const std::string_view text = call.self.bytes(), part = call.text(0).bytes();
-  call.arena.step_over(text);
+  call.arena.step_search(text, part);
   const std::size_t at = kFromEnd ? text.rfind(part) : text.find(part);
   return Value(at == std::string_view::npos ? std::int64_t{-1}
                                             : static_cast<std::int64_t>(char_count(text.substr(0, at))));
@@ -78,7 +79,7 @@ Value index(Call& call) {
 Value format(Call& call) { return format_braces(call.arena, call.self.text(), call.rest); }
 
 Value join(Call& call) {
-  const std::vector<Value> items = iterate(call.arena, call.args[0]);
+  const std::vector<Value>& items = iterate(call.arena, call.args[0]);
   for (const Value& item : items) {
     if (!item.is(Kind::kString)) fail("join() needs strings, not a " + type_name(item));
   }
@@ -91,6 +92,7 @@ Value partition(Call& call) {
   const Text& text = call.self.text();
   const std::string_view separator = call.text(0).bytes();
   if (separator.empty()) fail("the separator is empty");
+  call.arena.step_search(text.bytes(), separator);
   const std::size_t at = kFromEnd ? text.bytes().rfind(separator) : text.bytes().find(separator);
   const Value none = call.arena.string("");
   if (at == std::string_view::npos) {
@@ -169,6 +171,7 @@ Value split(Call& call) {
   std::vector<Piece> pieces;
   if (is_given(call, 0)) {
     if (call.text(0).empty()) fail("the separator is empty");
+    call.arena.step_search(text.bytes(), call.text(0).bytes());
     pieces = split_at(text.bytes(), call.text(0).bytes(), limit, kFromEnd);
     if (kFromEnd) std::reverse(pieces.begin(), pieces.end());
   } else {
@@ -181,6 +184,7 @@ Value split(Call& call) {
 }
 
 Value splitlines(Call& call) {
+  call.arena.step_over(call.self.bytes());
   const bool keep_ends = call.flag(0, false);
   std::vector<Value> lines;
   for (const Line& line : split_lines(call.self.bytes())) {
@@ -212,7 +216,7 @@ template <Align kAlign>
 Value pad(Call& call) {
   const Text fill = call.has(1) ? call.text(1) : Text(" ");
   if (char_count(fill.bytes()) != 1) fail("the fill character must be one character");
-  const std::int64_t missing = std::max<std::int64_t>(0, call.integer(0, 0) - length(call.self));
+  const std::int64_t missing = std::max<std::int64_t>(0, call.integer(0, 0) - length(call.arena, call.self));
   std::int64_t left = kAlign == Align::kLeft ? 0 : missing;
   if (kAlign == Align::kCenter) left = missing / 2 + (missing & call.integer(0, 0) & 1);  // as CPython
   TextBuilder out(call.arena);
@@ -290,7 +294,7 @@ Value copy(Call& call) {
 }
 
 Value get(Call& call) {
-  const Value* const found = call.self.dict().find(call.args[0]);
+  const Value* const found = call.self.dict().find(call.arena, call.args[0]);
   if (found != nullptr) return *found;
   return call.has(1) ? call.args[1] : Value();
 }

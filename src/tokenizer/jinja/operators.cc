@@ -146,21 +146,18 @@ Value slice_string(Arena& arena, const Text& text, const Value& start, const Val
   arena.step_over(text.bytes());
   TextBuilder out(arena);
   out.text().is_markup = text.is_markup;
-  std::vector<std::size_t> offsets;  // empty for ASCII
-  if (!is_ascii(text.bytes())) {
-    arena.take_bytes(text.size() * sizeof(std::size_t));
-    offsets = char_offsets(text.bytes());
-  }
-  const auto offset = [&](std::size_t i) { return offsets.empty() ? i : offsets[i]; };
-  const std::size_t size = offsets.empty() ? text.size() : offsets.size() - 1;
-  const SliceBounds bounds = slice_bounds(static_cast<std::int64_t>(size), start, stop, step);
-  if (bounds.step == 1) {
-    if (bounds.start < bounds.stop) {
-      out.add(text, offset(static_cast<std::size_t>(bounds.start)),
-              offset(static_cast<std::size_t>(bounds.stop)));
-    }
-  } else {
-    walk(bounds, [&](std::size_t i) { out.add(text, offset(i), offset(i + 1)); });
+  const std::string_view bytes = text.bytes();
+  const SliceBounds bounds = slice_bounds(static_cast<std::int64_t>(char_count(bytes)), start, stop, step);
+  if (bounds.step != 1) {
+    arena.take_bytes(bytes.size() * sizeof(std::size_t));
+    const std::vector<std::size_t> offsets = char_offsets(bytes);
+    walk(bounds, [&](std::size_t i) { out.add(text, offsets[i], offsets[i + 1]); });
+  } else if (bounds.start < bounds.stop) {
+    const auto first = static_cast<std::size_t>(bounds.start);
+    const auto count = static_cast<std::size_t>(bounds.stop - bounds.start);
+    const bool ascii = is_ascii(bytes);
+    const std::size_t begin = ascii ? first : char_offset(bytes, first);
+    out.add(text, begin, begin + (ascii ? count : char_offset(bytes.substr(begin), count)));
   }
   return out.finish();
 }

@@ -77,7 +77,7 @@ Value first(Call& call) {
   }
   if (call.self.is(Kind::kString) && !call.self.text().empty())
     return call.in.item(call.self, Value(std::int64_t{0}));
-  const std::vector<Value> items = iterate(call.arena, call.self);
+  const std::vector<Value>& items = iterate(call.arena, call.self);
   return items.empty() ? call.arena.undefined("No first item, sequence was empty.") : items.front();
 }
 
@@ -86,7 +86,7 @@ Value last(Call& call) {
     fail("a generator has no last item");
   if (call.self.is(Kind::kString) && !call.self.text().empty())
     return call.in.item(call.self, Value(std::int64_t{-1}));
-  const std::vector<Value> items = iterate(call.arena, call.self);
+  const std::vector<Value>& items = iterate(call.arena, call.self);
   return items.empty() ? call.arena.undefined("No last item, sequence was empty.") : items.back();
 }
 
@@ -121,7 +121,7 @@ Value map(Call& call) {
 
 template <bool kWantsLess>
 Value extreme(Call& call) {
-  const std::vector<Value> items = iterate(call.arena, call.self);
+  const std::vector<Value>& items = iterate(call.arena, call.self);
   if (items.empty()) return call.arena.undefined("No aggregated item, sequence was empty.");
   Keyed best{Value::missing(), {}};
   for (const Value& item : items) {
@@ -202,7 +202,7 @@ Value unique(Call& call) {
   std::vector<Value> results;
   for (const Value& item : iterate(call.arena, call.self)) {
     const Value key = sort_key(call, item, call.args[1], call.flag(0, false));
-    if (seen.find(key) != nullptr) continue;
+    if (seen.find(call.arena, key) != nullptr) continue;
     seen.set(call.arena, key, Value());
     results.push_back(item);
   }

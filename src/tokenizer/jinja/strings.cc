@@ -51,6 +51,7 @@ Value sub_text(Arena& arena, const Text& text, std::size_t begin, std::size_t en
 }
 
 Value strip_text(Arena& arena, const Text& text, const Strip& how) {
+  arena.step_over(how.chars);
   const auto [begin, end] = strip_bounds(text.bytes(), how);
   arena.step(1 + (text.size() - (end - begin)) / 8);
   return sub_text(arena, text, begin, end);
@@ -59,7 +60,7 @@ Value strip_text(Arena& arena, const Text& text, const Strip& how) {
 Value replace_text(Arena& arena, const Text& text, const Text& old, const Text& with, std::int64_t count) {
   TextBuilder out(arena);
   out.text().is_markup = text.is_markup;
-  arena.step_over(text.bytes());
+  arena.step_search(text.bytes(), old.bytes());
   std::size_t done = 0;
   while (count != 0) {
     std::size_t at = text.bytes().find(old.bytes(), done);

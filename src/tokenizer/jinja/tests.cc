@@ -22,8 +22,10 @@ bool remainder_is(Call& call, const Value& divisor, std::int64_t wanted) {
   return equals(call.arena, binary(call.arena, "%", call.self, divisor), Value(wanted));
 }
 
-bool has_case(std::string_view text, bool (*wanted)(std::uint32_t), bool (*other)(std::uint32_t)) {
+bool has_case(Arena& arena, std::string_view text, bool (*wanted)(std::uint32_t),
+              bool (*other)(std::uint32_t)) {
   bool found = false;
+  arena.step_over(text);
   while (!text.empty()) {
     const Utf8Char c = decode_lenient(text);
     if (other(c.code)) return false;
@@ -81,7 +83,8 @@ constexpr Builtin kTests[] = {
      }},
     {"le", "other", is_op<kLessEqual>},
     {"lessthan", "other", is_op<kLess>},
-    {"lower", "", [](Call& c) { return Value(has_case(c.self_text().bytes(), is_lower, is_upper)); }},
+    {"lower", "",
+     [](Call& c) { return Value(has_case(c.arena, c.self_text().bytes(), is_lower, is_upper)); }},
     {"lt", "other", is_op<kLess>},
     {"mapping", "", is_kind<Kind::kDict>},
     {"ne", "other", is_op<kUnequal>},
@@ -99,7 +102,8 @@ constexpr Builtin kTests[] = {
      [](Call& c) { return Value(c.self.is(Kind::kString) && find_test(c.self.bytes()) != nullptr); }},
     {"true", "", is_constant<true>},
     {"undefined", "", is_kind<Kind::kUndefined>},
-    {"upper", "", [](Call& c) { return Value(has_case(c.self_text().bytes(), is_upper, is_lower)); }},
+    {"upper", "",
+     [](Call& c) { return Value(has_case(c.arena, c.self_text().bytes(), is_upper, is_lower)); }},
 };
 
 }  // namespace

@@ -64,7 +64,16 @@ bool is_ascii(std::string_view bytes) {
 }
 
 std::size_t char_count(std::string_view bytes) {
-  return is_ascii(bytes) ? bytes.size() : char_offsets(bytes).size() - 1;
+  if (is_ascii(bytes)) return bytes.size();
+  std::size_t count = 0;
+  for (; !bytes.empty(); bytes.remove_prefix(static_cast<std::size_t>(decode_lenient(bytes).length))) ++count;
+  return count;
+}
+
+std::size_t char_offset(std::string_view bytes, std::size_t n) {
+  std::size_t at = 0;
+  for (; n > 0; --n) at += static_cast<std::size_t>(decode_lenient(bytes.substr(at)).length);
+  return at;
 }
 
 std::vector<std::size_t> char_offsets(std::string_view bytes) {
@@ -119,14 +128,15 @@ std::uint32_t to_lower(std::uint32_t code) {
 }
 
 std::pair<std::size_t, std::size_t> strip_bounds(std::string_view bytes, const Strip& how) {
-  std::vector<std::uint32_t> set;
+  std::vector<std::uint32_t> set;  // sorted
   for (std::string_view rest = how.chars; !rest.empty();) {
     const Utf8Char c = decode_lenient(rest);
     set.push_back(c.code);
     rest.remove_prefix(static_cast<std::size_t>(c.length));
   }
+  std::sort(set.begin(), set.end());
   const auto goes = [&](std::uint32_t code) {
-    return set.empty() ? is_space(code) : std::find(set.begin(), set.end(), code) != set.end();
+    return set.empty() ? is_space(code) : std::binary_search(set.begin(), set.end(), code);
   };
   std::size_t begin = 0, end = bytes.size();
   while (how.left && begin < end) {

@@ -57,7 +57,8 @@ class Text {
 // Characters (code points) as Python counts them; a byte that is not UTF-8 is one character.
 bool is_ascii(std::string_view bytes);
 std::size_t char_count(std::string_view bytes);
-std::vector<std::size_t> char_offsets(std::string_view bytes);  // of each character, then the size
+std::size_t char_offset(std::string_view bytes, std::size_t n);  // where character n begins; n <= char_count
+std::vector<std::size_t> char_offsets(std::string_view bytes);   // where each begins, then the size
 
 // Python's classes and case. Case mappings are the simple ones, one character to one character.
 bool is_space(std::uint32_t code);

@@ -25,6 +25,13 @@ long double wide(const Value& value) {
                              : static_cast<long double>(value.real());
 }
 
+void step_over_key(Arena& arena, const Value& key) {
+  arena.step();
+  if (key.is(Kind::kString)) arena.step_over(key.bytes());
+  if (!key.is(Kind::kSequence)) return;
+  for (const Value& item : key.sequence().items) step_over_key(arena, item);
+}
+
 bool is_scalar_key(const Value& value) { return !value.is(Kind::kSequence) && !value.is(Kind::kDict); }
 
 // Python's repr of a float: the shortest digits that read back, in exponent form outside 1e-4 .. 1e16.
@@ -43,31 +50,37 @@ std::string float_text(double value) {
   return fixed;
 }
 
+// How repr() spells a character inside `quote`s; empty where it leaves it alone.
+std::string escape_in_repr(std::uint32_t code, char quote) {
+  char buffer[12] = {'\\', static_cast<char>(code)};
+  if (code == '\\' || code == static_cast<unsigned char>(quote)) return buffer;
+  if (code == '\n') return "\\n";
+  if (code == '\r') return "\\r";
+  if (code == '\t') return "\\t";
+  if (is_printable(code)) return {};
+  const char* format = code < 0x100 ? "\\x%02x" : code < 0x10000 ? "\\u%04x" : "\\U%08x";
+  std::snprintf(buffer, sizeof buffer, format, static_cast<unsigned>(code));
+  return buffer;
+}
+
 // Python's repr of a string; bytes that it leaves alone keep their origin.
 void print_quoted(TextBuilder& out, const Text& text) {
   const std::string_view bytes = text.bytes();
   const bool single = bytes.find('\'') == std::string_view::npos || bytes.find('"') != std::string_view::npos;
   const char quote = single ? '\'' : '"';
   out.add(std::string_view(&quote, 1));
+  std::size_t done = 0;  // written up to here
   for (std::size_t at = 0; at < bytes.size();) {
     const Utf8Char c = decode_lenient(bytes.substr(at));
     const std::size_t next = at + static_cast<std::size_t>(c.length);
-    char escape[12] = {'\\', bytes[at]};
-    if (c.code == '\n') escape[1] = 'n';
-    if (c.code == '\r') escape[1] = 'r';
-    if (c.code == '\t') escape[1] = 't';
-    if (escape[1] != bytes[at] || c.code == '\\' || bytes[at] == quote) {
-      out.add(std::string_view(escape, 2));
-    } else if (!is_printable(c.code)) {
-      const char* format = c.code < 0x100 ? "\\x%02x" : c.code < 0x10000 ? "\\u%04x" : "\\U%08x";
-      std::snprintf(escape, sizeof escape, format, static_cast<unsigned>(c.code));
-      out.add(escape);
-    } else {
-      out.add(text, at, next);
+    const std::string escaped = escape_in_repr(c.code, quote);
+    if (!escaped.empty()) {
+      out.add(text, done, at).add(escaped);
+      done = next;
     }
     at = next;
   }
-  out.add(std::string_view(&quote, 1));
+  out.add(text, done, bytes.size()).add(std::string_view(&quote, 1));
 }
 
 void print_repr(TextBuilder& out, Arena& arena, const Value& value) {
@@ -140,7 +153,7 @@ bool sequences_equal(Arena& arena, const Sequence& a, const Sequence& b) {
 bool dicts_equal(Arena& arena, const Dict& a, const Dict& b) {
   if (a.items().size() != b.items().size()) return false;
   return std::all_of(a.items().begin(), a.items().end(), [&](const Dict::Item& item) {
-    const Value* other = b.find(item.first);
+    const Value* other = b.find(arena, item.first);
     return other != nullptr && equals(arena, item.second, *other);
   });
 }
@@ -173,7 +186,8 @@ bool Dict::is_key(const Value& value) {
          std::all_of(sequence.items.begin(), sequence.items.end(), is_scalar_key);
 }
 
-const Value* Dict::find(const Value& key) const {
+const Value* Dict::find(Arena& arena, const Value& key) const {
+  step_over_key(arena, key);
   if (!is_key(key)) fail("a " + type_name(key) + " cannot be the key of a dictionary");
   const auto found = index_.find(key);
   return found == index_.end() ? nullptr : &items_[found->second].second;
@@ -186,6 +200,7 @@ const Value* Dict::find(std::string_view key) const {
 
 void Dict::set(Arena& arena, const Value& key, const Value& value) {
   arena.take_bytes(sizeof(Item) + 64);  // and a node of the index
+  step_over_key(arena, key);
   if (!is_key(key)) fail("a " + type_name(key) + " cannot be the key of a dictionary");
   const auto [at, is_new] = index_.try_emplace(key, items_.size());
   if (is_new) {
@@ -195,8 +210,9 @@ void Dict::set(Arena& arena, const Value& key, const Value& value) {
   }
 }
 
-const Value* Scope::find(std::string_view name) const {
+const Value* Scope::find(Arena& arena, std::string_view name) const {
   for (const Scope* scope = this; scope != nullptr; scope = scope->parent) {
+    arena.step(scope->variables.size() / 16);
     for (const auto& [variable, value] : scope->variables) {
       if (variable == name) return &value;
     }
@@ -340,20 +356,21 @@ bool less(Arena& arena, const Value& a, const Value& b) {
 bool contains(Arena& arena, const Value& container, const Value& item) {
   if (container.is(Kind::kString)) {
     if (!item.is(Kind::kString)) fail("'in <string>' requires a string on its left, not " + type_name(item));
-    arena.step_over(container.bytes());
+    arena.step_search(container.bytes(), item.bytes());
     return container.bytes().find(item.bytes()) != std::string_view::npos;
   }
-  if (container.is(Kind::kDict)) return container.dict().find(item) != nullptr;
-  const std::vector<Value> items = iterate(arena, container);
+  if (container.is(Kind::kDict)) return container.dict().find(arena, item) != nullptr;
+  const std::vector<Value>& items = iterate(arena, container);
   return std::any_of(items.begin(), items.end(),
                      [&](const Value& other) { return equals(arena, other, item); });
 }
 
-std::int64_t length(const Value& value) {
+std::int64_t length(Arena& arena, const Value& value) {
   switch (value.kind()) {
     case Kind::kUndefined:
       return 0;
     case Kind::kString:
+      arena.step_over(value.bytes());
       return static_cast<std::int64_t>(char_count(value.bytes()));
     case Kind::kDict:
       return static_cast<std::int64_t>(value.dict().items().size());
@@ -366,32 +383,25 @@ std::int64_t length(const Value& value) {
   fail("a " + type_name(value) + " has no length");
 }
 
-std::vector<Value> iterate(Arena& arena, const Value& value) {
+const std::vector<Value>& iterate(Arena& arena, const Value& value) {
+  if (value.is(Kind::kSequence) && value.sequence().has_length()) return value.sequence().items;
   std::vector<Value> items;
-  const auto reserve = [&](std::size_t count) {
-    arena.take_bytes(count * sizeof(Value));
-    arena.step(count);
-    items.reserve(count);
-  };
   if (value.is(Kind::kSequence)) {
-    Sequence& sequence = value.sequence();
-    if (!sequence.has_length()) return std::exchange(sequence.items, {});
-    reserve(sequence.items.size());
-    items = sequence.items;
+    items = std::exchange(value.sequence().items, {});
   } else if (value.is(Kind::kDict)) {
-    reserve(value.dict().items().size());
+    arena.step(value.dict().items().size());
+    items.reserve(value.dict().items().size());
     for (const auto& [key, unused] : value.dict().items()) items.push_back(key);
   } else if (value.is(Kind::kString)) {
-    arena.take_bytes(value.text().size() * sizeof(std::size_t));
-    const std::vector<std::size_t> offsets = char_offsets(value.bytes());
-    reserve(offsets.size() - 1);
-    for (std::size_t i = 0; i + 1 < offsets.size(); ++i) {
-      items.push_back(TextBuilder(arena).add(value.text(), offsets[i], offsets[i + 1]).finish());
+    for (std::size_t at = 0; at < value.bytes().size();) {
+      const std::size_t next = at + static_cast<std::size_t>(decode_lenient(value.bytes().substr(at)).length);
+      items.push_back(TextBuilder(arena).add(value.text(), at, next).finish());
+      at = next;
     }
   } else if (!value.is(Kind::kUndefined)) {
     fail("a " + type_name(value) + " cannot be iterated over");
   }
-  return items;
+  return arena.list(std::move(items)).sequence().items;
 }
 
 std::string number_text(const Value& value) {

@@ -126,7 +126,8 @@ class Dict {
   using Item = std::pair<Value, Value>;
 
   const std::vector<Item>& items() const { return items_; }
-  const Value* find(const Value& key) const;  // nullptr when absent; fails where is_key(key) does not hold
+  // nullptr when absent; fails where is_key(key) does not hold.
+  const Value* find(Arena& arena, const Value& key) const;
   const Value* find(std::string_view key) const;
   void set(Arena& arena, const Value& key, const Value& value);
   static bool is_key(const Value& value);
@@ -154,7 +155,7 @@ struct Scope {
   std::vector<std::pair<std::string_view, Value>> variables;
   bool captured = false;  // a macro refers to it, so that it must outlive its block
 
-  const Value* find(std::string_view name) const;
+  const Value* find(Arena& arena, std::string_view name) const;
   void set(std::string_view name, const Value& value);
 };
 
@@ -171,7 +172,7 @@ struct Callable {
 struct Loop {
   const Statement* statement = nullptr;
   Scope* outer = nullptr;
-  std::vector<Value> source;
+  const std::vector<Value>* source = nullptr;
   std::size_t next = 0;      // of `source`
   bool is_filtered = false;  // what is left of `source` has passed already
   std::int64_t index0 = -1;
@@ -185,7 +186,7 @@ struct Loop {
 class Arena {
  public:
   static constexpr std::int64_t kMaxBytes = std::int64_t{256} << 20;  // of all values ever made in one render
-  static constexpr std::int64_t kMaxSteps = 50'000'000;  // expressions, items, and 64-byte pieces of text
+  static constexpr std::int64_t kMaxSteps = 50'000'000;  // expressions, items, and 16-byte pieces of text
   static constexpr int kMaxDepth = 400;                  // of nested expressions, statements, calls, values
 
   template <class T>
@@ -215,7 +216,11 @@ class Arena {
 
   void take_bytes(std::size_t count);  // call before the allocation
   void step(std::size_t count = 1);
-  void step_over(std::string_view bytes) { step(1 + bytes.size() / 64); }
+  void step_over(std::string_view bytes) { step(1 + bytes.size() / 16); }
+  // A search of `part` in `text`, which can compare each with each.
+  void step_search(std::string_view text, std::string_view part) {
+    step((1 + text.size() / 16) * (1 + (part.size() <= text.size() ? part.size() / 64 : 0)));
+  }
 
   class Depth {
    public:
@@ -273,8 +278,8 @@ bool truthy(const Value& value);            // of a loop or function: true
 bool equals(Arena& arena, const Value& a, const Value& b);
 bool less(Arena& arena, const Value& a, const Value& b);                 // fails where Python's < does
 bool contains(Arena& arena, const Value& container, const Value& item);  // item in container
-std::int64_t length(const Value& value);                                 // len(value)
-std::vector<Value> iterate(Arena& arena, const Value& value);            // list(value)
+std::int64_t length(Arena& arena, const Value& value);                   // len(value)
+const std::vector<Value>& iterate(Arena& arena, const Value& value);     // list(value)
 Value as_string(Arena& arena, const Value& value);                       // str(value); strings keep origin
 void print(TextBuilder& out, Arena& arena, const Value& value);          // str(value)
 std::string number_text(const Value& value);                             // str() of a number or bool
