@@ -16,7 +16,7 @@ struct Call {
   Arena& arena;
   Value self;  // of a filter or test its input, of a method its object
   std::vector<Value> args;
-  CallArguments rest;  // what a builtin with "*" gets beyond its parameters
+  CallArguments rest;  // what a builtin with * gets beyond its parameters
 
   bool has(std::size_t i) const { return !args[i].is(Kind::kMissing); }
   // Bound arguments as the type that the function needs.
@@ -30,7 +30,7 @@ struct Call {
 struct Builtin {
   std::string_view name;
   std::string_view
-      parameters;  // "old new count?": names; "?" may be left out; "*" at the end: any others go to `rest`
+      parameters;  // their names: "old new count?"; ? may be left out, * at the end takes any others
   Value (*function)(Call& call);
 };
 

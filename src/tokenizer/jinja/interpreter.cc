@@ -60,7 +60,7 @@ Interpreter::Flow Interpreter::run(const Statement& statement) try {
     case StatementKind::kSetBlock:
       return run_set_block(statement);
     case StatementKind::kMacro:
-      scope_->set(statement.name, make_macro(statement));
+      scope_->set(arena_, statement.name, make_macro(statement));
       return Flow::kNext;
     case StatementKind::kCall:
       run_call_block(statement);
@@ -105,7 +105,7 @@ Interpreter::Flow Interpreter::run_for(const Statement& statement, const Value& 
     } else {
       scope->variables.clear();
     }
-    scope->set("loop", Value(loop));
+    scope->set(arena_, "loop", Value(loop));
     assign(*statement.target, loop->current, *scope);
     const Flow flow = run_in(scope, statement.body);
     if (flow == Flow::kBreak) break;
@@ -162,8 +162,7 @@ void Interpreter::assign(const Expr& target, const Value& value, Scope& scope) {
   arena_.step();
   if (target.kind == ExprKind::kTuple) return assign_tuple(target, value, scope);
   if (target.kind == ExprKind::kName) {
-    arena_.take_bytes(sizeof(Value) + sizeof(std::string_view));
-    return scope.set(target.name, value);
+    return scope.set(arena_, target.name, value);
   }
   const Value object = eval(*target.operands[0]);
   if (!object.is(Kind::kNamespace))
@@ -227,18 +226,18 @@ void Interpreter::bind_macro(const Statement& macro, CallArguments arguments, Sc
   }
   if (macro.uses_caller && !is_caller_parameter) {
     const Value caller = arguments.take("caller");
-    scope.set("caller", caller.is(Kind::kMissing) ? arena_.undefined("No caller defined") : caller);
+    scope.set(arena_, "caller", caller.is(Kind::kMissing) ? arena_.undefined("No caller defined") : caller);
   }
   if (macro.uses_kwargs) {
     Dict* const kwargs = arena_.make(Dict());
     for (const auto& [name, value] : arguments.named) kwargs->set(arena_, arena_.string(name), value);
-    scope.set("kwargs", Value(kwargs));
+    scope.set(arena_, "kwargs", Value(kwargs));
   } else if (!arguments.named.empty()) {
     fail(what + " takes no keyword argument '" + std::string(arguments.named[0].first) + "'");
   }
   const auto extra = arguments.positional.begin() + static_cast<std::ptrdiff_t>(n_positional);
   if (macro.uses_varargs) {
-    scope.set("varargs", arena_.tuple({extra, arguments.positional.end()}));
+    scope.set(arena_, "varargs", arena_.tuple({extra, arguments.positional.end()}));
   } else if (extra != arguments.positional.end()) {
     fail(what + " takes not more than " + std::to_string(macro.parameters.size()) + " arguments");
   }
@@ -250,7 +249,7 @@ void Interpreter::bind_macro(const Statement& macro, CallArguments arguments, Sc
                   ? eval(*parameter.value)
                   : arena_.undefined("parameter '" + parameter.target->name + "' was not provided");
     }
-    scope.set(parameter.target->name, value);
+    scope.set(arena_, parameter.target->name, value);
   }
 }
 

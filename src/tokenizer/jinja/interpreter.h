@@ -24,7 +24,7 @@ class Interpreter {
   // `arena` owns all values, also those that the variables were made of.
   Interpreter(const Program& program, Arena& arena);
 
-  void set_variable(std::string_view name, const Value& value) { root_->set(name, value); }
+  void set_variable(std::string_view name, const Value& value) { root_->set(arena_, name, value); }
   Text render();  // throws Failure
 
   // For the built-in functions.
@@ -48,7 +48,6 @@ class Interpreter {
   Flow run_filter_block(const Statement& statement);
   Flow run_with(const Statement& statement);
   void run_call_block(const Statement& statement);
-  void define_macro(const Statement& statement);
   void assign(const Expr& target, const Value& value, Scope& scope);
   void assign_tuple(const Expr& target, const Value& value, Scope& scope);
   Scope* new_scope(Scope* parent) { return arena_.make(Scope{.parent = parent, .variables = {}}); }

@@ -58,29 +58,21 @@ Value strip_text(Arena& arena, const Text& text, const Strip& how) {
 }
 
 Value replace_text(Arena& arena, const Text& text, const Text& old, const Text& with, std::int64_t count) {
+  arena.step_search(text.bytes(), old.bytes());
   TextBuilder out(arena);
   out.text().is_markup = text.is_markup;
-  arena.step_search(text.bytes(), old.bytes());
-  std::size_t done = 0;
-  while (count != 0) {
-    std::size_t at = text.bytes().find(old.bytes(), done);
-    if (old.empty()) {  // before each character and at the end
-      if (out.text().empty() && done == 0) {
-        at = 0;
-      } else {
-        at = done < text.size()
-                 ? done + static_cast<std::size_t>(decode_lenient(text.bytes().substr(done)).length)
-                 : std::string_view::npos;
-      }
-    }
+  std::size_t done = 0;  // of `text`
+  for (std::size_t from = 0; count != 0 && from <= text.size(); --count) {
+    const std::size_t at = text.bytes().find(old.bytes(), from);
     if (at == std::string_view::npos) break;
     out.add(text, done, at).add(with);
     done = at + old.size();
-    --count;
-    if (old.empty() && with.empty()) break;
+    // An empty `old` is found before each character and at the end.
+    from = done;
+    if (old.empty())
+      from += at < text.size() ? static_cast<std::size_t>(decode_lenient(text.bytes().substr(at)).length) : 1;
   }
-  out.add(text, done, text.size());
-  return out.finish();
+  return out.add(text, done, text.size()).finish();
 }
 
 Value join_texts(Arena& arena, const Text& separator, const std::vector<Value>& items) {

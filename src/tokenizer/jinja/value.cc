@@ -220,13 +220,15 @@ const Value* Scope::find(Arena& arena, std::string_view name) const {
   return nullptr;
 }
 
-void Scope::set(std::string_view name, const Value& value) {
+void Scope::set(Arena& arena, std::string_view name, const Value& value) {
+  arena.step(variables.size() / 16);
   for (auto& [variable, old] : variables) {
     if (variable == name) {
       old = value;
       return;
     }
   }
+  arena.take_bytes(sizeof variables.front());
   variables.emplace_back(name, value);
 }
 

@@ -156,7 +156,7 @@ struct Scope {
   bool captured = false;  // a macro refers to it, so that it must outlive its block
 
   const Value* find(Arena& arena, std::string_view name) const;
-  void set(std::string_view name, const Value& value);
+  void set(Arena& arena, std::string_view name, const Value& value);
 };
 
 // A function: built in (with what a method is bound to), or a macro with the scope it was defined in.
@@ -249,23 +249,25 @@ class TextBuilder {
   explicit TextBuilder(Arena& arena) : arena_(arena) {}
   TextBuilder& add(const Text& text) { return add(text, 0, text.size()); }
   TextBuilder& add(const Text& text, std::size_t begin, std::size_t end) {
-    pay(end - begin);
+    const std::size_t before = text_.memory();
     text_.append(text, begin, end);
-    return *this;
+    return pay(before);
   }
   TextBuilder& add(std::string_view bytes, Trust trust = Trust::kTemplate) {
-    pay(bytes.size());
+    const std::size_t before = text_.memory();
     text_.append(bytes, trust);
-    return *this;
+    return pay(before);
   }
   const Text& text() const { return text_; }
   Text& text() { return text_; }
   Value finish() { return arena_.string(std::move(text_)); }
 
  private:
-  void pay(std::size_t bytes) {
-    arena_.take_bytes(bytes + 16);  // and a run
-    arena_.step(1 + bytes / 64);
+  TextBuilder& pay(std::size_t memory_before) {
+    const std::size_t growth = text_.memory() - memory_before;
+    arena_.take_bytes(growth);
+    arena_.step(1 + growth / 64);
+    return *this;
   }
 
   Arena& arena_;
