@@ -42,6 +42,9 @@ const CodecKernels* find_kernels(KvType type, Isa isa) {
       return codec_kernels_avx2(type);
     case Isa::kAvx512:
       return codec_kernels_avx512(type);
+#elif defined(__aarch64__)
+    case Isa::kNeon:
+      return codec_kernels_neon(type);
 #endif
     default:
       return codec_kernels_scalar(type);

@@ -1,0 +1,10 @@
+// The kernel tables of Isa::kNeon.
+#include "codec/simd/vec_neon.h"
+
+#include "codec/simd/tables_inl.h"
+
+namespace tq {
+
+const CodecKernels* codec_kernels_neon(KvType type) { return table_of(type); }
+
+}  // namespace tq
