@@ -19,8 +19,21 @@ step() {
   printf '[%d/%d] %s\n' "$STEP" "$STEPS" "$*"
 }
 
+# package_installed NAME[:ARCHITECTURE]
 package_installed() {
-  [[ $(dpkg-query -W -f='${Status}' "$1" 2>/dev/null) == "install ok installed" ]]
+  local architecture
+  architecture=$(dpkg --print-architecture)
+  [[ $1 != *:* ]] || architecture=${1#*:}
+  dpkg-query -W -f='${Architecture} ${Status}\n' "${1%%:*}" 2>/dev/null |
+    grep -qxE "($architecture|all) install ok installed"
+}
+
+# foreign_architectures NAME[:ARCHITECTURE]...: those that dpkg does not know yet.
+foreign_architectures() {
+  local name
+  for name in "$@"; do
+    [[ $name != *:* ]] || printf '%s\n' "${name#*:}"
+  done | sort -u | grep -vxF "$(dpkg --print-architecture; dpkg --print-foreign-architectures)" || true
 }
 
 packages_of() {
@@ -32,7 +45,7 @@ packages_of() {
 
 # ensure_packages STAGE...: installs what is missing and nothing else; no network when nothing is.
 ensure_packages() {
-  local missing=() name as_root=()
+  local missing=() name architecture as_root=()
   if ! command -v dpkg-query >/dev/null; then
     say "      not a Debian system: nothing is installed for you; needed are (by their Debian names)"
     say "      $(packages_of "$@" | tr '\n' ' ')"
@@ -52,6 +65,9 @@ ensure_packages() {
   fi
   # An install that was cut off leaves dpkg half-configured; finishing it first lets this one heal.
   "${as_root[@]}" dpkg --configure -a >/dev/null || true
+  for architecture in $(foreign_architectures "${missing[@]}"); do
+    "${as_root[@]}" dpkg --add-architecture "$architecture"
+  done
   if ! { "${as_root[@]}" apt-get update -qq &&
          "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
            apt-get install -y -qq --no-install-recommends "${missing[@]}" </dev/null >/dev/null; }; then
