@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <bit>
 #include <cmath>
 #include <cstdint>
 #include <cstdlib>
@@ -98,7 +99,8 @@ inline std::vector<std::vector<float>> finite_rows(int dim) {
 inline std::vector<std::vector<float>> adversarial_rows(int dim) {
   std::vector<std::vector<float>> rows = finite_rows(dim);
   const float inf = std::numeric_limits<float>::infinity();
-  for (const float bad : {inf, -inf, std::numeric_limits<float>::quiet_NaN()}) {
+  const float odd_nan = std::bit_cast<float>(0xffa12345u);  // negative, signalling, with a payload
+  for (const float bad : {inf, -inf, std::numeric_limits<float>::quiet_NaN(), odd_nan}) {
     rows.push_back(gaussian(static_cast<std::size_t>(dim), 7));
     rows.back()[static_cast<std::size_t>(dim) - 1] = bad;
     rows.push_back(gaussian(static_cast<std::size_t>(dim), 8));

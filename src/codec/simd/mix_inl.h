@@ -44,8 +44,7 @@ TQ_INLINE float round_query(const WantedRows& wanted, const float* weights, cons
   TQ_UNROLL
   for (int v = 0; v < kRowVectors; ++v) {
     const Vec w = load(weights + v * kWidth);
-    // A row that is not finite adds nothing where its weight is zero.
-    products[v] = (VecI)(w * norms[v]) & (w != Vec{}) & wanted.live[v];
+    products[v] = (VecI)(w * norms[v]) & wanted.live[v];
     largest = max_int(largest, products[v] & 0x7fffffff);
   }
   const float most = __builtin_bit_cast(float, hmax(largest));

@@ -200,17 +200,20 @@ TQ_INLINE void dot_chunks(const std::uint8_t* row, std::int64_t stride, const Ch
   }
 }
 
-// Adds to scores [kQ, kRowsPerPage] what the rows of vectors [from, to) have in a block of chunks: the first
-// one of the row (kFirst) finds nothing to add to, the first one of a group adds its bias.
+// Only where a vector takes a whole group at once is there a bias, so it is added with each block.
+static_assert(kByteOffset == 0 || kWidth == 16);
+
+// Adds to scores [kQ, kRowsPerPage] what the rows of vectors [from, to) have in a block of chunks; the first
+// block of a row (row_starts) finds nothing to add to.
 template <class F, int kC, int kQ>
 __attribute__((noinline)) void add_scores(const RowShape& shape, const std::uint8_t* page, int from, int to,
-                                          const Chunks& chunks, const QueryHead* heads, bool group_starts,
-                                          bool row_starts, float* scores) {
+                                          const Chunks& chunks, const QueryHead* heads, bool row_starts,
+                                          float* scores) {
   Vec unit[kQ];
   VecI bias[kQ];
   for (int h = 0; h < kQ; ++h) {
     unit[h] = splat(heads[h].unit);
-    bias[h] = splat(group_starts ? heads[h].bias : 0);
+    bias[h] = splat(heads[h].bias);
   }
   for (int v = from; v < to; ++v) {
     constexpr int kBytes = kWidth * chunk_bytes<F>(kC);
@@ -244,7 +247,7 @@ const std::uint8_t* score_vectors(const RowShape& shape, const std::uint8_t* pag
       block.low = start + 16 * at;
       block.high = start + n / 4 + 8 * at;
       block.query = prepared;
-      add_scores<F, kC, kQ>(shape, page, from, to, block, heads, at == 0, g == 0 && at == 0, scores);
+      add_scores<F, kC, kQ>(shape, page, from, to, block, heads, g == 0 && at == 0, scores);
       prepared += query_chunk_bytes<F>(kC, kQ);
       block.next += kRowsPerPage * chunk_bytes<F>(kC);
     });
