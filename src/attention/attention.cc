@@ -1,14 +1,16 @@
 #include "attention/attention.h"
 
-#include <cstdint>
+#include <memory>
 
 namespace tq {
 
 float* reserve_scratch(std::vector<float>& scratch, std::size_t n) {
   constexpr std::size_t kAlign = 64;
-  if (scratch.size() < n + kAlign / sizeof(float)) scratch.resize(n + kAlign / sizeof(float));
-  const auto address = reinterpret_cast<std::uintptr_t>(scratch.data());
-  return reinterpret_cast<float*>((address + kAlign - 1) & ~static_cast<std::uintptr_t>(kAlign - 1));
+  const std::size_t room = n + kAlign / sizeof(float);
+  if (scratch.size() < room) scratch.resize(room);
+  void* aligned = scratch.data();
+  std::size_t bytes = room * sizeof(float);
+  return static_cast<float*>(std::align(kAlign, n * sizeof(float), aligned, bytes));
 }
 
 void Attention::run(const AttentionInput& input, KvCache& cache) {

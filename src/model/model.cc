@@ -110,6 +110,7 @@ RopeConfig read_rope(ConfigReader& reader, const ModelConfig& config) {
 
 std::vector<std::string_view> Model::architectures() {
   std::vector<std::string_view> names;
+  names.reserve(kArchitectures.size());
   for (const Architecture& architecture : kArchitectures) names.push_back(architecture.name);
   return names;
 }
