@@ -17,19 +17,13 @@ else()
   set(TQ_ISAS "")
 endif()
 
-# tq_isa_sources(target stem [FAST_FMA] isa...): adds stem_<isa>.cc for each listed ISA this processor family has.
-# FAST_FMA lets the compiler contract a*b+c; never give it to the codec, whose bytes must be equal everywhere.
+# tq_isa_sources(target stem isa...): adds stem_<isa>.cc for each listed ISA this processor family has.
 function(tq_isa_sources target stem)
-  cmake_parse_arguments(ARG "FAST_FMA" "" "" ${ARGN})
-  foreach(isa IN LISTS ARG_UNPARSED_ARGUMENTS)
+  foreach(isa IN LISTS ARGN)
     if(isa IN_LIST TQ_ISAS)
-      set(flags ${TQ_FLAGS_${isa}})
-      if(ARG_FAST_FMA)
-        list(APPEND flags -ffp-contract=fast -fno-math-errno)
-      endif()
       set(file ${CMAKE_CURRENT_SOURCE_DIR}/${stem}_${isa}.cc)
       target_sources(${target} PRIVATE ${file})
-      set_source_files_properties(${file} TARGET_DIRECTORY ${target} PROPERTIES COMPILE_OPTIONS "${flags}")
+      set_source_files_properties(${file} TARGET_DIRECTORY ${target} PROPERTIES COMPILE_OPTIONS "${TQ_FLAGS_${isa}}")
     endif()
   endforeach()
 endfunction()

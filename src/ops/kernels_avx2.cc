@@ -4,6 +4,16 @@
 #include <immintrin.h>
 
 #define TQ_VECTOR_BYTES 32
+#include "ops/vector_types_inl.h"
+
+namespace tq {
+namespace {
+
+inline Vec fmadd(Vec a, Vec b, Vec c) { return (Vec)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c); }
+
+}  // namespace
+}  // namespace tq
+
 #include "ops/vector_inl.h"
 
 namespace tq {

@@ -4,6 +4,16 @@
 #include <immintrin.h>
 
 #define TQ_VECTOR_BYTES 64
+#include "ops/vector_types_inl.h"
+
+namespace tq {
+namespace {
+
+inline Vec fmadd(Vec a, Vec b, Vec c) { return (Vec)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c); }
+
+}  // namespace
+}  // namespace tq
+
 #include "ops/vector_inl.h"
 
 namespace tq {

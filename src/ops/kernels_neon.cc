@@ -4,6 +4,18 @@
 #include <arm_neon.h>
 
 #define TQ_VECTOR_BYTES 16
+#include "ops/vector_types_inl.h"
+
+namespace tq {
+namespace {
+
+inline Vec fmadd(Vec a, Vec b, Vec c) {
+  return (Vec)vfmaq_f32((float32x4_t)c, (float32x4_t)a, (float32x4_t)b);
+}
+
+}  // namespace
+}  // namespace tq
+
 #include "ops/vector_inl.h"
 
 namespace tq {

@@ -3,6 +3,16 @@
 #include "ops/kernels.h"
 
 #define TQ_VECTOR_BYTES 16
+#include "ops/vector_types_inl.h"
+
+namespace tq {
+namespace {
+
+inline Vec fmadd(Vec a, Vec b, Vec c) { return a * b + c; }  // rounded twice: not every CPU can fuse
+
+}  // namespace
+}  // namespace tq
+
 #include "ops/vector_inl.h"
 
 namespace tq {

@@ -1,25 +1,16 @@
-// Kernels written once over fixed-width vectors and compiled in one translation unit per ISA, which defines
-// TQ_VECTOR_BYTES before including this file. Everything lives in an unnamed namespace and uses no inline
-// library function: a symbol shared between translation units could be linked in with instructions the CPU
-// lacks.
+// Kernels written once over fixed-width vectors (vector_types_inl.h) and compiled in one translation unit per
+// ISA. Everything lives in an unnamed namespace and uses no inline library function: a symbol shared between
+// translation units could be linked in with instructions the CPU lacks.
 #pragma once
 
 #include <cstdint>
 
 #include "ops/kernels.h"
+#include "ops/vector_types_inl.h"
 
 namespace tq {
 namespace {
 
-constexpr int kWidth = TQ_VECTOR_BYTES / 4;
-typedef float Vec __attribute__((vector_size(TQ_VECTOR_BYTES)));
-typedef std::int32_t VecI __attribute__((vector_size(TQ_VECTOR_BYTES)));
-// The same vector at any address.
-typedef float VecU __attribute__((vector_size(TQ_VECTOR_BYTES), aligned(4), may_alias));
-
-inline Vec load(const float* p) { return *reinterpret_cast<const VecU*>(p); }
-inline void store(float* p, Vec v) { *reinterpret_cast<VecU*>(p) = v; }
-inline Vec splat(float x) { return Vec{} + x; }
 inline Vec select(VecI mask, Vec a, Vec b) { return (Vec)((mask & (VecI)a) | (~mask & (VecI)b)); }
 inline Vec vmax(Vec a, Vec b) { return select(a > b, a, b); }
 inline Vec vmin(Vec a, Vec b) { return select(a < b, a, b); }
@@ -41,17 +32,17 @@ inline float hmax(Vec v) {
 inline Vec vexp(Vec x) {
   x = vmin(vmax(x, splat(-87.0F)), splat(88.0F));
   const Vec magic = splat(12582912.0F);  // 1.5 * 2^23: adding it rounds to an integer
-  const Vec shifted = x * splat(1.44269504088896341F) + magic;
+  const Vec shifted = fmadd(x, splat(1.44269504088896341F), magic);
   const Vec n = shifted - magic;
-  Vec r = x - n * splat(0.693359375F);
-  r = r - n * splat(-2.12194440e-4F);
+  Vec r = fmadd(n, splat(-0.693359375F), x);
+  r = fmadd(n, splat(2.12194440e-4F), r);
   Vec p = splat(1.9875691500e-4F);
-  p = p * r + splat(1.3981999507e-3F);
-  p = p * r + splat(8.3334519073e-3F);
-  p = p * r + splat(4.1665795894e-2F);
-  p = p * r + splat(1.6666665459e-1F);
-  p = p * r + splat(5.0000001201e-1F);
-  p = p * r * r + r + splat(1.0F);
+  p = fmadd(p, r, splat(1.3981999507e-3F));
+  p = fmadd(p, r, splat(8.3334519073e-3F));
+  p = fmadd(p, r, splat(4.1665795894e-2F));
+  p = fmadd(p, r, splat(1.6666665459e-1F));
+  p = fmadd(p, r, splat(5.0000001201e-1F));
+  p = fmadd(p * r, r, r + splat(1.0F));
   const VecI exponent = ((VecI)shifted - (VecI)magic) << 23;
   return (Vec)((VecI)p + exponent);
 }
@@ -82,7 +73,7 @@ void rms_norm(const float* x, const float* weight, float eps, std::int64_t n, fl
   for (; i + 4 * kWidth <= n; i += 4 * kWidth) {
     for (int j = 0; j < 4; ++j) {
       const Vec v = load(x + i + j * kWidth);
-      acc[j] += v * v;
+      acc[j] = fmadd(v, v, acc[j]);
     }
   }
   float sum = hsum((acc[0] + acc[1]) + (acc[2] + acc[3]));
@@ -120,13 +111,13 @@ float exp_sum(const float* scores, float scale, float max, std::int64_t n, float
   Vec sum{};
   std::int64_t i = 0;
   for (; i + kWidth <= n; i += kWidth) {
-    const Vec w = vexp(load(scores + i) * splat(scale) - splat(max));
+    const Vec w = vexp(fmadd(load(scores + i), splat(scale), splat(-max)));
     store(weights + i, w);
     sum += w;
   }
   float total = hsum(sum);
   if (i < n) {
-    const Vec w = vexp(load_tail(scores + i, n - i, 0) * splat(scale) - splat(max));
+    const Vec w = vexp(fmadd(load_tail(scores + i, n - i, 0), splat(scale), splat(-max)));
     store_tail(weights + i, n - i, w);
     for (std::int64_t k = 0; k < n - i; ++k) total += w[k];
   }
@@ -155,7 +146,7 @@ inline void lane_scores_rows(const float* k, const float* q, std::int64_t head_d
   for (std::int64_t d = 0; d < head_dim; ++d) {
     for (int v = 0; v < kLaneVectors; ++v) {
       const Vec lanes = load(q + d * kAttentionLanes + v * kWidth);
-      for (int r = 0; r < kRows; ++r) acc[r][v] += lanes * splat(k[r * head_dim + d]);
+      for (int r = 0; r < kRows; ++r) acc[r][v] = fmadd(lanes, splat(k[r * head_dim + d]), acc[r][v]);
     }
   }
   for (int r = 0; r < kRows; ++r) {
@@ -192,7 +183,7 @@ void lane_softmax(float* s, std::int64_t n_tokens, float scale, const float* vis
     }
     const Vec factor = vexp(old_max - new_max);
     store(shrink + v, factor);
-    store(sum + v, load(sum + v) * factor + total);
+    store(sum + v, fmadd(load(sum + v), factor, total));
     store(max + v, new_max);
   }
 }
@@ -209,7 +200,7 @@ inline void lane_mix_rows(const float* v, const float* s, const float* shrink, s
   for (std::int64_t t = 0; t < n_tokens; ++t) {
     for (int l = 0; l < kLaneVectors; ++l) {
       const Vec weight = load(s + t * kAttentionLanes + l * kWidth);
-      for (int r = 0; r < kRows; ++r) acc[r][l] += weight * splat(v[t * head_dim + r]);
+      for (int r = 0; r < kRows; ++r) acc[r][l] = fmadd(weight, splat(v[t * head_dim + r]), acc[r][l]);
     }
   }
   for (int r = 0; r < kRows; ++r) {
@@ -236,8 +227,8 @@ inline void dot_block(const std::uint8_t* w, std::int64_t n, const float* x, std
     const Vec w0 = Convert::vector(w + i * Convert::kBytes);
     const Vec w1 = Convert::vector(w + (i + kWidth) * Convert::kBytes);
     for (int r = 0; r < kRows; ++r) {
-      acc[r][0] += w0 * load(x + r * ldx + i);
-      acc[r][1] += w1 * load(x + r * ldx + i + kWidth);
+      acc[r][0] = fmadd(w0, load(x + r * ldx + i), acc[r][0]);
+      acc[r][1] = fmadd(w1, load(x + r * ldx + i + kWidth), acc[r][1]);
     }
   }
   for (int r = 0; r < kRows; ++r) {

@@ -39,7 +39,7 @@ std::vector<float> gaussian(std::size_t n, unsigned seed) {
 // domain.
 class Filled {
  public:
-  Filled(const Case& c, int n_tokens) : case_(c), n_tokens_(n_tokens) {
+  Filled(const Case& c, int n_tokens) : case_(c) {
     const Shape& s = c.shape;
     auto codecs = CodecSet::create({.layers = {{c.type_k, c.type_v}}}, s.head_dim, c.isa);
     EXPECT_TRUE(codecs) << codecs.error().message;
@@ -87,7 +87,6 @@ class Filled {
 
  private:
   Case case_;
-  int n_tokens_;
   std::unique_ptr<CodecSet> codecs_;
   std::unique_ptr<KvCache> cache_;
 };

@@ -151,7 +151,9 @@ TEST_P(LinearOn, ATokensResultDoesNotDependOnItsBatch) {
     compute.linear(x.data(), 256, 29, std::array{LinearOutput{&*layer, batch.data(), 64}});
     for (std::size_t t = 0; t < 29; ++t) {
       compute.linear(x.data() + t * 256, 256, 1, std::array{LinearOutput{&*layer, alone.data(), 64}});
-      for (std::size_t r = 0; r < 48; ++r) ASSERT_EQ(alone[r], batch[t * 64 + r]) << t << " " << r;
+      for (std::size_t r = 0; r < 48; ++r)
+        ASSERT_EQ(alone[r], batch[t * 64 + r])
+            << ggml_type_traits(type)->name << " token " << t << " row " << r;
     }
   }
 }
