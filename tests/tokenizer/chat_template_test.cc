@@ -93,6 +93,21 @@ TEST(ChatTemplateOrigin, JsonOfPlainTextIsPlain) {
   EXPECT_EQ(show(render("{{ tools | tojson }}", "", R"({"tools": [{"<|k|>": 1}]})")), "P([{\"<|k|>\": 1}])");
 }
 
+// Text that a function takes as something else than text.
+TEST(ChatTemplateOrigin, HasNoWayAround) {
+  EXPECT_EQ(show_expression("strftime_now(c)", "<|x|>"), "P(<|x|>)");
+  EXPECT_EQ(show_expression("[1] | tojson(indent=c)", "<|x|>"), "P([\n<|x|>1\n])");
+  EXPECT_EQ(show_expression("[1, 2] | tojson(separators=[c, c])", "<|x|>"), "P([1<|x|>2])");
+  EXPECT_EQ(show_expression("dict(**{c: 1}) | first", "<|x|>"), "P(<|x|>)");
+  EXPECT_EQ(show_expression("namespace(**{c: 1})", "<|x|>"), "T(<Namespace {')P(<|x|>)T(': 1}>)");
+  EXPECT_EQ(
+      show(render("{% macro f() %}{{ kwargs | first }}{% endmacro %}{{ f(**{messages[0].content: 1}) }}",
+                  "<|x|>")),
+      "P(<|x|>)");
+  EXPECT_EQ(show_expression("c % ()", "<%%>"), "P(<%>)");
+  EXPECT_EQ(show_expression("[c]", "\n\"'"), "T([')P(\\n\"\\')T('])");
+}
+
 TEST(ChatTemplateOrigin, VariablesArePlain) {
   EXPECT_EQ(show(render("<{{ x.y[0] }}>", "", R"({"x": {"y": ["<|e|>"]}})")), "T(<)P(<|e|>)T(>)");
   EXPECT_EQ(show(render("{% for k in x %}{{ k }}{% endfor %}", "", R"({"x": {"<|e|>": 1}})")), "P(<|e|>)");

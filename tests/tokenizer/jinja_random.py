@@ -6,9 +6,9 @@ import random
 
 ATOMS = ["s", "u", "e", "sp", "html", "n", "neg", "f", "t", "no", "none_value", "words", "nums", "empty", "d", "nested", "rows",
          "pairs", "mixed", "lines", "zz", "1", "0", "-1", "2", "2.5", "'a'", "''", "'l'", "', '", "'é'", "true", "none", "[]", "{}",
-         "(1, 2)", "[1, 'a']", "{'a': 1}", "ns.x", "loop.index", "x", "y", "q"]
+         "(1, 2)", "[1, 'a']", "{'a': 1}", "ns.x", "loop.index", "x", "y", "q", "dict(**d)", "namespace(**d)", "{s: u}"]
 FILTERS = ["trim", "length", "upper", "lower", "title", "capitalize", "first", "last", "default(A)", "default(A, true)", "tojson",
-           "tojson(indent=2)", "string", "int", "float", "list", "join", "join(A)", "replace(A, B)", "replace(A, B, 1)", "reverse | list",
+           "tojson(indent=2)", "tojson(indent=s)", "string", "int", "float", "list", "join", "join(A)", "replace(A, B)", "replace(A, B, 1)", "reverse | list",
            "sort", "unique | list", "sum", "min", "max", "abs", "round", "round(1)", "e", "safe", "indent", "indent(2, true)", "items | list",
            "dictsort", "map('upper') | list", "map(attribute='name') | list", "map(attribute=A) | list", "map('string') | list", "select | list", "reject | list", "select('string') | list",
            "selectattr('age') | list", "selectattr('age', 'gt', 26) | list", "rejectattr('tag', 'defined') | list", "batch(2) | list", "attr('name')", "trim(A)",
@@ -17,7 +17,7 @@ TESTS = ["defined", "undefined", "none", "string", "number", "integer", "float",
          "iterable", "callable", "odd", "even", "divisibleby(2)", "eq(A)", "ne(A)", "gt(A)", "in(A)", "upper", "lower"]
 METHODS = ["strip()", "lstrip()", "rstrip('d')", "split()", "split(A)", "split(A, 1)", "rsplit(A, 1)", "splitlines()", "upper()",
            "lower()", "title()", "capitalize()", "replace(A, B)", "startswith(A)", "endswith(A)", "find(A)", "rfind(A)", "count(A)",
-           "join(A)", "items()", "keys()", "values()", "get(A)", "get(A, B)", "format(A, B)", "index(A)", "removeprefix(A)",
+           "join(A)", "items() | list", "keys() | list", "values() | list", "get(A)", "get(A, B)", "format(A, B)", "index(A)", "removeprefix(A)",
            "removesuffix(A)", "isdigit()", "isalpha()", "isspace()", "islower()", "partition(A)", "center(9)", "ljust(9)", "append(A)",
            "pop()", "a", "name", "x", "0", "nope", "update(A)"]
 OPERATORS = ["+", "-", "*", "/", "//", "%", "~", "==", "!=", "<", "<=", ">", ">=", "in", "not in", "and", "or", "**"]

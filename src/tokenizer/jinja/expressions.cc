@@ -4,7 +4,6 @@
 #include "tokenizer/jinja/operators.h"
 
 namespace tq::jinja {
-
 namespace {
 
 constexpr std::size_t kMaxNamedArguments = 255;  // each is looked for among all
@@ -155,7 +154,7 @@ CallArguments Interpreter::eval_arguments(const Arguments& arguments) {
   for (const auto& [name, expr] : arguments.named) {
     if (values.named.size() >= kMaxNamedArguments) fail("a call has too many arguments");
     if (!values.take(name).is(Kind::kMissing)) fail("the argument '" + name + "' is given twice");
-    values.named.emplace_back(name, eval(*expr));
+    values.named.push_back({name, eval(*expr)});
   }
   if (arguments.star) {
     const std::vector<Value>& more = iterate(arena_, eval(*arguments.star));
@@ -168,7 +167,8 @@ CallArguments Interpreter::eval_arguments(const Arguments& arguments) {
     for (const auto& [key, value] : more.dict().items()) {
       if (!key.is(Kind::kString)) fail("** needs a dictionary whose keys are strings");
       if (values.named.size() >= kMaxNamedArguments) fail("a call has too many arguments");
-      values.named.emplace_back(key.bytes(), value);
+      const Trust origin = key.text().has_plain() ? Trust::kPlain : Trust::kTemplate;
+      values.named.push_back({key.bytes(), value, origin});
     }
   }
   return values;

@@ -105,7 +105,9 @@ Value to_int(Call& call) {
 Value format(Call& call) {
   if (!call.rest.named.empty()) {
     Dict* const dict = call.arena.make(Dict());
-    for (const auto& [name, value] : call.rest.named) dict->set(call.arena, call.arena.string(name), value);
+    for (const auto& [name, value, origin] : call.rest.named) {
+      dict->set(call.arena, call.arena.string(name, origin), value);
+    }
     return format_percent(call.arena, call.self_text(), Value(dict));
   }
   return format_percent(call.arena, call.self_text(), call.arena.tuple(call.rest.positional));
@@ -183,20 +185,23 @@ Value to_json_text(Call& call) {
   JsonStyle style;
   style.ensure_ascii = call.flag(0, false);
   style.sort_keys = call.flag(3, false);
+  const auto text_of = [&](const Value& value) {
+    if (!value.is(Kind::kString)) fail("tojson needs strings as its separators");
+    style.is_plain |= value.text().has_plain();
+    return std::string(value.bytes());
+  };
   if (call.has(1) && !call.args[1].is(Kind::kNone)) {
     style.multi_line = true;
     style.item_separator.assign(1, ',');
-    style.indent = call.args[1].is(Kind::kString)
-                       ? std::string(call.args[1].bytes())
-                       : std::string(binary(call.arena, "*", call.arena.string(" "), call.args[1]).bytes());
+    style.indent = text_of(call.args[1].is(Kind::kString)
+                               ? call.args[1]
+                               : binary(call.arena, "*", call.arena.string(" "), call.args[1]));
   }
   if (call.has(2) && !call.args[2].is(Kind::kNone)) {
     const std::vector<Value>& separators = iterate(call.arena, call.args[2]);
-    if (separators.size() != 2 || !separators[0].is(Kind::kString) || !separators[1].is(Kind::kString)) {
-      fail("tojson needs two strings as its separators");
-    }
-    style.item_separator = separators[0].bytes();
-    style.key_separator = separators[1].bytes();
+    if (separators.size() != 2) fail("tojson needs two separators");
+    style.item_separator = text_of(separators[0]);
+    style.key_separator = text_of(separators[1]);
   }
   return to_json(call.arena, call.self, style);
 }

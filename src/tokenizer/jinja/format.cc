@@ -53,7 +53,7 @@ class BraceFormatter {
 
   Value lookup(std::string_view name) {
     const bool is_index = name.find_first_not_of("0123456789") == std::string_view::npos;
-    for (const auto& [key, value] : values_.named) {
+    for (const auto& [key, value, origin] : values_.named) {
       if (!is_index && key == name) return value;
     }
     if (!is_index) fail("format() has no value '" + std::string(name.substr(0, 40)) + "'");
@@ -128,7 +128,7 @@ Value format_percent(Arena& arena, const Text& format, const Value& value) {
     if (at >= bytes.size()) fail("a format ends inside a field");
     const char type = bytes[at++];
     if (type == '%') {
-      out.add("%");
+      out.add(format, at - 1, at);
     } else {
       add_percent_field(out, arena, type, is_named ? values.named(name) : values.next());
     }

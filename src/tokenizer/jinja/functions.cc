@@ -39,7 +39,7 @@ void for_each_pair(Call& call, Fn&& fn) {
       fn(items[0], items[1]);
     }
   }
-  for (const auto& [name, value] : call.rest.named) fn(call.arena.string(name), value);
+  for (const auto& [name, value, origin] : call.rest.named) fn(call.arena.string(name, origin), value);
 }
 
 Value make_dict(Call& call) {
@@ -65,10 +65,12 @@ Value strftime_now(Call& call) {
   std::tm local{};
   localtime_r(&now, &local);
   char buffer[256];
-  if (call.text(0).size() > sizeof buffer) fail("the format of strftime_now() is too long");
-  const std::string format(call.text(0).bytes());
-  return call.arena.string(
-      std::string_view(buffer, std::strftime(buffer, sizeof buffer, format.c_str(), &local)));
+  const Text& text = call.text(0);
+  if (text.size() > sizeof buffer) fail("the format of strftime_now() is too long");
+  const std::string format(text.bytes());
+  const std::size_t size = std::strftime(buffer, sizeof buffer, format.c_str(), &local);
+  return call.arena.string(std::string_view(buffer, size),
+                           text.has_plain() ? Trust::kPlain : Trust::kTemplate);
 }
 
 constexpr Builtin kFunctions[] = {
@@ -131,7 +133,7 @@ Value call_builtin(Interpreter& in, const Builtin& builtin, const Value& self, C
   call.rest.positional.erase(call.rest.positional.begin(),
                              call.rest.positional.begin() + static_cast<std::ptrdiff_t>(n_used));
   if (!takes_more && !call.rest.named.empty()) {
-    fail(what + " has no argument '" + std::string(call.rest.named[0].first.substr(0, 40)) + "'");
+    fail(what + " has no argument '" + std::string(call.rest.named[0].name.substr(0, 40)) + "'");
   }
   if (!takes_more && !call.rest.positional.empty()) {
     fail(what + " takes at most " + std::to_string(call.args.size()) + " arguments");

@@ -8,9 +8,9 @@ namespace tq::jinja {
 
 Value CallArguments::take(std::string_view name) {
   const auto found =
-      std::find_if(named.begin(), named.end(), [&](const auto& arg) { return arg.first == name; });
+      std::find_if(named.begin(), named.end(), [&](const auto& arg) { return arg.name == name; });
   if (found == named.end()) return Value::missing();
-  const Value value = found->second;
+  const Value value = found->value;
   named.erase(found);
   return value;
 }
@@ -154,7 +154,7 @@ void Interpreter::run_call_block(const Statement& statement) {
   const Expr& call_expr = *statement.expr;
   const Value callee = eval(*call_expr.operands[0]);
   CallArguments arguments = eval_arguments(call_expr.arguments);
-  arguments.named.emplace_back("caller", make_macro(statement));
+  arguments.named.push_back({"caller", make_macro(statement)});
   print(*out_, arena_, call(callee, std::move(arguments)));
 }
 
@@ -230,10 +230,12 @@ void Interpreter::bind_macro(const Statement& macro, CallArguments arguments, Sc
   }
   if (macro.uses_kwargs) {
     Dict* const kwargs = arena_.make(Dict());
-    for (const auto& [name, value] : arguments.named) kwargs->set(arena_, arena_.string(name), value);
+    for (const auto& [name, value, origin] : arguments.named) {
+      kwargs->set(arena_, arena_.string(name, origin), value);
+    }
     scope.set(arena_, "kwargs", Value(kwargs));
   } else if (!arguments.named.empty()) {
-    fail(what + " takes no keyword argument '" + std::string(arguments.named[0].first) + "'");
+    fail(what + " takes no keyword argument '" + std::string(arguments.named[0].name) + "'");
   }
   const auto extra = arguments.positional.begin() + static_cast<std::ptrdiff_t>(n_positional);
   if (macro.uses_varargs) {

@@ -10,10 +10,16 @@
 
 namespace tq::jinja {
 
+struct NamedArgument {
+  std::string_view name;
+  Value value;
+  Trust origin = Trust::kTemplate;  // of the name, which ** takes from a dictionary
+};
+
 // What a call was given.
 struct CallArguments {
   std::vector<Value> positional;
-  std::vector<std::pair<std::string_view, Value>> named;
+  std::vector<NamedArgument> named;
 
   // The value of a named argument, taken out; missing when it was not given.
   Value take(std::string_view name);

@@ -91,7 +91,7 @@ class Writer {
 
   // JSON made of anything plain is plain as a whole.
   Value finish() {
-    if (has_plain_) out_.text().make_plain();
+    if (has_plain_ || style_.is_plain) out_.text().make_plain();
     return out_.finish();
   }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "tokenizer/jinja/builtins.h"
+#include "tokenizer/jinja/operators.h"
 #include "tokenizer/utf8.h"
 
 namespace tq::jinja {
@@ -79,11 +80,15 @@ Value index(Call& call) {
 Value format(Call& call) { return format_braces(call.arena, call.self.text(), call.rest); }
 
 Value join(Call& call) {
-  const std::vector<Value>& items = iterate(call.arena, call.args[0]);
-  for (const Value& item : items) {
-    if (!item.is(Kind::kString)) fail("join() needs strings, not a " + type_name(item));
+  const bool is_markup = call.self.text().is_markup;  // which escapes what it joins
+  std::vector<Value> items = iterate(call.arena, call.args[0]);
+  for (Value& item : items) {
+    if (!is_markup && !item.is(Kind::kString)) fail("join() needs strings, not a " + type_name(item));
+    const bool escapes = is_markup && !(item.is(Kind::kString) && item.text().is_markup);
+    if (escapes) item = escape_html(call.arena, as_string(call.arena, item).text());
   }
-  return join_texts(call.arena, call.self.text(), items);
+  const Value joined = join_texts(call.arena, call.self.text(), items);
+  return is_markup ? call.in.filter("safe", joined, {}) : joined;
 }
 
 // left, separator, right; a text without the separator is all on the side that `kFromEnd` searches last.
@@ -214,15 +219,14 @@ Value is_lower_text(Call& call) { return Value(call.in.test("lower", call.self, 
 enum class Align { kLeft, kRight, kCenter };
 template <Align kAlign>
 Value pad(Call& call) {
-  const Text fill = call.has(1) ? call.text(1) : Text(" ");
-  if (char_count(fill.bytes()) != 1) fail("the fill character must be one character");
+  const Value fill = call.has(1) ? call.args[1] : call.arena.string(" ");
+  if (length(call.arena, fill) != 1) fail("the fill character must be one character");
   const std::int64_t missing = std::max<std::int64_t>(0, call.integer(0, 0) - length(call.arena, call.self));
   std::int64_t left = kAlign == Align::kLeft ? 0 : missing;
   if (kAlign == Align::kCenter) left = missing / 2 + (missing & call.integer(0, 0) & 1);  // as CPython
+  const auto filling = [&](std::int64_t n) { return binary(call.arena, "*", fill, Value(n)); };
   TextBuilder out(call.arena);
-  for (std::int64_t i = 0; i < left; ++i) out.add(fill);
-  out.add(call.self.text());
-  for (std::int64_t i = left; i < missing; ++i) out.add(fill);
+  out.add(filling(left).text()).add(call.self.text()).add(filling(missing - left).text());
   return out.finish();
 }
 

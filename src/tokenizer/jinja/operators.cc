@@ -88,15 +88,21 @@ Value add_sequences(Arena& arena, const Sequence& a, const Sequence& b) {
   return arena.sequence(a.type, std::move(items));
 }
 
-// "ab" * 3 and [1, 2] * 3.
-Value repeat(Arena& arena, const Value& value, std::int64_t times) {
-  times = std::max<std::int64_t>(times, 0);
-  if (value.is(Kind::kString)) {
-    TextBuilder out(arena);
-    out.text().is_markup = value.text().is_markup;
-    for (std::int64_t i = 0; i < times && !value.text().empty(); ++i) out.add(value.text());
-    return out.finish();
+// "ab" * 3, by doubling.
+Value repeat_string(Arena& arena, const Text& text, std::int64_t times) {
+  TextBuilder out(arena);
+  out.text().is_markup = text.is_markup;
+  Value doubled = arena.string(Text());
+  for (const Text* part = &text; times > 0 && !text.empty(); times >>= 1) {
+    if ((times & 1) != 0) out.add(*part);
+    if (times > 1) doubled = TextBuilder(arena).add(*part).add(*part).finish();
+    part = &doubled.text();
   }
+  return out.finish();
+}
+
+// [1, 2] * 3.
+Value repeat_items(Arena& arena, const Value& value, std::int64_t times) {
   const std::vector<Value>& part = value.sequence().items;
   std::vector<Value> items;
   for (std::int64_t i = 0; i < times && !part.empty(); ++i) {
@@ -173,9 +179,9 @@ Value binary(Arena& arena, std::string_view op, const Value& a, const Value& b) 
   if (op == "+" && is_list_or_tuple(a) && is_list_or_tuple(b) && a.sequence().type == b.sequence().type) {
     return add_sequences(arena, a.sequence(), b.sequence());
   }
-  const auto repeats = [](const Value& value) { return value.is(Kind::kString) || is_list_or_tuple(value); };
-  if (op == "*" && repeats(a) && b.is_integral()) return repeat(arena, a, b.integer());
-  if (op == "*" && repeats(b) && a.is_integral()) return repeat(arena, b, a.integer());
+  if (op == "*" && a.is_integral() && !b.is_integral()) return binary(arena, op, b, a);
+  if (op == "*" && a.is(Kind::kString) && b.is_integral()) return repeat_string(arena, a.text(), b.integer());
+  if (op == "*" && is_list_or_tuple(a) && b.is_integral()) return repeat_items(arena, a, b.integer());
   fail_operands(op, a, b);
 }
 

@@ -75,7 +75,7 @@ void print_quoted(TextBuilder& out, const Text& text) {
     const std::size_t next = at + static_cast<std::size_t>(c.length);
     const std::string escaped = escape_in_repr(c.code, quote);
     if (!escaped.empty()) {
-      out.add(text, done, at).add(escaped);
+      out.add(text, done, at).add(escaped, text.has_plain() ? Trust::kPlain : Trust::kTemplate);
       done = next;
     }
     at = next;

@@ -293,6 +293,7 @@ struct JsonStyle {
   bool ensure_ascii = false, sort_keys = false;
   bool multi_line = false;  // with `indent` before each member
   std::string indent, item_separator = ", ", key_separator = ": ";
+  bool is_plain = false;  // some of these come from plain text
 };
 Value to_json(Arena& arena, const Value& value, const JsonStyle& style);
 
