@@ -52,6 +52,9 @@ class KvCodec {
   // reads (for example int8 lanes in the kernel's order); 64-byte aligned.
   virtual void prepare_queries(const float* q, int n_queries, std::byte* prepared) const = 0;
 
+  // score and mix go at memory speed where the pages of a head follow each other in memory: while they work
+  // on one they fetch the next. Rows and weights beside [begin, end) may be read, but never count.
+
   // scores[h * kPageTokens + t] = q_h . k_t for rows t in [begin, end); other entries are left alone.
   virtual void score(const std::byte* page, int begin, int end, const std::byte* prepared, int n_queries,
                      float* scores) const = 0;

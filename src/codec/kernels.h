@@ -54,7 +54,7 @@ struct CodecKernels {
               int n_queries, float* acc);
 };
 
-// Null where this processor family has no such kernels.
+// One a file kernels_<isa>.cc; only those of this processor family are compiled in.
 const CodecKernels* codec_kernels_scalar(KvType type);
 const CodecKernels* codec_kernels_avx2(KvType type);
 const CodecKernels* codec_kernels_avx512(KvType type);

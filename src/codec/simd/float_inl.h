@@ -116,7 +116,7 @@ TQ_INLINE void f16_score_four(const RowShape& shape, const std::uint8_t* page, c
     Vec k[4];
     for (int r = 0; r < 4; ++r) {
       const F16Row row(shape, page, rows[r]);
-      __builtin_prefetch(row.halves + i * kWidth + page_bytes(shape) / sizeof(std::uint16_t));
+      prefetch(row.halves + i * kWidth + page_bytes(shape) / sizeof(std::uint16_t));
       k[r] = i < whole ? row[i] : row.part(i, rest);
     }
     TQ_UNROLL
@@ -159,7 +159,7 @@ TQ_INLINE void mix_vectors(const RowShape& shape, const std::uint8_t* page, cons
   for (int i = 0; i < wanted.count; ++i) {
     const int t = wanted.rows[i];
     const Row row(shape, page, t);
-    for (int at = 0; at < bytes; at += 64) __builtin_prefetch(row_codes(shape, next, t) + at);
+    for (int at = 0; at < bytes; at += 64) prefetch(row_codes(shape, next, t) + at);
     Vec w[kQ];
     for (int h = 0; h < kQ; ++h) w[h] = splat(weights[h * kRowsPerPage + t]);
     TQ_UNROLL

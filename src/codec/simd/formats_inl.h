@@ -67,8 +67,9 @@ __attribute__((noinline)) Vec gather_scales(const std::uint16_t* scales, int n_s
   return load_halves(gathered);
 }
 TQ_INLINE Vec load_scales(const RowShape& shape, const std::uint8_t* page, int v, int group) {
-  const std::uint16_t* scales = row_scales(shape, page, v * kWidth) + group;
-  return shape.scales == 1 ? load_halves(scales) : gather_scales(scales, shape.scales);
+  const std::uint16_t* scales = row_scales(shape, page, v * kWidth);
+  prefetch(reinterpret_cast<const std::uint8_t*>(scales) + page_bytes(shape) + 64 * group);
+  return shape.scales == 1 ? load_halves(scales) : gather_scales(scales + group, shape.scales);
 }
 
 }  // namespace

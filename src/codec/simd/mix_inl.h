@@ -95,7 +95,7 @@ __attribute__((noinline)) void mix_piece(const RowShape& shape, const std::uint8
   for (int p = 0; 2 * p < wanted.count; ++p) {
     const std::uint8_t* a = row_codes(shape, page, wanted.rows[2 * p]);
     const std::uint8_t* b = row_codes(shape, page, wanted.rows[2 * p + 1]);
-    __builtin_prefetch(piece.next + kPairBytes * p);
+    prefetch(piece.next + kPairBytes * p);
     std::int32_t two[kQ];
     for (int h = 0; h < kQ; ++h) two[h] = weights.pair(h, p);
     mix_pair<kBits, kQ>(table, load_pair<kBits>(a, b, piece.low, piece.high), two, sums);

@@ -217,7 +217,7 @@ __attribute__((noinline)) void add_scores(const RowShape& shape, const std::uint
   }
   for (int v = from; v < to; ++v) {
     constexpr int kBytes = kWidth * chunk_bytes<F>(kC);
-    for (int i = 0; i < kBytes; i += 64) __builtin_prefetch(chunks.next + v * kBytes + i);
+    for (int i = 0; i < kBytes; i += 64) prefetch(chunks.next + v * kBytes + i);
     VecI sums[kQ];
     dot_chunks<F, kC, kQ>(row_codes(shape, page, v * kWidth), shape.code_bytes, chunks, sums);
     const Vec scales = load_scales(shape, page, v, chunks.group);

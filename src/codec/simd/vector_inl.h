@@ -60,6 +60,11 @@ TQ_INLINE VecI make_iota(std::integer_sequence<int, kLane...>) {
 }
 TQ_INLINE VecI iota() { return make_iota(std::make_integer_sequence<int, kWidth>{}); }
 
+// Pages of a head usually lie side by side, and the processor's own prefetching does not keep up with the
+// kernels: they fetch each part of the next page, one page ahead, while they use that of this one. It is only
+// a hint; where there is no next page nothing happens.
+TQ_INLINE void prefetch(const void* p) { __builtin_prefetch(p); }
+
 // Every 16-bit word shifted right. Bytes get neighbours' bits from above: whoever looks them up ignores
 // those.
 template <int kBits>
