@@ -157,8 +157,8 @@ template <class F, int kC, int kQ>
 TQ_INLINE void dot_chunks(const std::uint8_t* row, std::int64_t stride, const Chunks& chunks, VecI sums[kQ]) {
   constexpr int kShare = min_int(kC, kScoreShare);
   VecI folded[kC / kShare][kQ];
-  TQ_KEEP_LOOP
-  for (int part = 0; part < kC; part += kShare) {
+  TQ_KEEP_LOOP  // unrolled, GCC loads the query once for both parts, and spills it
+      for (int part = 0; part < kC; part += kShare) {
     VecI column[kShare][4];
     VecI plane[kShare][2];
     VecI partial[kQ][kShare] = {};
@@ -168,7 +168,6 @@ TQ_INLINE void dot_chunks(const std::uint8_t* row, std::int64_t stride, const Ch
       if constexpr (F::kBits == 3) load_high<kC>(row + chunks.high, stride, part + i, plane[i]);
     }
     const std::uint8_t* q = chunks.query;
-    TQ_HIDE(q);  // or GCC loads the query once for both parts, and spills it
     TQ_UNROLL
     for (int j = 0; j < 4; ++j) {
       VecI nibbles[kShare] = {};

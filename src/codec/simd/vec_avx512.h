@@ -10,7 +10,7 @@
 namespace tq {
 namespace {
 
-// Blocks of queries whose sums stay in the 32 registers: four vectors a query in both kernels.
+// Blocks of queries whose sums stay in the 32 registers: two vectors a query in score, four in the others.
 constexpr int kMixQueries = 4;
 constexpr int kFloatQueries = 4;
 constexpr int kFloatVectors = 4;
@@ -55,12 +55,8 @@ TQ_INLINE __m128i load16(const std::uint8_t* p) {
 TQ_INLINE __m256i load32(const std::uint8_t* p) {
   return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
 }
-TQ_INLINE VecI load_int8(const std::uint8_t* p) {
-  return (VecI)_mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
-}
-TQ_INLINE VecI load_uint8(const std::uint8_t* p) {
-  return (VecI)_mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
-}
+TQ_INLINE VecI load_int8(const std::uint8_t* p) { return (VecI)_mm512_cvtepi8_epi32(load16(p)); }
+TQ_INLINE VecI load_uint8(const std::uint8_t* p) { return (VecI)_mm512_cvtepu8_epi32(load16(p)); }
 TQ_INLINE void store_int8(void* p, VecI v) {
   _mm_storeu_si128(static_cast<__m128i*>(p), _mm512_cvtepi32_epi8((__m512i)v));
 }
@@ -68,8 +64,8 @@ TQ_INLINE void store_int16(std::int16_t* p, VecI v) {
   _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_cvtepi32_epi16((__m512i)v));
 }
 
-// --- lanes that are wanted ---
 TQ_INLINE unsigned lane_bits(VecI mask) { return _mm512_movepi32_mask((__m512i)mask); }
+
 // --- tables ---
 // 16 floats, looked up by the low four bits of an index.
 struct FloatTable {
@@ -96,7 +92,7 @@ struct ByteTable {
 using DotBytes = VecI;
 TQ_INLINE DotBytes dot_bytes(VecI looked_up) { return looked_up; }
 TQ_INLINE DotBytes dot_signed(VecI bytes) { return bytes ^ splat(static_cast<std::int32_t>(0x80808080u)); }
-// Adds to each lane the product of its four bytes with the same four signed bytes.
+// Adds to each lane the product of its four bytes with four signed bytes.
 TQ_INLINE VecI dot4(VecI sum, DotBytes bytes, VecI four) {
   return (VecI)_mm512_dpbusd_epi32((__m512i)sum, (__m512i)bytes, (__m512i)four);
 }
@@ -120,7 +116,6 @@ TQ_INLINE void load_chunks(const std::uint8_t* rows, std::int64_t stride, int pa
   TQ_UNROLL
   for (int k = 0; k < 4; ++k) {
     const std::uint8_t* p = rows + (16 / kC * part + k) * stride;
-    TQ_HIDE(p);
     if constexpr (kC == 4) {
       v[k] = load_ints(p);
     } else if constexpr (kC == 2) {
@@ -134,16 +129,12 @@ TQ_INLINE void load_chunks(const std::uint8_t* rows, std::int64_t stride, int pa
   }
 }
 
-// What a lane of codes is multiplied with: kC times 16 bytes, repeated. Kept in a register, or GCC folds the
-// load into each product that uses it and the loads become the bottleneck.
+// What a vector of codes is multiplied with: kC times 16 bytes, repeated.
 template <int kC>
 TQ_INLINE VecI load_query(const std::uint8_t* p) {
-  __m512i query;
-  if constexpr (kC == 4) query = _mm512_loadu_si512(p);
-  if constexpr (kC == 2) query = _mm512_broadcast_i64x4(load32(p));
-  if constexpr (kC == 1) query = _mm512_broadcast_i32x4(load16(p));
-  asm("" : "+v"(query));
-  return (VecI)query;
+  if constexpr (kC == 4) return load_ints(p);
+  if constexpr (kC == 2) return (VecI)_mm512_broadcast_i64x4(load32(p));
+  if constexpr (kC == 1) return (VecI)_mm512_broadcast_i32x4(load16(p));
 }
 
 // Adds the sums of neighbouring chunks, those of a before those of b.
@@ -161,7 +152,6 @@ TQ_INLINE void load_high(const std::uint8_t* rows, std::int64_t stride, int part
   TQ_UNROLL
   for (int k = 0; k < 4; ++k) {
     const std::uint8_t* p = rows + (16 / kC * part + k) * stride;
-    TQ_HIDE(p);
     __m256i x;
     if constexpr (kC == 2) {
       x = _mm256_inserti128_si256(_mm256_castsi128_si256(load16(p)), load16(p + 4 * stride), 1);
@@ -203,7 +193,7 @@ struct PairTable {
 template <int kBits>
 TQ_INLINE __m512i load_pair(const std::uint8_t* a, const std::uint8_t* b, int low, int high) {
   if constexpr (kBits == 4) {
-    // A masked broadcast is a load and a blend; an insert would take a turn at the shuffle ports.
+    // A masked broadcast is a load and a blend; an insert would take a turn at the ports of the lookups.
     return _mm512_mask_broadcast_i64x4(_mm512_castsi256_si512(load32(a + low)), 0xf0, load32(b + low));
   } else {
     const __m256i lows = _mm256_inserti128_si256(_mm256_castsi128_si256(load16(a + low)), load16(b + low), 1);

@@ -19,8 +19,6 @@
 #define TQ_UNROLL _Pragma("GCC unroll 16")
 #define TQ_KEEP_LOOP _Pragma("GCC unroll 1")
 #endif
-// Hides where an address comes from: else GCC keeps (and spills) one pointer for each of many rows of a loop.
-#define TQ_HIDE(pointer) asm("" : "+r"(pointer))
 
 namespace tq {
 namespace {
