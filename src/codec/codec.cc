@@ -53,10 +53,7 @@ const CodecKernels* find_kernels(KvType type, Isa isa) {
 
 RowShape shape_of(const TypeInfo& info, int head_dim) {
   const int scales = info.group == 0 ? 0 : (head_dim + info.group - 1) / info.group;
-  return {.head_dim = head_dim,
-          .padded_dim = (head_dim + 63) / 64 * 64,
-          .code_bytes = head_dim * info.bits / 8,
-          .scales = scales};
+  return {.head_dim = head_dim, .code_bytes = head_dim * info.bits / 8, .scales = scales};
 }
 
 std::uint8_t* bytes(std::byte* p) { return reinterpret_cast<std::uint8_t*>(p); }

@@ -14,7 +14,6 @@ namespace tq {
 // A page is [128][code_bytes] codes, then [128][scales] binary16 scales (norms), little endian.
 struct RowShape {
   int head_dim;
-  int padded_dim;  // head_dim rounded up to 64: the stride of unpacked tiles and of prepared queries
   int code_bytes;  // of one row
   int scales;      // of one row: one a turbo group, one a q8_0 or q4_0 block, none for f16
 };
