@@ -143,6 +143,16 @@ ensure_venv() {
   printf '%s\n' "$stamp" >.venv/.stamp
 }
 
+# ensure_templates: the chat templates that models ship, for the oracle of ours.
+ensure_templates() {
+  local folder=.venv/chat_templates
+  if [[ -f $folder/.done && $folder/.done -nt tests/tokenizer/fetch_templates.py ]]; then
+    say "      $folder is there"
+    return
+  fi
+  .venv/bin/python tests/tokenizer/fetch_templates.py "$folder" || die "could not fetch the chat templates (no network?)"
+}
+
 # configure PRESET [cmake option...]
 configure() {
   local preset=$1

@@ -19,9 +19,10 @@ from jinja_snippets import BAD, GOOD, VARIABLES
 from llama_oracle import package_folder, smollm2_path
 from render_client import joined, render_all
 
-TEMPLATES = sorted((pathlib.Path(__file__).parent.parent / "data/chat_templates").glob("*.jinja"))
-if extra := os.environ.get("TQ_CHAT_TEMPLATES"):  # a folder of more, to try out
-    TEMPLATES += sorted(pathlib.Path(extra).glob("*.jinja"))
+TESTS = pathlib.Path(__file__).parent.parent
+OURS = sorted((TESTS / "data/chat_templates").glob("*.jinja"))
+SHIPPED = sorted((TESTS.parent / ".venv/chat_templates").glob("*/*.jinja"))  # fetch_templates.py
+TEMPLATES = OURS + SHIPPED
 pytestmark = pytest.mark.filterwarnings("ignore::SyntaxWarning", "ignore::DeprecationWarning")  # of what jinja2 compiles
 TOKENS = {"bos_token": "<s>", "eos_token": "</s>"}
 
@@ -44,6 +45,11 @@ def compare(template):
     assert not wrong, f"{len(wrong)} of {len(cases)}; the first: {wrong[0]}"
 
 
+def test_the_models_templates_are_there():
+    if not SHIPPED:
+        pytest.skip("the models' chat templates are not installed (tests/tokenizer/fetch_templates.py)")
+
+
 def test_smollm2():
     package_folder("gguf")
     import gguf
@@ -51,7 +57,7 @@ def test_smollm2():
     compare(gguf.GGUFReader(smollm2_path()).fields["tokenizer.chat_template"].contents())
 
 
-@pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: f"{path.parent.name}-{path.stem}")
 def test_template(path):
     compare(path.read_text())
 
@@ -104,7 +110,7 @@ def marked(value, key=None):
     return value
 
 
-@pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: f"{path.parent.name}-{path.stem}")
 def test_content_is_plain(path):
     """Nothing that came from messages or tools may count as the template's text, whatever the template did to it."""
     requests = [{"template": path.read_text(), "variables": marked(variables), "add_generation_prompt": True, **TOKENS}
