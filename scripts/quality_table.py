@@ -1,17 +1,17 @@
 #!/usr/bin/env python3
 """Prints the README's table of cache types: bytes a token, and distance to an f16 cache on tests/data/quality.txt.
 
-  .venv/bin/python scripts/quality_table.py [--model F] [--json F]     (about five minutes on two cores)
+  .venv/bin/python scripts/quality_table.py [--model F] [--json F]     (about three minutes on two cores)
 """
 import argparse
 import json
 import os
 import pathlib
+import subprocess
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests/oracle"))
-BLOCK_BYTES = {"f16": 256, "q8_0": 136, "q4_0": 72, "turbo4": 66, "turbo3": 50, "turbo2": 34}  # of 128 values
 PAIRS = [("q8_0", "q8_0"), ("q4_0", "q4_0"), ("turbo4", "turbo4"), ("turbo3", "turbo3"), ("turbo2", "turbo2"),
          ("f16", "turbo4"), ("f16", "turbo3"), ("f16", "turbo2"), ("turbo4", "f16"), ("turbo3", "f16"),
          ("q8_0", "turbo4"), ("q8_0", "turbo3"), ("q8_0", "turbo2")]
@@ -21,21 +21,18 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default=str(ROOT / "models/SmolLM2-135M-Instruct.Q4_1.gguf"))
     parser.add_argument("--eval", default=str(ROOT / "build/release/tests/oracle/tq_eval"))
+    parser.add_argument("--program", default=str(ROOT / "build/release/turboquant"))
     parser.add_argument("--json")
     options = parser.parse_args()
     os.environ["TQ_MODEL"], os.environ["TQ_EVAL"] = options.model, options.eval
-    from gguf import GGUFReader
     from quality import Quality, text_tokens
 
-    reader = GGUFReader(options.model)
-    def field(name):
-        return reader.get_field(reader.get_field("general.architecture").contents() + "." + name).contents()
-    heads = field("attention.head_count_kv")
-    head_dim = field("embedding_length") // field("attention.head_count")
-    values = field("block_count") * heads * head_dim  # of K, and as many of V, for one token
+    info = json.loads(subprocess.run([options.program, "info", options.model, "--json"], check=True, text=True,
+                                     capture_output=True).stdout)
+    both = info["cache"]["bytes_per_token"]  # K and V of one type
 
     def bytes_per_token(type_k, type_v):
-        return values * (BLOCK_BYTES[type_k] + BLOCK_BYTES[type_v]) / 128
+        return (both[type_k] + both[type_v]) / 2
 
     quality = Quality(text_tokens())
     f16 = bytes_per_token("f16", "f16")
