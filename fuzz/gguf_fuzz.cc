@@ -1,9 +1,9 @@
 // Any bytes as a GGUF file: an error that can be shown, or views that can all be read and keep what gguf.h
-// promises. A vocabulary, if there is one, becomes a tokenizer.
+// promises. A vocabulary, if there is one, becomes a tokenizer; a whole small model is loaded and runs.
 //
 //   cmake --preset fuzz && cmake --build --preset fuzz
-//   build/fuzz/fuzz/gguf_fuzz [-max_total_time=300] WORK fuzz/corpus/gguf    new inputs are kept in the
-//   folder WORK build/fuzz/fuzz/gguf_fuzz FINDING                                        runs one input again
+//   build/fuzz/fuzz/gguf_fuzz [-max_total_time=300] WORK fuzz/corpus/gguf    keeps new inputs in the folder
+//   WORK build/fuzz/fuzz/gguf_fuzz FINDING                                        runs one input again
 //
 // The seeds are made by make_seeds.py.
 #include <algorithm>
@@ -15,8 +15,11 @@
 #include <string_view>
 #include <vector>
 
+#include "attention/attention.h"
 #include "gguf/dequantize.h"
 #include "gguf/gguf.h"
+#include "kvcache/kv_cache.h"
+#include "model/model.h"
 #include "tokenizer/tokenizer.h"
 
 namespace {
@@ -63,6 +66,31 @@ void check_tokenizer(const tq::GgufFile& file) {
   }
 }
 
+// Loads the model if it is one, and runs it if that is quick: weights may be any numbers, NaN included.
+void check_model(const tq::GgufFile& file) {
+  const auto model = tq::Model::open(file);
+  if (!model) return check_error(model.error());
+  tq::ThreadPool pool(1);
+  if (const auto ok = (*model)->load_weights(file, pool); !ok) return check_error(ok.error());
+  const tq::ModelConfig& config = (*model)->config();
+  if (config.n_layers > 4 || std::max({config.n_embd, config.n_ff, config.n_vocab, config.n_heads}) > 512)
+    return;
+  const auto plan = tq::make_cache_plan(config.n_layers, tq::KvType::kTurbo4, tq::KvType::kF16, 0);
+  auto codecs = tq::CodecSet::create(*plan, config.head_dim, tq::Isa::kScalar);
+  if (!codecs) return check_error(codecs.error());
+  auto cache = tq::KvCache::create(*codecs, (*model)->kv_shape(), 8);
+  auto workspace = tq::Workspace::create(config);
+  require(cache && workspace);
+  const tq::Kernels& kernels = tq::kernels_for(tq::Isa::kScalar);
+  tq::Compute compute(kernels, pool);
+  tq::Attention attention(kernels, pool);
+  const std::vector<tq::Token> tokens = {0, config.n_vocab - 1, 0};
+  const std::span<const tq::Token> all(tokens);
+  (*model)->forward({all.first(2), 0}, *cache, compute, attention, *workspace);
+  (*model)->forward({all.last(1), 2}, *cache, compute, attention, *workspace);
+  (*model)->logits(0, 1, compute, *workspace);
+}
+
 }  // namespace
 
 // NOLINTNEXTLINE(readability-identifier-naming): the name that libFuzzer calls
@@ -79,5 +107,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     check_tensor(tensor, bytes);
   }
   check_tokenizer(*file);
+  check_model(*file);
   return 0;
 }

@@ -73,6 +73,24 @@ def hyperparameters(writer):
     writer.add_rope_freq_base(10000.0)
 
 
+def whole_model():
+    """Every tensor of a llama of one layer, in several types, with a vocabulary: it loads and runs."""
+    random = np.random.default_rng(1)
+    n_vocab = 13
+
+    def matrix(n_out, qtype):
+        return gguf.quants.quantize(random.normal(0, 0.2, (n_out, 32)).astype(np.float32), qtype)
+
+    tensors = [("token_embd.weight", matrix(n_vocab, Type.Q8_0), Type.Q8_0)]
+    tensors += [(name, np.ones(32, np.float32), None)
+                for name in ("output_norm.weight", "blk.0.attn_norm.weight", "blk.0.ffn_norm.weight")]
+    for name, n_out, qtype in (("attn_q", 32, Type.Q4_0), ("attn_k", 16, Type.Q4_1), ("attn_v", 16, Type.Q5_0),
+                               ("attn_output", 32, Type.Q5_1), ("ffn_gate", 32, Type.F16), ("ffn_up", 32, Type.BF16),
+                               ("ffn_down", 32, Type.F32)):
+        tensors.append((f"blk.0.{name}.weight", matrix(n_out, qtype), qtype))
+    return write(lambda w: (hyperparameters(w), vocabulary(w)), tensors)
+
+
 def block(qtype):
     return np.full((1, gguf.GGML_QUANT_SIZES[qtype][1]), 0x3c, np.uint8)
 
@@ -93,8 +111,7 @@ def tensor(name, offset, shape=(32,), qtype=Type.I8):
 def gguf_seeds():
     types = write(value_types, [(t.name, block(t), t) for t in TYPES])
     vocab = write(vocabulary)
-    model = write(hyperparameters, [("token_embd.weight", np.ones((2, 32), np.float32), None),
-                                    ("output_norm.weight", np.ones(32, np.float32), None)])
+    model = whole_model()
     small = [(name, np.ones(3, np.float32), None) for name in ("a", "b")]
     return {
         "types": types,
@@ -121,7 +138,7 @@ def gguf_seeds():
 
 
 def main():
-    for target, seeds in {"gguf": gguf_seeds()}.items():
+    for target, seeds in {"gguf": gguf_seeds()}.items():  # those of the other targets are written by hand
         folder = CORPUS / target
         folder.mkdir(parents=True, exist_ok=True)
         for old in folder.iterdir():

@@ -94,8 +94,8 @@ RopeConfig read_rope(ConfigReader& reader, const ModelConfig& config) {
   } else if (scaling == "yarn") {
     rope.scaling = RopeScaling::kYarn;
   } else if (scaling != "none") {
-    reader.fail(ErrorCode::kUnsupported, "RoPE scaling '" + std::string(scaling) +
-                                             "' is not supported; supported are none, linear and yarn.");
+    reader.fail(ErrorCode::kUnsupported, "RoPE scaling " + quoted(scaling) +
+                                             " is not supported; supported are none, linear and yarn.");
   }
   if (rope.n_rot % 2 != 0 || !(rope.freq_base > 1.0) || !(rope.factor > 0.0)) {
     reader.fail(ErrorCode::kBadFile, "the RoPE settings of the file make no sense (dimension_count " +
@@ -123,8 +123,8 @@ Expected<std::unique_ptr<Model>> Model::open(const GgufFile& file) {
     if (architecture.name == *name) return architecture.open(file);
     known += (known.empty() ? "" : ", ") + std::string(architecture.name);
   }
-  return Error{ErrorCode::kUnsupported, file.path() + ": the architecture '" + std::string(*name) +
-                                            "' is not supported yet; supported: " + known + "."};
+  return Error{ErrorCode::kUnsupported, file.path() + ": the architecture " + quoted(*name) +
+                                            " is not supported yet; supported: " + known + "."};
 }
 
 Expected<ModelConfig> read_config(const GgufFile& file, std::string_view architecture) {

@@ -82,13 +82,14 @@ void tile(const PackedTile& tile, const QuantizedRows& x, std::int64_t begin, st
   }
 }
 
-// Rounds v[0..32) * inverse to codes; `rest`, if given, gets what rounding left, in steps.
+// Rounds v[0..32) * inverse to codes; `rest`, if given, gets what rounding left, in steps. A group that is
+// not finite has a scale that is not either, so its codes may be anything.
 inline QuantizedGroup::Sums round_group(const float* v, float inverse, std::int8_t* codes, float* rest) {
   QuantizedGroup::Sums sums{};
   for (int i = 0; i < kGroupCols; ++i) {
     const float rounded = __builtin_rintf(v[i] * inverse);
     if (rest != nullptr) rest[i] = v[i] * inverse - rounded;
-    codes[i] = static_cast<std::int8_t>(rounded);
+    codes[i] = __builtin_fabsf(rounded) <= 127.0F ? static_cast<std::int8_t>(rounded) : std::int8_t{0};
     sums.all += codes[i];
     if (i < 16) sums.low += codes[i];
   }

@@ -4,6 +4,7 @@
 #include <array>
 #include <initializer_list>
 
+#include "gguf/gguf.h"
 #include "tokenizer/pre_tokenizer.h"
 
 namespace tq {
@@ -203,8 +204,8 @@ Expected<PreTokenizerSpec> find_pre_tokenizer(std::string_view name) {
   if (found == kNames.end()) {
     std::string known;
     for (const Name& n : kNames) known += (known.empty() ? "" : ", ") + std::string(n.name);
-    return Error{ErrorCode::kUnsupported, "the pre-tokenizer \"" + std::string(name.substr(0, 64)) +
-                                              "\" (tokenizer.ggml.pre) is not supported; known are " + known +
+    return Error{ErrorCode::kUnsupported, "the pre-tokenizer " + quoted(name) +
+                                              " (tokenizer.ggml.pre) is not supported; known are " + known +
                                               "."};
   }
   PreTokenizerSpec spec;

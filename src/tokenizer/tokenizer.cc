@@ -41,9 +41,8 @@ Expected<Tokenizer> Tokenizer::from_gguf(const GgufFile& file) {
   auto model = file.get_string("tokenizer.ggml.model");
   if (!model) return model.error();
   if (*model != "gpt2") {
-    return Error{ErrorCode::kUnsupported, file.path() + ": the tokenizer \"" +
-                                              std::string(model->substr(0, 64)) +
-                                              "\" is not supported; only \"gpt2\" (byte-level BPE) is."};
+    return Error{ErrorCode::kUnsupported, file.path() + ": the tokenizer " + quoted(*model) +
+                                              " is not supported; only \"gpt2\" (byte-level BPE) is."};
   }
   auto pre_name = file.get_string_or("tokenizer.ggml.pre", "default");
   if (!pre_name) return pre_name.error();

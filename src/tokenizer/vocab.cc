@@ -128,7 +128,7 @@ Expected<void> load_entries(const GgufFile& file, Vocab& vocab) {
     const auto [same, inserted] = vocab.by_text.emplace(entry.text, static_cast<Token>(i));
     if (!inserted) {
       return bad_file(file, "tokens " + std::to_string(same->second) + " and " + std::to_string(i) +
-                                " have the same text \"" + entry.text.substr(0, 64) + "\"");
+                                " have the same text " + quoted(entry.text));
     }
   }
   return {};

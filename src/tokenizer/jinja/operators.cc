@@ -17,6 +17,12 @@ std::int64_t floor_divide(std::int64_t a, std::int64_t b) {
   return a % b != 0 && (a < 0) != (b < 0) ? quotient - 1 : quotient;
 }
 
+// The remainder with the divisor's sign.
+std::int64_t floor_mod(std::int64_t a, std::int64_t b) {
+  const std::int64_t rest = a % b;
+  return rest != 0 && (rest < 0) != (b < 0) ? rest + b : rest;
+}
+
 double floor_mod(double a, double b) {
   const double rest = std::fmod(a, b);
   if (rest == 0) return std::copysign(0.0, b);
@@ -44,7 +50,7 @@ Value integer_binary(std::string_view op, std::int64_t a, std::int64_t b) {
     if (b == -1) {  // the quotient of the smallest integer does not fit
       overflow = op == "//" && __builtin_sub_overflow(std::int64_t{0}, a, &result);
     } else {
-      result = op == "//" ? floor_divide(a, b) : a - b * floor_divide(a, b);
+      result = op == "//" ? floor_divide(a, b) : floor_mod(a, b);
     }
   }
   if (op == "**") result = integer_power(a, b);
