@@ -13,12 +13,14 @@ float* reserve_scratch(std::vector<float>& scratch, std::size_t n) {
   return static_cast<float*>(std::align(kAlign, n * sizeof(float), aligned, bytes));
 }
 
-void Attention::run(const AttentionInput& input, KvCache& cache) {
+void Attention::run(const AttentionInput& input) {
   scratch_.resize(static_cast<std::size_t>(pool_->size()));
-  if (input.n_tokens == 1) {
-    decode(input, cache);
-  } else {
-    prefill(input, cache);
+  for (const SequenceRows& rows : input.sequences) {
+    if (rows.n_rows == 1) {
+      decode(input, rows);
+    } else {
+      prefill(input, rows);
+    }
   }
 }
 

@@ -1,11 +1,13 @@
-// Causal grouped-query attention over a compressed cache. The batch's own keys and values are already stored.
+// Causal grouped-query attention of a batch over the compressed caches of its sequences. The batch's own keys
+// and values are already stored.
 //
-// One token (decode) attends straight over page bytes; more tokens (prefill) decode a page once, in
-// cache-sized scratch, for a whole block of queries. Both stay in the codec's rotated domain: queries are
+// A sequence's one token (decode) attends straight over page bytes; more tokens (prefill) decode a page once,
+// in cache-sized scratch, for a whole block of queries. Both stay in the codec's rotated domain: queries are
 // rotated, keys never.
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "base/thread_pool.h"
@@ -14,15 +16,22 @@
 
 namespace tq {
 
+// One sequence's share of a batch: rows [first_row, first_row + n_rows), at consecutive positions.
+struct SequenceRows {
+  KvCache* cache;
+  std::int64_t first_position;
+  std::int64_t first_row;
+  std::int64_t n_rows;
+};
+
 struct AttentionInput {
   int layer;
-  std::int64_t first_position;  // of the batch's first token
-  std::int64_t n_tokens;
-  int n_heads;     // query heads, a multiple of the cache's n_kv_heads
-  float scale;     // multiplies q.k, usually 1/sqrt(head_dim)
-  const float* q;  // [n_tokens, ld_q], heads side by side, position already applied
+  std::span<const SequenceRows> sequences;  // caches of one shape and plan
+  int n_heads;                              // query heads, a multiple of the caches' n_kv_heads
+  float scale;                              // multiplies q.k, usually 1/sqrt(head_dim)
+  const float* q;                           // [rows, ld_q], heads side by side, position already applied
   std::int64_t ld_q;
-  float* out;  // [n_tokens, ld_out], heads side by side
+  float* out;  // [rows, ld_out], heads side by side
   std::int64_t ld_out;
 };
 
@@ -33,11 +42,11 @@ class Attention {
  public:
   Attention(const Kernels& kernels, ThreadPool& pool) : kernels_(&kernels), pool_(&pool) {}
 
-  void run(const AttentionInput& input, KvCache& cache);
+  void run(const AttentionInput& input);
 
  private:
-  void decode(const AttentionInput& input, KvCache& cache);
-  void prefill(const AttentionInput& input, KvCache& cache);
+  void decode(const AttentionInput& input, const SequenceRows& rows);
+  void prefill(const AttentionInput& input, const SequenceRows& rows);
 
   const Kernels* kernels_;
   ThreadPool* pool_;

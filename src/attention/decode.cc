@@ -30,14 +30,15 @@ Partial partial_at(float* base, std::int64_t index, int head_dim) {
 // One thread's view of the query heads that share a KV head, at most kMaxGroupQueries at a time.
 class GroupDecoder {
  public:
-  GroupDecoder(const AttentionInput& input, KvCache& cache, const Kernels& kernels,
+  GroupDecoder(const AttentionInput& input, const SequenceRows& rows, const Kernels& kernels,
                std::vector<float>& scratch)
       : input_(input),
-        cache_(cache),
+        cache_(*rows.cache),
+        q_(input.q + rows.first_row * input.ld_q),
         kernels_(kernels),
-        k_(cache.codecs().k(input.layer)),
-        v_(cache.codecs().v(input.layer)),
-        head_dim_(cache.shape().head_dim) {
+        k_(cache_.codecs().k(input.layer)),
+        v_(cache_.codecs().v(input.layer)),
+        head_dim_(cache_.shape().head_dim) {
     const std::size_t page = kMaxGroupQueries * kPageTokens;
     const std::size_t queries =
         static_cast<std::size_t>(kMaxGroupQueries) * static_cast<std::size_t>(head_dim_);
@@ -53,7 +54,7 @@ class GroupDecoder {
   // Attends tokens [begin, end) of kv_head for heads [head, head + n); partials are written at `first`.
   void run(int kv_head, int head, int n, std::int64_t begin, std::int64_t end, float* first) {
     for (int h = 0; h < n; ++h) {
-      const float* q = input_.q + static_cast<std::int64_t>(head + h) * head_dim_;
+      const float* q = q_ + static_cast<std::int64_t>(head + h) * head_dim_;
       std::copy(q, q + head_dim_, rotated_ + h * head_dim_);
       k_.rotate(rotated_ + h * head_dim_);
       const Partial partial = partial_at(first, h, head_dim_);
@@ -90,6 +91,7 @@ class GroupDecoder {
 
   const AttentionInput& input_;
   KvCache& cache_;
+  const float* q_;  // [n_heads, head_dim]
   const Kernels& kernels_;
   const KvCodec& k_;
   const KvCodec& v_;
@@ -103,11 +105,12 @@ class GroupDecoder {
 
 }  // namespace
 
-void Attention::decode(const AttentionInput& input, KvCache& cache) {
+void Attention::decode(const AttentionInput& input, const SequenceRows& rows) {
+  const KvCache& cache = *rows.cache;
   const int head_dim = cache.shape().head_dim;
   const int n_kv_heads = cache.shape().n_kv_heads;
   const int group = input.n_heads / n_kv_heads;
-  const std::int64_t n = input.first_position + 1;
+  const std::int64_t n = rows.first_position + 1;
   const std::int64_t units = (n + kGrain - 1) / kGrain;  // a KV head
   const std::int64_t thread_floats = input.n_heads * partial_floats(head_dim);
   partials_.resize(static_cast<std::size_t>(thread_floats * pool_->size()));
@@ -115,7 +118,7 @@ void Attention::decode(const AttentionInput& input, KvCache& cache) {
   pool_->run([&](int thread) {
     float* partials = partials_.data() + thread * thread_floats;
     for (int h = 0; h < input.n_heads; ++h) *partial_at(partials, h, head_dim).sum = 0;
-    GroupDecoder decoder(input, cache, *kernels_, scratch_[static_cast<std::size_t>(thread)]);
+    GroupDecoder decoder(input, rows, *kernels_, scratch_[static_cast<std::size_t>(thread)]);
     const Range share = share_of(units * n_kv_heads, thread, pool_->size());
     for (std::int64_t at = share.begin; at < share.end;) {
       const std::int64_t kv_head = at / units;
@@ -138,7 +141,7 @@ void Attention::decode(const AttentionInput& input, KvCache& cache) {
       const Partial p = partial_at(partials_.data() + t * thread_floats, h, head_dim);
       if (*p.sum > 0) max = std::max(max, *p.max);
     }
-    float* out = input.out + static_cast<std::int64_t>(h) * head_dim;
+    float* out = input.out + rows.first_row * input.ld_out + static_cast<std::int64_t>(h) * head_dim;
     std::fill(out, out + head_dim, 0.0F);
     float sum = 0;
     for (int t = 0; t < pool_->size(); ++t) {

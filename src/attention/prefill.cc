@@ -16,14 +16,16 @@ constexpr float kNoScore = -1e30F;
 // Queries (token, head of the group) of one KV head, numbered token-major, [first, first + count).
 class LaneTask {
  public:
-  LaneTask(const AttentionInput& input, KvCache& cache, const Kernels& kernels, std::vector<float>& scratch)
+  LaneTask(const AttentionInput& input, const SequenceRows& rows, const Kernels& kernels,
+           std::vector<float>& scratch)
       : input_(input),
-        cache_(cache),
+        rows_(rows),
+        cache_(*rows.cache),
         kernels_(kernels),
-        k_(cache.codecs().k(input.layer)),
-        v_(cache.codecs().v(input.layer)),
-        head_dim_(cache.shape().head_dim),
-        group_(input.n_heads / cache.shape().n_kv_heads) {
+        k_(cache_.codecs().k(input.layer)),
+        v_(cache_.codecs().v(input.layer)),
+        head_dim_(cache_.shape().head_dim),
+        group_(input.n_heads / cache_.shape().n_kv_heads) {
     const std::int64_t lanes = kTaskLanes * head_dim_;
     const std::int64_t page = static_cast<std::int64_t>(kPageTokens) * head_dim_;
     float* p = reserve_scratch(scratch,
@@ -58,7 +60,7 @@ class LaneTask {
   }
 
  private:
-  std::int64_t position_of(std::int64_t lane) const { return input_.first_position + lane / group_; }
+  std::int64_t position_of(std::int64_t lane) const { return rows_.first_position + lane / group_; }
   // Offset of a lane's head in a row of q or out.
   std::int64_t head_offset(std::int64_t lane) const {
     return (kv_head_ * group_ + lane % group_) * head_dim_;
@@ -70,7 +72,7 @@ class LaneTask {
       float* column = q_ + i / kAttentionLanes * kAttentionLanes * head_dim_ + i % kAttentionLanes;
       if (i < count_) {
         const std::int64_t lane = first_ + i;
-        const float* q = input_.q + lane / group_ * input_.ld_q + head_offset(lane);
+        const float* q = input_.q + (rows_.first_row + lane / group_) * input_.ld_q + head_offset(lane);
         std::copy(q, q + head_dim_, row_);
         k_.rotate(row_);
       } else {
@@ -103,13 +105,14 @@ class LaneTask {
     for (std::int64_t i = 0; i < count_; ++i) {
       const std::int64_t lane = first_ + i;
       const float* column = o_ + i / kAttentionLanes * kAttentionLanes * head_dim_ + i % kAttentionLanes;
-      float* out = input_.out + lane / group_ * input_.ld_out + head_offset(lane);
+      float* out = input_.out + (rows_.first_row + lane / group_) * input_.ld_out + head_offset(lane);
       for (int d = 0; d < head_dim_; ++d) out[d] = column[d * kAttentionLanes] / sum_[i];
       v_.unrotate(out);
     }
   }
 
   const AttentionInput& input_;
+  const SequenceRows& rows_;
   KvCache& cache_;
   const Kernels& kernels_;
   const KvCodec& k_;
@@ -133,13 +136,14 @@ class LaneTask {
 
 }  // namespace
 
-void Attention::prefill(const AttentionInput& input, KvCache& cache) {
-  const std::int64_t lanes = input.n_tokens * (input.n_heads / cache.shape().n_kv_heads);
+void Attention::prefill(const AttentionInput& input, const SequenceRows& rows) {
+  const KvCache& cache = *rows.cache;
+  const std::int64_t lanes = rows.n_rows * (input.n_heads / cache.shape().n_kv_heads);
   const std::int64_t blocks = (lanes + kTaskLanes - 1) / kTaskLanes;
   const std::int64_t tasks = blocks * cache.shape().n_kv_heads;
   std::atomic<std::int64_t> next{0};
   pool_->run([&](int thread) {
-    LaneTask task(input, cache, *kernels_, scratch_[static_cast<std::size_t>(thread)]);
+    LaneTask task(input, rows, *kernels_, scratch_[static_cast<std::size_t>(thread)]);
     for (std::int64_t i = next++; i < tasks; i = next++) {
       // Late blocks see the most tokens: start them first, so that the threads finish together.
       const std::int64_t first = (blocks - 1 - i / cache.shape().n_kv_heads) * kTaskLanes;

@@ -43,7 +43,7 @@ class SessionImpl final : public Session {
 
  private:
   Expected<void> check(std::span<const Token> tokens) const;
-  void compute_batch(const Batch& batch, bool is_last, const LogitsVisitor& visitor);
+  void compute_rows(std::size_t begin, std::size_t n, const LogitsVisitor& visitor);  // tokens_[begin, +n)
 
   Model& model_;
   Executor& executor_;

@@ -47,15 +47,18 @@ Expected<std::span<const float>> SessionImpl::sync(std::span<const Token> tokens
   const std::lock_guard lock(executor_.mutex);
   for (std::size_t begin = kept; begin < tokens_.size(); begin += kMaxBatch) {
     const std::size_t n = std::min<std::size_t>(kMaxBatch, tokens_.size() - begin);
-    const Batch batch{std::span(tokens_).subspan(begin, n), static_cast<std::int64_t>(begin)};
-    compute_batch(batch, begin + n == tokens_.size(), visitor);
+    compute_rows(begin, n, visitor);
   }
   return std::span<const float>(logits_);
 }
 
-void SessionImpl::compute_batch(const Batch& batch, bool is_last, const LogitsVisitor& visitor) {
+void SessionImpl::compute_rows(std::size_t begin, std::size_t n, const LogitsVisitor& visitor) {
   Workspace& w = executor_.workspace;
-  model_.forward(batch, cache_, executor_.compute, executor_.attention, w);
+  const auto first_position = static_cast<std::int64_t>(begin);
+  const SequenceRows sequence{&cache_, first_position, 0, static_cast<std::int64_t>(n)};
+  const Batch batch{std::span(tokens_).subspan(begin, n), std::span(&sequence, 1)};
+  const bool is_last = begin + n == tokens_.size();
+  model_.forward(batch, executor_.compute, executor_.attention, w);
   const auto n_vocab = logits_.size();
   const auto row = [&](std::int64_t i) { return std::span<const float>(w.logits.row(i), n_vocab); };
   std::int64_t rows = 0;  // in w.logits
@@ -63,7 +66,7 @@ void SessionImpl::compute_batch(const Batch& batch, bool is_last, const LogitsVi
     for (std::int64_t first = 0; first < batch.size(); first += kLogitRows) {
       rows = std::min(kLogitRows, batch.size() - first);
       model_.logits(first, rows, executor_.compute, w);
-      for (std::int64_t i = 0; i < rows; ++i) visitor(batch.first_position + first + i, row(i));
+      for (std::int64_t i = 0; i < rows; ++i) visitor(first_position + first + i, row(i));
     }
   } else if (is_last) {
     rows = 1;

@@ -23,18 +23,15 @@ class Llama final : public Model {
   explicit Llama(ModelConfig config) : Model(std::move(config)), rope_(config_.rope) {}
 
   Expected<void> load_weights(const GgufFile& file, ThreadPool& pool) override;
-  void forward(const Batch& batch, KvCache& cache, Compute& compute, Attention& attention,
-               Workspace& w) override;
+  void forward(const Batch& batch, Compute& compute, Attention& attention, Workspace& w) override;
   void logits(std::int64_t first, std::int64_t n, Compute& compute, Workspace& w) override;
 
  private:
   Expected<Layer> bind_layer(const GgufFile& file, int index, ThreadPool& pool) const;
   void embed(const Batch& batch, Compute& compute, Workspace& w) const;
-  void run_layer(int index, const Batch& batch, KvCache& cache, Compute& compute, Attention& attention,
-                 Workspace& w);
+  void run_layer(int index, const Batch& batch, Compute& compute, Attention& attention, Workspace& w);
   void norm_rows(const std::vector<float>& weight, std::int64_t n, Compute& compute, Workspace& w) const;
-  void finish_qkv(const Layer& layer, int index, const Batch& batch, KvCache& cache, Compute& compute,
-                  Workspace& w) const;
+  void finish_qkv(const Layer& layer, int index, const Batch& batch, Compute& compute, Workspace& w) const;
 
   Rope rope_;
   const TensorView* embedding_ = nullptr;  // [n_embd, n_vocab], stays in the mapped file
@@ -122,7 +119,7 @@ void Llama::embed(const Batch& batch, Compute& compute, Workspace& w) const {
   compute.for_tokens(batch.size(), [&](std::int64_t t) {
     const auto token = static_cast<std::size_t>(batch.tokens[static_cast<std::size_t>(t)]);
     dequantize_row(embedding_->type, embedding_->data.data() + token * row_bytes, config_.n_embd, w.x.row(t));
-    rope_.fill(batch.first_position + t, w.angles.row(t));
+    rope_.fill(batch.position_of(t), w.angles.row(t));
   });
 }
 
@@ -135,7 +132,7 @@ void Llama::norm_rows(const std::vector<float>& weight, std::int64_t n, Compute&
 }
 
 // Biases, positions, and the new keys and values into the cache.
-void Llama::finish_qkv(const Layer& layer, int index, const Batch& batch, KvCache& cache, Compute& compute,
+void Llama::finish_qkv(const Layer& layer, int index, const Batch& batch, Compute& compute,
                        Workspace& w) const {
   const Kernels& kernels = compute.kernels();
   compute.for_tokens(batch.size(), [&](std::int64_t t) {
@@ -149,12 +146,11 @@ void Llama::finish_qkv(const Layer& layer, int index, const Batch& batch, KvCach
     for (int h = 0; h < config_.n_kv_heads; ++h) {
       kernels.rope_pairs(angles, rope_.n_rot(), w.k.row(t) + h * config_.head_dim);
     }
-    cache.store(index, batch.first_position + t, w.k.row(t), w.v.row(t));
+    batch.sequence_of(t).cache->store(index, batch.position_of(t), w.k.row(t), w.v.row(t));
   });
 }
 
-void Llama::run_layer(int index, const Batch& batch, KvCache& cache, Compute& compute, Attention& attention,
-                      Workspace& w) {
+void Llama::run_layer(int index, const Batch& batch, Compute& compute, Attention& attention, Workspace& w) {
   const Layer& layer = layers_[static_cast<std::size_t>(index)];
   const Kernels& kernels = compute.kernels();
   const std::int64_t n = batch.size();
@@ -164,10 +160,15 @@ void Llama::run_layer(int index, const Batch& batch, KvCache& cache, Compute& co
       w.h.data, w.h.ld, n,
       std::array{LinearOutput{&layer.q, w.q.data, w.q.ld}, LinearOutput{&layer.k, w.k.data, w.k.ld},
                  LinearOutput{&layer.v, w.v.data, w.v.ld}});
-  finish_qkv(layer, index, batch, cache, compute, w);
-  attention.run({index, batch.first_position, n, config_.n_heads, config_.attention_scale, w.q.data, w.q.ld,
-                 w.mixed.data, w.mixed.ld},
-                cache);
+  finish_qkv(layer, index, batch, compute, w);
+  attention.run({.layer = index,
+                 .sequences = batch.sequences,
+                 .n_heads = config_.n_heads,
+                 .scale = config_.attention_scale,
+                 .q = w.q.data,
+                 .ld_q = w.q.ld,
+                 .out = w.mixed.data,
+                 .ld_out = w.mixed.ld});
   compute.linear(w.mixed.data, w.mixed.ld, n, std::array{LinearOutput{&layer.o, w.h.data, w.h.ld}});
   compute.for_tokens(n, [&](std::int64_t t) {
     add_bias(kernels, layer.o_bias, w.h.row(t));
@@ -183,10 +184,9 @@ void Llama::run_layer(int index, const Batch& batch, KvCache& cache, Compute& co
   compute.for_tokens(n, [&](std::int64_t t) { kernels.add(w.h.row(t), config_.n_embd, w.x.row(t)); });
 }
 
-void Llama::forward(const Batch& batch, KvCache& cache, Compute& compute, Attention& attention,
-                    Workspace& w) {
+void Llama::forward(const Batch& batch, Compute& compute, Attention& attention, Workspace& w) {
   embed(batch, compute, w);
-  for (int i = 0; i < config_.n_layers; ++i) run_layer(i, batch, cache, compute, attention, w);
+  for (int i = 0; i < config_.n_layers; ++i) run_layer(i, batch, compute, attention, w);
 }
 
 void Llama::logits(std::int64_t first, std::int64_t n, Compute& compute, Workspace& w) {

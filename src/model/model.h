@@ -2,7 +2,9 @@
 // with the same shape: read the configuration, bind the tensors, run a layer.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
+#include <iterator>
 #include <memory>
 #include <span>
 #include <string>
@@ -33,12 +35,20 @@ struct ModelConfig {
   RopeConfig rope;
 };
 
-// Tokens computed together at consecutive positions.
+// Tokens computed together: the rows of one or more sequences, one sequence after another.
 struct Batch {
-  std::span<const Token> tokens;
-  std::int64_t first_position;
+  std::span<const Token> tokens;            // [rows]
+  std::span<const SequenceRows> sequences;  // cover the rows in order; each sequence at most once
 
   std::int64_t size() const { return static_cast<std::int64_t>(tokens.size()); }
+  const SequenceRows& sequence_of(std::int64_t row) const {
+    const auto next = std::ranges::upper_bound(sequences, row, {}, &SequenceRows::first_row);
+    return *std::prev(next);
+  }
+  std::int64_t position_of(std::int64_t row) const {
+    const SequenceRows& sequence = sequence_of(row);
+    return sequence.first_position + row - sequence.first_row;
+  }
 };
 
 // Most tokens in one forward pass. 512 rows fill the matrix kernels; more only costs memory.
@@ -86,10 +96,9 @@ class Model {
   // Binds and repacks the tensors of the same file, which must outlive the model. Once, before forward().
   virtual Expected<void> load_weights(const GgufFile& file, ThreadPool& pool) = 0;
 
-  // Computes the batch (at most kMaxBatch tokens): stores its keys and values in the cache and leaves the
-  // residual stream of every token in w.x. Token ids must be below n_vocab.
-  virtual void forward(const Batch& batch, KvCache& cache, Compute& compute, Attention& attention,
-                       Workspace& w) = 0;
+  // Computes the batch (at most kMaxBatch tokens): stores its keys and values in the sequences' caches and
+  // leaves the residual stream of every token in w.x. Token ids must be below n_vocab.
+  virtual void forward(const Batch& batch, Compute& compute, Attention& attention, Workspace& w) = 0;
   // Logits of rows [first, first + n) of w.x into w.logits; n at most kLogitRows.
   virtual void logits(std::int64_t first, std::int64_t n, Compute& compute, Workspace& w) = 0;
 

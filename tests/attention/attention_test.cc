@@ -106,16 +106,15 @@ void check(const Case& c, int n_tokens, int n_queries, double tolerance) {
   const auto q = gaussian(static_cast<std::size_t>(ld * n_queries), 99);
   std::vector<float> out(q.size(), 1e9F);
   const float scale = 1.5F / std::sqrt(static_cast<float>(c.shape.head_dim));
+  const SequenceRows rows{&filled.cache(), n_tokens - n_queries, 0, n_queries};
   attention.run({.layer = 0,
-                 .first_position = n_tokens - n_queries,
-                 .n_tokens = n_queries,
+                 .sequences = std::span(&rows, 1),
                  .n_heads = c.shape.n_heads,
                  .scale = scale,
                  .q = q.data(),
                  .ld_q = ld,
                  .out = out.data(),
-                 .ld_out = ld},
-                filled.cache());
+                 .ld_out = ld});
   for (int i = 0; i < n_queries; ++i) {
     for (int head = 0; head < c.shape.n_heads; ++head) {
       const std::size_t at = static_cast<std::size_t>(i * ld + head * c.shape.head_dim);
@@ -197,16 +196,15 @@ TEST(Attention, LargeScores) {
       std::vector<float> queries;
       for (std::int64_t i = 0; i < n_queries; ++i) queries.insert(queries.end(), q.begin(), q.end());
       std::vector<float> out(queries.size());
+      const SequenceRows rows{&filled.cache(), 200 - n_queries, 0, n_queries};
       attention.run({.layer = 0,
-                     .first_position = 200 - n_queries,
-                     .n_tokens = n_queries,
+                     .sequences = std::span(&rows, 1),
                      .n_heads = 2,
                      .scale = 1.0F,
                      .q = queries.data(),
                      .ld_q = 128,
                      .out = out.data(),
-                     .ld_out = 128},
-                    filled.cache());
+                     .ld_out = 128});
       for (int head = 0; head < 2; ++head) {
         const auto exact = filled.exact(q.data() + head * 64, head, 200, 1.0F);
         const float* row = out.data() + out.size() - 128 + static_cast<std::size_t>(head) * 64;
