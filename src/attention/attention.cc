@@ -15,12 +15,9 @@ float* reserve_scratch(std::vector<float>& scratch, std::size_t n) {
 
 void Attention::run(const AttentionInput& input) {
   scratch_.resize(static_cast<std::size_t>(pool_->size()));
+  decode(input);
   for (const SequenceRows& rows : input.sequences) {
-    if (rows.n_rows == 1) {
-      decode(input, rows);
-    } else {
-      prefill(input, rows);
-    }
+    if (rows.n_rows > kDecodeRows) prefill(input, rows);
   }
 }
 

@@ -1,11 +1,18 @@
 // Causal grouped-query attention of a batch over the compressed caches of its sequences. The batch's own keys
 // and values are already stored.
 //
-// A sequence's one token (decode) attends straight over page bytes; more tokens (prefill) decode a page once,
-// in cache-sized scratch, for a whole block of queries. Both stay in the codec's rotated domain: queries are
-// rotated, keys never.
+// A sequence's few new tokens (decode) attend straight over page bytes; more tokens (prefill) decode a page
+// once, in cache-sized scratch, for a whole block of queries. Both stay in the codec's rotated domain:
+// queries are rotated, keys never.
+//
+// What a row's result depends on, to the last bit: its query, what its cache holds, and whether its sequence
+// has at most kDecodeRows rows in the batch. It does not depend on the other sequences and rows of the batch,
+// nor on the number of threads. A sequence may thus be decoded alone or among others, its tokens verified one
+// by one or a few at once, and a prompt cut into blocks anywhere as long as they are of more than kDecodeRows
+// rows. (Rows that hold infinities or NaN are excepted: 0 times infinity is not 0.)
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -15,6 +22,9 @@
 #include "ops/kernels.h"
 
 namespace tq {
+
+// Sequences with at most as many rows in a batch take the decode path.
+inline constexpr std::int64_t kDecodeRows = 8;
 
 // One sequence's share of a batch: rows [first_row, first_row + n_rows), at consecutive positions.
 struct SequenceRows {
@@ -33,7 +43,16 @@ struct AttentionInput {
   std::int64_t ld_q;
   float* out;  // [rows, ld_out], heads side by side
   std::int64_t ld_out;
+  std::int64_t window = 0;       // a token sees the last `window` positions, itself included; 0: all
+  float softcap = 0.0F;          // score s becomes softcap * tanh(s / softcap), as in Gemma 2; 0: none
+  const float* sinks = nullptr;  // [n_heads] logits that join the softmax's sum alone, as in gpt-oss
 };
+
+// The tokens that the token at `position` sees.
+inline Range visible_tokens(const AttentionInput& input, std::int64_t position) {
+  const std::int64_t end = position + 1;
+  return {input.window > 0 ? std::max<std::int64_t>(end - input.window, 0) : 0, end};
+}
 
 // At least n floats of a thread's scratch, 64-byte aligned, contents undefined; the scratch only grows.
 float* reserve_scratch(std::vector<float>& scratch, std::size_t n);
@@ -45,13 +64,13 @@ class Attention {
   void run(const AttentionInput& input);
 
  private:
-  void decode(const AttentionInput& input, const SequenceRows& rows);
+  void decode(const AttentionInput& input);  // all sequences of at most kDecodeRows rows, in one region
   void prefill(const AttentionInput& input, const SequenceRows& rows);
 
   const Kernels* kernels_;
   ThreadPool* pool_;
   std::vector<std::vector<float>> scratch_;  // one a thread
-  std::vector<float> partials_;              // decode: one result a thread and head, merged at the end
+  std::vector<float> partials_;              // decode: softmax partials of all chunks of the batch
 };
 
 }  // namespace tq

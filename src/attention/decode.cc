@@ -1,159 +1,210 @@
-// Attention of one new token. The work (KV head x token) is one line cut into equal, contiguous shares, one a
-// thread; each K and V row is read once for all query heads of its KV head. A thread's results are softmax
-// partials (maximum, sum, mixed values) that merge by log-sum-exp, as in FlashDecoding.
-#include <algorithm>
+// Attention of sequences' few new tokens. Chunks of tokens are shared out to the threads, each K and V page
+// is read once for all queries of its KV head, and a chunk leaves softmax partials (maximum, sum, mixed
+// values), as in FlashDecoding. Whoever finishes the last chunk of a KV head merges its partials.
+#include <atomic>
 #include <cmath>
+#include <utility>
 
-#include "attention/attention.h"
+#include "attention/decode_plan.h"
 
 namespace tq {
 namespace {
 
-// Shares are cut at multiples of this many tokens.
-constexpr std::int64_t kGrain = 32;
 constexpr float kNoScore = -1e30F;
 
-// Softmax partial of one query head: values[d] = sum of exp(s_t - max) v_t[d], sum = sum of exp(s_t - max).
-struct Partial {
-  float* max;
-  float* sum;
-  float* values;  // [head_dim]
+// Softmax partials of a chunk: values[d] = sum of exp(s_t - max) v_t[d], sum = sum of exp(s_t - max).
+struct Partials {
+  float* values;  // [n_queries, head_dim]
+  float* max;     // [n_queries]
+  float* sum;     // [n_queries]; 0: no token of the chunk is seen
 };
 
-std::int64_t partial_floats(int head_dim) { return head_dim + 2; }
-
-Partial partial_at(float* base, std::int64_t index, int head_dim) {
-  float* p = base + index * partial_floats(head_dim);
-  return {p, p + 1, p + 2};
-}
-
-// One thread's view of the query heads that share a KV head, at most kMaxGroupQueries at a time.
-class GroupDecoder {
+// What one thread does: chunks of a run after begin(run), and merges.
+class ChunkDecoder {
  public:
-  GroupDecoder(const AttentionInput& input, const SequenceRows& rows, const Kernels& kernels,
-               std::vector<float>& scratch)
+  ChunkDecoder(const AttentionInput& input, const DecodePlan& plan, const Kernels& kernels,
+               std::vector<float>& scratch, float* partials)
       : input_(input),
-        cache_(*rows.cache),
-        q_(input.q + rows.first_row * input.ld_q),
+        plan_(plan),
         kernels_(kernels),
-        k_(cache_.codecs().k(input.layer)),
-        v_(cache_.codecs().v(input.layer)),
-        head_dim_(cache_.shape().head_dim) {
+        k_(input.sequences.front().cache->codecs().k(input.layer)),
+        v_(input.sequences.front().cache->codecs().v(input.layer)),
+        head_dim_(k_.head_dim()),
+        partials_(partials) {
     const std::size_t page = kMaxGroupQueries * kPageTokens;
-    const std::size_t queries =
-        static_cast<std::size_t>(kMaxGroupQueries) * static_cast<std::size_t>(head_dim_);
-    const std::size_t prepared = (k_.query_bytes(kMaxGroupQueries) + 63) / 64 * 16;  // floats
-    float* p = reserve_scratch(scratch, 2 * page + 2 * queries + prepared);
-    prepared_ = reinterpret_cast<std::byte*>(p);
-    scores_ = p + prepared;
-    weights_ = scores_ + page;
-    rotated_ = weights_ + page;
-    mixed_ = rotated_ + queries;
+    const auto queries = static_cast<std::size_t>(kMaxGroupQueries * head_dim_);
+    const auto blocks =
+        static_cast<std::size_t>((plan.max_queries() + kMaxGroupQueries - 1) / kMaxGroupQueries);
+    block_floats_ = (k_.query_bytes(kMaxGroupQueries) + 63) / 64 * 16;
+    float* p = reserve_scratch(scratch, blocks * block_floats_ + 2 * page + queries);
+    prepared_ = std::exchange(p, p + blocks * block_floats_);
+    scores_ = std::exchange(p, p + page);
+    weights_ = std::exchange(p, p + page);
+    rotated_ = p;
   }
 
-  // Attends tokens [begin, end) of kv_head for heads [head, head + n); partials are written at `first`.
-  void run(int kv_head, int head, int n, std::int64_t begin, std::int64_t end, float* first) {
-    for (int h = 0; h < n; ++h) {
-      const float* q = q_ + static_cast<std::int64_t>(head + h) * head_dim_;
-      std::copy(q, q + head_dim_, rotated_ + h * head_dim_);
-      k_.rotate(rotated_ + h * head_dim_);
-      const Partial partial = partial_at(first, h, head_dim_);
-      *partial.max = kNoScore;
-      *partial.sum = 0;
+  // Prepares the queries of a run.
+  void begin(const DecodeRun& run) {
+    run_ = &run;
+    for (int first = 0; first < run.n_queries; first += kMaxGroupQueries) {
+      const int n = block_size(first);
+      for (int i = 0; i < n; ++i) {
+        const float* q = input_.q + row_of(first + i) * input_.ld_q + head_offset(first + i);
+        std::copy(q, q + head_dim_, rotated_ + i * head_dim_);
+        k_.rotate(rotated_ + i * head_dim_);
+      }
+      k_.prepare_queries(rotated_, n, prepared(first));
     }
-    std::fill(mixed_, mixed_ + n * head_dim_, 0.0F);
-    k_.prepare_queries(rotated_, n, prepared_);
-    for (std::int64_t page = begin / kPageTokens; page * kPageTokens < end; ++page) {
-      const int from = static_cast<int>(std::max<std::int64_t>(begin - page * kPageTokens, 0));
-      const int to = static_cast<int>(std::min<std::int64_t>(end - page * kPageTokens, kPageTokens));
-      k_.score(cache_.k_page(input_.layer, kv_head, page), from, to, prepared_, n, scores_);
-      for (int h = 0; h < n; ++h) weigh(h, from, to, partial_at(first, h, head_dim_));
-      v_.mix(cache_.v_page(input_.layer, kv_head, page), from, to, weights_, n, mixed_);
+  }
+
+  void attend(std::int64_t chunk) {
+    const Partials out = partials_of(chunk);
+    std::fill(out.values, out.values + run_->n_queries * head_dim_, 0.0F);
+    std::fill(out.max, out.max + run_->n_queries, kNoScore);
+    std::fill(out.sum, out.sum + run_->n_queries, 0.0F);
+    const Range pages = plan_.chunk_pages(chunk);
+    const std::int64_t end = std::min(pages.end, run_->pages.end);
+    for (std::int64_t page = std::max(pages.begin, run_->pages.begin); page < end; ++page) {
+      for (int first = 0; first < run_->n_queries; first += kMaxGroupQueries) attend_page(page, first, out);
     }
-    for (int h = 0; h < n; ++h) {
-      std::copy(mixed_ + h * head_dim_, mixed_ + (h + 1) * head_dim_, partial_at(first, h, head_dim_).values);
+  }
+
+  // Partials of all chunks to the outputs of every query.
+  void merge() {
+    for (int query = 0; query < run_->n_queries; ++query) {
+      float* out = input_.out + row_of(query) * input_.ld_out + head_offset(query);
+      merge_query(query, out);
+      v_.unrotate(out);
     }
   }
 
  private:
-  // Scores of one page to weights; rescales what was mixed so far when the maximum grows.
-  void weigh(int h, int from, int to, Partial partial) {
-    const float* scores = scores_ + h * kPageTokens + from;
-    const float max = std::max(*partial.max, kernels_.max(scores, to - from) * input_.scale);
-    if (max > *partial.max) {
-      const float shrink = std::exp(*partial.max - max);
-      *partial.sum *= shrink;
-      for (int d = 0; d < head_dim_; ++d) mixed_[h * head_dim_ + d] *= shrink;
-      *partial.max = max;
+  int group() const { return run_->n_queries / static_cast<int>(run_->rows->n_rows); }
+  int block_size(int first) const { return std::min(run_->n_queries - first, kMaxGroupQueries); }
+  std::int64_t row_of(int query) const { return run_->rows->first_row + query / group(); }
+  std::int64_t head_of(int query) const { return run_->kv_head * group() + query % group(); }
+  std::int64_t head_offset(int query) const { return head_of(query) * head_dim_; }
+  std::byte* prepared(int first) const {
+    return reinterpret_cast<std::byte*>(prepared_ +
+                                        static_cast<std::size_t>(first / kMaxGroupQueries) * block_floats_);
+  }
+  Partials partials_of(std::int64_t chunk) const {
+    float* values = partials_ + run_->partials + (chunk - run_->first_chunk) * run_->chunk_floats;
+    float* max = values + static_cast<std::int64_t>(run_->n_queries) * head_dim_;
+    return {values, max, max + run_->n_queries};
+  }
+  // Tokens of a page that a query sees; may be none.
+  Range visible_in(std::int64_t page, int query) const {
+    const Range seen = visible_tokens(input_, run_->rows->first_position + query / group());
+    const auto in_page = [&](std::int64_t token) {
+      return std::clamp<std::int64_t>(token - page * kPageTokens, 0, kPageTokens);
+    };
+    return {in_page(seen.begin), in_page(seen.end)};
+  }
+
+  // Queries [first, first + at most kMaxGroupQueries) over one page. Each keeps to the tokens it sees.
+  void attend_page(std::int64_t page, int first, const Partials& out) {
+    const int n = block_size(first);
+    // Later rows see later tokens, so the block sees what lies between the first's begin and the last's end.
+    const int begin = static_cast<int>(visible_in(page, first).begin);
+    const int end = static_cast<int>(visible_in(page, first + n - 1).end);
+    if (begin >= end) return;
+    KvCache& cache = *run_->rows->cache;
+    k_.score(cache.k_page(input_.layer, run_->kv_head, page), begin, end, prepared(first), n, scores_);
+    for (int i = 0; i < n; ++i) {
+      const Range seen = visible_in(page, first + i);
+      float* weights = weights_ + i * kPageTokens;
+      if (seen.begin >= seen.end) {
+        std::fill(weights + begin, weights + end, 0.0F);
+        continue;
+      }
+      std::fill(weights + begin, weights + seen.begin, 0.0F);
+      std::fill(weights + seen.end, weights + end, 0.0F);
+      weigh(i, seen, first + i, out);
     }
-    *partial.sum += kernels_.exp_sum(scores, input_.scale, max, to - from, weights_ + h * kPageTokens + from);
+    v_.mix(cache.v_page(input_.layer, run_->kv_head, page), begin, end, weights_, n,
+           out.values + first * head_dim_);
+  }
+
+  // Scores of one page to weights, for query i of the block; rescales what was mixed so far when the maximum
+  // grows.
+  void weigh(int i, const Range& seen, int query, const Partials& out) {
+    float* scores = scores_ + i * kPageTokens + seen.begin;
+    const std::int64_t n = seen.end - seen.begin;
+    float scale = input_.scale;
+    if (input_.softcap > 0) {
+      kernels_.softcap(scores, std::exchange(scale, 1.0F), input_.softcap, n);
+    }
+    float& max = out.max[query];
+    const float new_max = std::max(max, kernels_.max(scores, n) * scale);
+    if (new_max > max) {
+      const float shrink = std::exp(max - new_max);
+      out.sum[query] *= shrink;
+      float* values = out.values + static_cast<std::int64_t>(query) * head_dim_;
+      for (int d = 0; d < head_dim_; ++d) values[d] *= shrink;
+      max = new_max;
+    }
+    out.sum[query] += kernels_.exp_sum(scores, scale, max, n, weights_ + i * kPageTokens + seen.begin);
+  }
+
+  void merge_query(int query, float* out) const {
+    float max = input_.sinks != nullptr ? input_.sinks[head_of(query)] : kNoScore;
+    const std::int64_t end = run_->first_chunk + run_->n_chunks;
+    for (std::int64_t chunk = run_->first_chunk; chunk < end; ++chunk) {
+      const Partials p = partials_of(chunk);
+      if (p.sum[query] != 0) max = std::max(max, p.max[query]);
+    }
+    float sum = input_.sinks != nullptr ? std::exp(input_.sinks[head_of(query)] - max) : 0.0F;
+    std::fill(out, out + head_dim_, 0.0F);
+    for (std::int64_t chunk = run_->first_chunk; chunk < end; ++chunk) {
+      const Partials p = partials_of(chunk);
+      if (p.sum[query] == 0) continue;
+      const float weight = std::exp(p.max[query] - max);
+      sum += weight * p.sum[query];
+      const float* values = p.values + static_cast<std::int64_t>(query) * head_dim_;
+      for (int d = 0; d < head_dim_; ++d) out[d] += weight * values[d];
+    }
+    for (int d = 0; d < head_dim_; ++d) out[d] /= sum;
   }
 
   const AttentionInput& input_;
-  KvCache& cache_;
-  const float* q_;  // [n_heads, head_dim]
+  const DecodePlan& plan_;
   const Kernels& kernels_;
   const KvCodec& k_;
   const KvCodec& v_;
   int head_dim_;
-  std::byte* prepared_;
-  float* scores_;   // [queries, kPageTokens]
-  float* weights_;  // [queries, kPageTokens]
-  float* rotated_;  // [queries, head_dim]
-  float* mixed_;    // [queries, head_dim]
+  float* partials_;
+  const DecodeRun* run_ = nullptr;
+  std::size_t block_floats_;  // of the prepared queries of a block
+  float* prepared_;           // [blocks of kMaxGroupQueries]
+  float* scores_;             // [kMaxGroupQueries, kPageTokens]
+  float* weights_;            // [kMaxGroupQueries, kPageTokens]
+  float* rotated_;            // [kMaxGroupQueries, head_dim]
 };
 
 }  // namespace
 
-void Attention::decode(const AttentionInput& input, const SequenceRows& rows) {
-  const KvCache& cache = *rows.cache;
-  const int head_dim = cache.shape().head_dim;
-  const int n_kv_heads = cache.shape().n_kv_heads;
-  const int group = input.n_heads / n_kv_heads;
-  const std::int64_t n = rows.first_position + 1;
-  const std::int64_t units = (n + kGrain - 1) / kGrain;  // a KV head
-  const std::int64_t thread_floats = input.n_heads * partial_floats(head_dim);
-  partials_.resize(static_cast<std::size_t>(thread_floats * pool_->size()));
+void Attention::decode(const AttentionInput& input) {
+  const DecodePlan plan(input);
+  if (plan.runs().empty()) return;
+  std::vector<std::int64_t> pending;  // chunks of a run that nobody has finished
+  for (const DecodeRun& run : plan.runs()) pending.push_back(run.n_chunks);
+  float* partials = reserve_scratch(partials_, static_cast<std::size_t>(plan.partial_floats()));
 
   pool_->run([&](int thread) {
-    float* partials = partials_.data() + thread * thread_floats;
-    for (int h = 0; h < input.n_heads; ++h) *partial_at(partials, h, head_dim).sum = 0;
-    GroupDecoder decoder(input, rows, *kernels_, scratch_[static_cast<std::size_t>(thread)]);
-    const Range share = share_of(units * n_kv_heads, thread, pool_->size());
-    for (std::int64_t at = share.begin; at < share.end;) {
-      const std::int64_t kv_head = at / units;
-      const std::int64_t stop = std::min(share.end, (kv_head + 1) * units);
-      const std::int64_t begin = (at - kv_head * units) * kGrain;
-      const std::int64_t end = std::min((stop - kv_head * units) * kGrain, n);
-      for (int h = 0; h < group; h += kMaxGroupQueries) {
-        const int head = static_cast<int>(kv_head) * group + h;
-        decoder.run(static_cast<int>(kv_head), head, std::min(group - h, kMaxGroupQueries), begin, end,
-                    partials + head * partial_floats(head_dim));
-      }
-      at = stop;
+    const Range share = share_of(plan.total_cost(), thread, pool_->size());
+    ChunkDecoder decoder(input, plan, *kernels_, scratch_[static_cast<std::size_t>(thread)], partials);
+    for (std::size_t i = 0; i < pending.size(); ++i) {
+      const DecodeRun& run = plan.runs()[i];
+      const Range chunks = plan.chunks_of(run, share);
+      const std::int64_t n = chunks.end - chunks.begin;
+      if (n <= 0) continue;
+      decoder.begin(run);
+      for (std::int64_t chunk = chunks.begin; chunk < chunks.end; ++chunk) decoder.attend(chunk);
+      // Releases this thread's partials to whoever merges, and if that is this one acquires all others'.
+      if (std::atomic_ref(pending[i]).fetch_sub(n, std::memory_order_acq_rel) == n) decoder.merge();
     }
   });
-
-  const KvCodec& v = cache.codecs().v(input.layer);
-  for (int h = 0; h < input.n_heads; ++h) {
-    float max = kNoScore;
-    for (int t = 0; t < pool_->size(); ++t) {
-      const Partial p = partial_at(partials_.data() + t * thread_floats, h, head_dim);
-      if (*p.sum > 0) max = std::max(max, *p.max);
-    }
-    float* out = input.out + rows.first_row * input.ld_out + static_cast<std::int64_t>(h) * head_dim;
-    std::fill(out, out + head_dim, 0.0F);
-    float sum = 0;
-    for (int t = 0; t < pool_->size(); ++t) {
-      const Partial p = partial_at(partials_.data() + t * thread_floats, h, head_dim);
-      if (*p.sum <= 0) continue;
-      const float weight = std::exp(*p.max - max);
-      sum += weight * *p.sum;
-      for (int d = 0; d < head_dim; ++d) out[d] += weight * p.values[d];
-    }
-    for (int d = 0; d < head_dim; ++d) out[d] /= sum;
-    v.unrotate(out);
-  }
 }
 
 }  // namespace tq

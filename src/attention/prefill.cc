@@ -2,6 +2,7 @@
 // past them with an online softmax, so memory grows with the block and never with the context.
 #include <algorithm>
 #include <atomic>
+#include <cmath>
 #include <utility>
 
 #include "attention/attention.h"
@@ -30,7 +31,7 @@ class LaneTask {
     const std::int64_t page = static_cast<std::int64_t>(kPageTokens) * head_dim_;
     float* p = reserve_scratch(scratch,
                                static_cast<std::size_t>(2 * lanes + 2 * page + kPageTokens * kAttentionLanes +
-                                                        2 * kTaskLanes + 2 * kAttentionLanes + head_dim_));
+                                                        2 * kTaskLanes + 3 * kAttentionLanes + head_dim_));
     const auto take = [&p](std::int64_t n) { return std::exchange(p, p + n); };
     q_ = take(lanes);
     o_ = take(lanes);
@@ -39,7 +40,8 @@ class LaneTask {
     scores_ = take(static_cast<std::int64_t>(kPageTokens) * kAttentionLanes);
     max_ = take(kTaskLanes);
     sum_ = take(kTaskLanes);
-    visible_ = take(kAttentionLanes);
+    begin_ = take(kAttentionLanes);
+    end_ = take(kAttentionLanes);
     shrink_ = take(kAttentionLanes);
     row_ = take(head_dim_);
   }
@@ -52,15 +54,17 @@ class LaneTask {
     std::fill(o_, o_ + kTaskLanes * head_dim_, 0.0F);
     std::fill(max_, max_ + kTaskLanes, kNoScore);
     std::fill(sum_, sum_ + kTaskLanes, 0.0F);
-    const std::int64_t seen = position_of(first + count - 1) + 1;  // tokens the last query sees
-    for (std::int64_t page = 0; page * kPageTokens < seen; ++page) {
-      attend_page(page, static_cast<int>(std::min<std::int64_t>(seen - page * kPageTokens, kPageTokens)));
+    const Range seen = {visible(first).begin, visible(first + count - 1).end};  // by some query
+    for (std::int64_t page = seen.begin / kPageTokens; page * kPageTokens < seen.end; ++page) {
+      attend_page(page, static_cast<int>(std::min<std::int64_t>(seen.end - page * kPageTokens, kPageTokens)));
     }
     store_outputs();
   }
 
  private:
-  std::int64_t position_of(std::int64_t lane) const { return rows_.first_position + lane / group_; }
+  Range visible(std::int64_t lane) const {
+    return visible_tokens(input_, rows_.first_position + lane / group_);
+  }
   // Offset of a lane's head in a row of q or out.
   std::int64_t head_offset(std::int64_t lane) const {
     return (kv_head_ * group_ + lane % group_) * head_dim_;
@@ -87,26 +91,43 @@ class LaneTask {
     v_.decode(cache_.v_page(input_.layer, kv_head_, page), 0, n_tokens, values_);
     for (std::int64_t block = 0; block * kAttentionLanes < count_; ++block) {
       const std::int64_t base = block * kAttentionLanes;
-      float most = 0;
-      for (int l = 0; l < kAttentionLanes; ++l) {
-        const std::int64_t lane = first_ + std::min(base + l, count_ - 1);
-        visible_[l] = static_cast<float>(position_of(lane) + 1 - page * kPageTokens);
-        most = std::max(most, visible_[l]);
-      }
-      const auto rows = std::min<std::int64_t>(static_cast<std::int64_t>(most), n_tokens);
+      const std::int64_t rows = see_page(page, base, n_tokens);
       if (rows <= 0) continue;
       kernels_.lane_scores(keys_, q_ + base * head_dim_, rows, head_dim_, scores_);
-      kernels_.lane_softmax(scores_, rows, input_.scale, visible_, max_ + base, sum_ + base, shrink_);
+      float scale = input_.scale;
+      if (input_.softcap > 0) {
+        kernels_.softcap(scores_, std::exchange(scale, 1.0F), input_.softcap, rows * kAttentionLanes);
+      }
+      kernels_.lane_softmax(scores_, rows, scale, begin_, end_, max_ + base, sum_ + base, shrink_);
       kernels_.lane_mix(values_, scores_, shrink_, rows, head_dim_, o_ + base * head_dim_);
     }
   }
 
+  // What the lanes of a block see of a page, into begin_ and end_. Returns how many of its rows are needed.
+  std::int64_t see_page(std::int64_t page, std::int64_t base, std::int64_t n_tokens) {
+    for (int l = 0; l < kAttentionLanes; ++l) {
+      const Range seen = visible(first_ + std::min(base + l, count_ - 1));
+      begin_[l] = static_cast<float>(std::max<std::int64_t>(seen.begin - page * kPageTokens, 0));
+      end_[l] = static_cast<float>(std::min<std::int64_t>(seen.end - page * kPageTokens, n_tokens));
+    }
+    // Later lanes see later tokens.
+    return begin_[0] < static_cast<float>(n_tokens) ? static_cast<std::int64_t>(end_[kAttentionLanes - 1])
+                                                    : 0;
+  }
+
   void store_outputs() {
     for (std::int64_t i = 0; i < count_; ++i) {
+      float shrink = 1.0F;
+      if (input_.sinks != nullptr) {
+        const float sink = input_.sinks[kv_head_ * group_ + (first_ + i) % group_];
+        const float max = std::max(max_[i], sink);
+        shrink = std::exp(max_[i] - max);
+        sum_[i] = sum_[i] * shrink + std::exp(sink - max);
+      }
       const std::int64_t lane = first_ + i;
       const float* column = o_ + i / kAttentionLanes * kAttentionLanes * head_dim_ + i % kAttentionLanes;
       float* out = input_.out + (rows_.first_row + lane / group_) * input_.ld_out + head_offset(lane);
-      for (int d = 0; d < head_dim_; ++d) out[d] = column[d * kAttentionLanes] / sum_[i];
+      for (int d = 0; d < head_dim_; ++d) out[d] = column[d * kAttentionLanes] * shrink / sum_[i];
       v_.unrotate(out);
     }
   }
@@ -129,7 +150,8 @@ class LaneTask {
   float* scores_;   // [kPageTokens, lanes]
   float* max_;      // [kTaskLanes]
   float* sum_;      // [kTaskLanes]
-  float* visible_;  // [lanes]
+  float* begin_;    // [lanes] first token of the page that is seen
+  float* end_;      // [lanes] first one that no longer is
   float* shrink_;   // [lanes]
   float* row_;      // [head_dim]
 };

@@ -105,14 +105,16 @@ struct Kernels {
   // Decode softmax over one page: weights[i] = exp(scores[i] * scale - max); returns their sum.
   float (*exp_sum)(const float* scores, float scale, float max, std::int64_t n, float* weights);
   float (*max)(const float* x, std::int64_t n);
+  // scores[i] = cap * tanh(scores[i] * scale / cap)
+  void (*softcap)(float* scores, float scale, float cap, std::int64_t n);
 
   // Prefill attention on blocks, one query a lane.
   // s[t, lane] = k[t, :] . q[:, lane]; k: [n_tokens, head_dim], q: [head_dim, lanes], s: [n_tokens, lanes].
   void (*lane_scores)(const float* k, const float* q, std::int64_t n_tokens, std::int64_t head_dim, float* s);
-  // Online softmax over s for tokens [0, n_tokens); lane l sees only tokens t < visible[l]. Updates the
-  // running maximum and sum, turns s into weights, and gives the factor by which earlier results shrink.
-  void (*lane_softmax)(float* s, std::int64_t n_tokens, float scale, const float* visible, float* max,
-                       float* sum, float* shrink);
+  // Online softmax over s for tokens [0, n_tokens); lane l sees only tokens begin[l] <= t < end[l]. Updates
+  // the running maximum and sum, turns s into weights, and gives the factor by which earlier results shrink.
+  void (*lane_softmax)(float* s, std::int64_t n_tokens, float scale, const float* begin, const float* end,
+                       float* max, float* sum, float* shrink);
   // o[d, lane] = o[d, lane] * shrink[lane] + sum over t of v[t, d] * s[t, lane].
   void (*lane_mix)(const float* v, const float* s, const float* shrink, std::int64_t n_tokens,
                    std::int64_t head_dim, float* o);

@@ -24,6 +24,7 @@ constexpr Kernels make_table(Isa isa) {
   k.rope_pairs = rope_pairs;
   k.exp_sum = exp_sum;
   k.max = max_value;
+  k.softcap = softcap;
   k.lane_scores = lane_scores;
   k.lane_softmax = lane_softmax;
   k.lane_mix = lane_mix;

@@ -136,6 +136,19 @@ float max_value(const float* x, std::int64_t n) {
   return best;
 }
 
+// tanh(x) = 1 - 2 / (exp(2x) + 1), to 2^-23 absolute; vexp's clamp keeps it in [-1, 1].
+inline Vec softcap_scores(Vec x, float twice_scale_by_cap, float cap) {
+  const Vec e = vexp(x * splat(twice_scale_by_cap));
+  return fmadd(splat(-2.0F * cap), splat(1.0F) / (e + splat(1.0F)), splat(cap));
+}
+
+void softcap(float* scores, float scale, float cap, std::int64_t n) {
+  const float factor = 2.0F * scale / cap;
+  std::int64_t i = 0;
+  for (; i + kWidth <= n; i += kWidth) store(scores + i, softcap_scores(load(scores + i), factor, cap));
+  if (i < n) store_tail(scores + i, n - i, softcap_scores(load_tail(scores + i, n - i, 0), factor, cap));
+}
+
 constexpr int kLaneVectors = kAttentionLanes / kWidth;
 // Rows whose accumulators stay in registers: 16 on AVX-512 (32 registers), fewer elsewhere.
 constexpr int kLaneRows = kWidth == 16 ? 8 : (kWidth == 8 ? 2 : 1);
@@ -162,20 +175,23 @@ void lane_scores(const float* k, const float* q, std::int64_t n_tokens, std::int
   for (; t < n_tokens; ++t) lane_scores_rows<1>(k + t * head_dim, q, head_dim, s + t * kAttentionLanes);
 }
 
-void lane_softmax(float* s, std::int64_t n_tokens, float scale, const float* visible, float* max, float* sum,
-                  float* shrink) {
+void lane_softmax(float* s, std::int64_t n_tokens, float scale, const float* begin, const float* end,
+                  float* max, float* sum, float* shrink) {
   for (int v = 0; v < kAttentionLanes; v += kWidth) {
-    const Vec limit = load(visible + v);
+    const Vec first = load(begin + v);
+    const Vec limit = load(end + v);
     const Vec old_max = load(max + v);
     Vec new_max = old_max;
     for (std::int64_t t = 0; t < n_tokens; ++t) {
-      const VecI seen = splat(static_cast<float>(t)) < limit;
+      const Vec token = splat(static_cast<float>(t));
+      const VecI seen = (token >= first) & (token < limit);
       const Vec score = load(s + t * kAttentionLanes + v) * splat(scale);
       new_max = vmax(new_max, select(seen, score, old_max));
     }
     Vec total{};
     for (std::int64_t t = 0; t < n_tokens; ++t) {
-      const VecI seen = splat(static_cast<float>(t)) < limit;
+      const Vec token = splat(static_cast<float>(t));
+      const VecI seen = (token >= first) & (token < limit);
       const Vec score = load(s + t * kAttentionLanes + v) * splat(scale);
       const Vec weight = select(seen, vexp(score - new_max), Vec{});
       store(s + t * kAttentionLanes + v, weight);

@@ -1,128 +1,36 @@
 // Decode and prefill attention over compressed pages against softmax attention in double precision over the
 // rows that the cache decodes to, for every KV type, ISA and thread count.
-#include "attention/attention.h"
-
-#include <gtest/gtest.h>
-
-#include <cmath>
-#include <random>
-#include <string>
 #include <tuple>
-#include <vector>
+
+#include "attention_testing.h"
 
 namespace tq {
 namespace {
 
-struct Shape {
-  int n_heads;
-  int n_kv_heads;
-  int head_dim;
-};
-
-struct Case {
-  Shape shape;
-  KvType type_k;
-  KvType type_v;
-  Isa isa;
-  int n_threads = 2;
-};
-
-std::vector<float> gaussian(std::size_t n, unsigned seed) {
-  std::mt19937 random(seed);
-  std::normal_distribution<float> normal;
-  std::vector<float> x(n);
-  for (float& v : x) v = normal(random);
-  return x;
-}
-
-// A cache of one layer filled with Gaussian keys and values, and the same as plain rows of the rotated
-// domain.
-class Filled {
- public:
-  Filled(const Case& c, int n_tokens) : case_(c) {
-    const Shape& s = c.shape;
-    auto codecs = CodecSet::create({.layers = {{c.type_k, c.type_v}}}, s.head_dim, c.isa);
-    EXPECT_TRUE(codecs) << codecs.error().message;
-    codecs_ = std::make_unique<CodecSet>(std::move(*codecs));
-    auto cache = KvCache::create(*codecs_, {1, s.n_kv_heads, s.head_dim}, n_tokens);
-    EXPECT_TRUE(cache) << cache.error().message;
-    cache_ = std::make_unique<KvCache>(std::move(*cache));
-    const auto width = static_cast<std::size_t>(s.n_kv_heads * s.head_dim);
-    for (int t = 0; t < n_tokens; ++t) {
-      const auto k = gaussian(width, 2 * static_cast<unsigned>(t) + 1);
-      const auto v = gaussian(width, 2 * static_cast<unsigned>(t) + 2);
-      cache_->store(0, t, k.data(), v.data());
-    }
-  }
-
-  KvCache& cache() { return *cache_; }
-
-  // Softmax attention of one query head over tokens [0, seen), in double precision: [head_dim].
-  std::vector<double> exact(const float* q, int head, int seen, float scale) {
-    const auto dim = static_cast<std::size_t>(case_.shape.head_dim);
-    const int kv_head = head / (case_.shape.n_heads / case_.shape.n_kv_heads);
-    std::vector<float> query(q, q + dim), row(dim);
-    codecs_->k(0).rotate(query.data());
-    std::vector<double> weights;
-    double largest = -1e300, total = 0;
-    for (int t = 0; t < seen; ++t) {
-      codecs_->k(0).decode(cache_->k_page(0, kv_head, t / kPageTokens), t % kPageTokens, t % kPageTokens + 1,
-                           row.data());
-      double score = 0;
-      for (std::size_t d = 0; d < dim; ++d) score += static_cast<double>(query[d]) * row[d];
-      weights.push_back(score * scale);
-      largest = std::max(largest, weights.back());
-    }
-    for (double& w : weights) total += w = std::exp(w - largest);
-    std::vector<double> out(dim, 0.0);
-    for (int t = 0; t < seen; ++t) {
-      codecs_->v(0).decode(cache_->v_page(0, kv_head, t / kPageTokens), t % kPageTokens, t % kPageTokens + 1,
-                           row.data());
-      for (std::size_t d = 0; d < dim; ++d) out[d] += weights[static_cast<std::size_t>(t)] / total * row[d];
-    }
-    std::vector<float> rotated(out.begin(), out.end());
-    codecs_->v(0).unrotate(rotated.data());
-    return {rotated.begin(), rotated.end()};
-  }
-
- private:
-  Case case_;
-  std::unique_ptr<CodecSet> codecs_;
-  std::unique_ptr<KvCache> cache_;
-};
-
 // Attends the last n_queries tokens of an n_tokens cache in one call and checks every head of every token.
 void check(const Case& c, int n_tokens, int n_queries, double tolerance) {
-  SCOPED_TRACE(std::string(kv_type_name(c.type_k)) + "/" + std::string(kv_type_name(c.type_v)) + " " +
-               std::string(isa_name(c.isa)) + " heads " + std::to_string(c.shape.n_heads) + "/" +
-               std::to_string(c.shape.n_kv_heads) + " dim " + std::to_string(c.shape.head_dim) + " tokens " +
-               std::to_string(n_tokens) + " queries " + std::to_string(n_queries) + " threads " +
-               std::to_string(c.n_threads));
-  Filled filled(c, n_tokens);
+  SCOPED_TRACE(c.text() + " tokens " + std::to_string(n_tokens) + " queries " + std::to_string(n_queries));
+  const CodecSet codecs = Filled::codecs_of(c);
+  Filled filled(c, codecs, n_tokens);
   ThreadPool pool(c.n_threads);
   Attention attention(kernels_for(c.isa), pool);
-  const std::int64_t width = static_cast<std::int64_t>(c.shape.n_heads) * c.shape.head_dim;
-  const std::int64_t ld = width + 5;
-  const auto q = gaussian(static_cast<std::size_t>(ld * n_queries), 99);
-  std::vector<float> out(q.size(), 1e9F);
-  const float scale = 1.5F / std::sqrt(static_cast<float>(c.shape.head_dim));
-  const SequenceRows rows{&filled.cache(), n_tokens - n_queries, 0, n_queries};
-  attention.run({.layer = 0,
-                 .sequences = std::span(&rows, 1),
-                 .n_heads = c.shape.n_heads,
-                 .scale = scale,
-                 .q = q.data(),
-                 .ld_q = ld,
-                 .out = out.data(),
-                 .ld_out = ld});
+  Rows rows(c, n_queries);
+  const auto sinks = sink_logits(c);
+  const SequenceRows sequence{&filled.cache(), n_tokens - n_queries, 0, n_queries};
+  const AttentionInput input = rows.input(c, std::span(&sequence, 1), sinks.data());
+  attention.run(input);
   for (int i = 0; i < n_queries; ++i) {
     for (int head = 0; head < c.shape.n_heads; ++head) {
-      const std::size_t at = static_cast<std::size_t>(i * ld + head * c.shape.head_dim);
-      const auto exact = filled.exact(q.data() + at, head, n_tokens - n_queries + i + 1, scale);
+      const std::size_t at = static_cast<std::size_t>(i * rows.ld + head * c.shape.head_dim);
+      const auto exact =
+          filled.exact(rows.q.data() + at, head, n_tokens - n_queries + i, input.scale, input.sinks);
       for (std::size_t d = 0; d < exact.size(); ++d) {
-        ASSERT_NEAR(out[at + d], exact[d], tolerance) << "query " << i << " head " << head << " dim " << d;
+        ASSERT_NEAR(rows.out[at + d], exact[d], tolerance)
+            << "query " << i << " head " << head << " dim " << d;
       }
     }
+    for (int pad = 1; pad <= 5; ++pad)
+      ASSERT_EQ(rows.out[static_cast<std::size_t>((i + 1) * rows.ld - pad)], 1e9F);
   }
 }
 
@@ -164,10 +72,43 @@ TEST_P(EveryTypeAndIsa, MoreQueryHeadsThanAKernelTakesAtOnce) {
   check(with({40, 2, 32}), 150, 1, kDecodeTolerance);
 }
 
+TEST_P(EveryTypeAndIsa, DecodeOfSeveralRows) {
+  check(with({6, 2, 64}), 130, 8, kDecodeTolerance);
+  check(with({32, 2, 32}), 150, 3, kDecodeTolerance);
+  check(with({3, 3, 64}), 5, 5, kDecodeTolerance);
+}
+
+TEST_P(EveryTypeAndIsa, EveryGroupSize) {
+  for (int group = 1; group <= 16; ++group) check(with({2 * group, 2, 64}), 140, 1, kDecodeTolerance);
+}
+
+// Decode reaches the second chunk (512 tokens) and prefill several pages.
+TEST_P(EveryTypeAndIsa, WindowSoftcapAndSinks) {
+  for (const std::int64_t window : {1, 20, 128, 130, 1000}) {
+    Case c = with({6, 2, 64});
+    c.window = window;
+    for (const int n : {1, 33, 300, 600}) check(c, n, 1, kDecodeTolerance);
+    check(c, 515, 8, kDecodeTolerance);
+    check(c, 400, 170, kPrefillTolerance);
+  }
+  for (const int n_queries : {1, 8, 60}) {
+    Case c = with({6, 2, 64});
+    const double tolerance = n_queries > kDecodeRows ? kPrefillTolerance : kDecodeTolerance;
+    c.softcap = 2.0F;
+    check(c, 200, n_queries, tolerance);
+    c.sinks = true;
+    check(c, 200, n_queries, tolerance);
+    c.window = 70;
+    check(c, 560, n_queries, tolerance);
+    c.softcap = 0.0F;
+    check(c, 61, n_queries, tolerance);
+  }
+}
+
 TEST_P(EveryTypeAndIsa, Prefill) {
   check(with({6, 2, 64}), 40, 40, kPrefillTolerance);
   check(with({6, 2, 64}), 300, 170, kPrefillTolerance);
-  check(with({6, 2, 64}), 129, 2, kPrefillTolerance);
+  check(with({6, 2, 64}), 129, 9, kPrefillTolerance);
   check(with({4, 4, 128}), 140, 140, kPrefillTolerance);
   check(with({3, 1, 96}, 3), 200, 90, kPrefillTolerance);
 }
@@ -187,29 +128,20 @@ TEST(Attention, KeysAndValuesOfDifferentTypes) {
 TEST(Attention, LargeScores) {
   for (const Isa isa : supported_isas()) {
     const Case c = {{2, 1, 64}, KvType::kF16, KvType::kF16, isa};
-    Filled filled(c, 200);
+    const CodecSet codecs = Filled::codecs_of(c);
+    Filled filled(c, codecs, 200);
     ThreadPool pool(2);
     Attention attention(kernels_for(isa), pool);
-    auto q = gaussian(128, 5);
-    for (float& v : q) v *= 300.0F;
-    for (const std::int64_t n_queries : {1, 2}) {
-      std::vector<float> queries;
-      for (std::int64_t i = 0; i < n_queries; ++i) queries.insert(queries.end(), q.begin(), q.end());
-      std::vector<float> out(queries.size());
-      const SequenceRows rows{&filled.cache(), 200 - n_queries, 0, n_queries};
-      attention.run({.layer = 0,
-                     .sequences = std::span(&rows, 1),
-                     .n_heads = 2,
-                     .scale = 1.0F,
-                     .q = queries.data(),
-                     .ld_q = 128,
-                     .out = out.data(),
-                     .ld_out = 128});
+    for (const std::int64_t n_queries : {1, 2, 9}) {
+      Rows rows(c, n_queries);
+      for (float& v : rows.q) v *= 300.0F;
+      const SequenceRows sequence{&filled.cache(), 200 - n_queries, 0, n_queries};
+      attention.run(rows.input(c, std::span(&sequence, 1), nullptr));
       for (int head = 0; head < 2; ++head) {
-        const auto exact = filled.exact(q.data() + head * 64, head, 200, 1.0F);
-        const float* row = out.data() + out.size() - 128 + static_cast<std::size_t>(head) * 64;
+        const auto at = static_cast<std::size_t>((n_queries - 1) * rows.ld + head * 64);
+        const auto exact = filled.exact(rows.q.data() + at, head, 199, 1.5F / 8, nullptr);
         for (std::size_t d = 0; d < 64; ++d)
-          ASSERT_NEAR(row[d], exact[d], 2e-3) << n_queries << " " << head << " " << d;
+          ASSERT_NEAR(rows.out[at + d], exact[d], 2e-3) << n_queries << " " << head << " " << d;
       }
     }
   }

@@ -155,7 +155,23 @@ TEST_P(KernelsOf, DotRowsOfEveryDenseType) {
   }
 }
 
-// One call of the three lane kernels a page, over several pages, is softmax attention with a causal edge.
+TEST_P(KernelsOf, Softcap) {
+  for (const int n : {1, 15, 16, 100}) {
+    for (const float cap : {0.5F, 50.0F}) {
+      std::vector<float> x = gaussian(static_cast<std::size_t>(n), 15, 300.0F);
+      x[0] = 1e30F;
+      std::vector<float> capped = x;
+      kernels().softcap(capped.data(), 0.25F, cap, n);
+      for (std::size_t i = 0; i < x.size(); ++i) {
+        const double exact = cap * std::tanh(static_cast<double>(x[i]) * 0.25 / cap);
+        ASSERT_NEAR(capped[i], exact, cap * 0x1p-21) << n << " " << i;
+      }
+    }
+  }
+}
+
+// One call of the three lane kernels a page, over several pages, is softmax attention over a range of tokens
+// that each lane has its own.
 TEST_P(KernelsOf, LaneKernelsAreAttention) {
   constexpr int kLanes = kAttentionLanes;
   for (const int head_dim : {2, 30, 64, 80}) {
@@ -166,22 +182,27 @@ TEST_P(KernelsOf, LaneKernelsAreAttention) {
     const auto k = gaussian(dim * n_tokens, 12);
     const auto v = gaussian(dim * n_tokens, 13);
     std::vector<float> o(dim * kLanes, 0.0F), max(kLanes, -1e30F), sum(kLanes, 0.0F);
-    std::vector<float> visible(kLanes), shrink(kLanes), s(static_cast<std::size_t>(page) * kLanes);
+    std::vector<float> first(kLanes), limit(kLanes), shrink(kLanes);
+    std::vector<float> s(static_cast<std::size_t>(page) * kLanes);
+    const auto hidden_of = [&](int lane) { return std::max(0, (lane * 7) % n_tokens - 5 * lane); };
     const auto seen_by = [&](int lane) { return 1 + (lane * 7) % n_tokens; };
     for (int begin = 0; begin < n_tokens; begin += page) {
       const int rows = std::min(page, n_tokens - begin);
       const auto* keys = k.data() + static_cast<std::size_t>(begin) * dim;
       const auto* values = v.data() + static_cast<std::size_t>(begin) * dim;
-      for (int l = 0; l < kLanes; ++l)
-        visible[static_cast<std::size_t>(l)] = static_cast<float>(seen_by(l) - begin);
+      for (int l = 0; l < kLanes; ++l) {
+        first[static_cast<std::size_t>(l)] = static_cast<float>(hidden_of(l) - begin);
+        limit[static_cast<std::size_t>(l)] = static_cast<float>(seen_by(l) - begin);
+      }
       kernels().lane_scores(keys, q.data(), rows, head_dim, s.data());
-      kernels().lane_softmax(s.data(), rows, scale, visible.data(), max.data(), sum.data(), shrink.data());
+      kernels().lane_softmax(s.data(), rows, scale, first.data(), limit.data(), max.data(), sum.data(),
+                             shrink.data());
       kernels().lane_mix(values, s.data(), shrink.data(), rows, head_dim, o.data());
     }
     for (int l = 0; l < kLanes; ++l) {
       std::vector<double> weights;
       double largest = -1e300, total = 0;
-      for (int t = 0; t < seen_by(l); ++t) {
+      for (int t = hidden_of(l); t < seen_by(l); ++t) {
         double score = 0;
         for (std::size_t d = 0; d < dim; ++d) {
           score += static_cast<double>(k[static_cast<std::size_t>(t) * dim + d]) *
@@ -193,7 +214,10 @@ TEST_P(KernelsOf, LaneKernelsAreAttention) {
       for (double& w : weights) total += w = std::exp(w - largest);
       for (std::size_t d = 0; d < dim; ++d) {
         double exact = 0;
-        for (std::size_t t = 0; t < weights.size(); ++t) exact += weights[t] / total * v[t * dim + d];
+        for (std::size_t i = 0; i < weights.size(); ++i) {
+          const std::size_t t = static_cast<std::size_t>(hidden_of(l)) + i;
+          exact += weights[i] / total * v[t * dim + d];
+        }
         const std::size_t at = d * kLanes + static_cast<std::size_t>(l);
         ASSERT_NEAR(o[at] / sum[static_cast<std::size_t>(l)], exact, 2e-5)
             << head_dim << " lane " << l << " " << d;
