@@ -66,19 +66,21 @@ void check_tokenizer(const tq::GgufFile& file) {
   }
 }
 
+constexpr std::int64_t kContext = 8;
+
 // Loads the model if it is one, and runs it if that is quick: weights may be any numbers, NaN included.
 void check_model(const tq::GgufFile& file) {
   const auto model = tq::Model::open(file);
   if (!model) return check_error(model.error());
   tq::ThreadPool pool(1);
-  if (const auto ok = (*model)->load_weights(file, pool); !ok) return check_error(ok.error());
+  if (const auto ok = (*model)->load_weights(file, kContext, pool); !ok) return check_error(ok.error());
   const tq::ModelConfig& config = (*model)->config();
   if (config.n_layers > 4 || std::max({config.n_embd, config.n_ff, config.n_vocab, config.n_heads}) > 512)
     return;
-  const auto plan = tq::make_cache_plan(config.n_layers, tq::KvType::kTurbo4, tq::KvType::kF16, 0);
+  const auto plan = tq::make_cache_plan(config.n_kv_layers, tq::KvType::kTurbo4, tq::KvType::kF16, 0);
   auto codecs = tq::CodecSet::create(*plan, config.head_dim, tq::Isa::kScalar);
   if (!codecs) return check_error(codecs.error());
-  auto cache = tq::KvCache::create(*codecs, (*model)->kv_shape(), 8);
+  auto cache = tq::KvCache::create(*codecs, (*model)->kv_shape(), kContext);
   auto workspace = tq::Workspace::create(config);
   require(cache && workspace);
   const tq::Kernels& kernels = tq::kernels_for(tq::Isa::kScalar);
@@ -86,8 +88,10 @@ void check_model(const tq::GgufFile& file) {
   tq::Attention attention(kernels, pool);
   const std::vector<tq::Token> tokens = {0, config.n_vocab - 1, 0};
   const std::span<const tq::Token> all(tokens);
-  (*model)->forward({all.first(2), 0}, *cache, compute, attention, *workspace);
-  (*model)->forward({all.last(1), 2}, *cache, compute, attention, *workspace);
+  const tq::SequenceRows prompt{&*cache, 0, 0, 2};
+  const tq::SequenceRows next{&*cache, 2, 0, 1};
+  (*model)->forward({all.first(2), std::span(&prompt, 1)}, compute, attention, *workspace);
+  (*model)->forward({all.last(1), std::span(&next, 1)}, compute, attention, *workspace);
   (*model)->logits(0, 1, compute, *workspace);
 }
 

@@ -93,13 +93,14 @@ Expected<void> EngineImpl::plan_cache(const EngineOptions& options) {
   const auto n_ctx = context_length(options.n_ctx, info_.n_ctx_train);
   if (!n_ctx) return n_ctx.error();
   n_ctx_ = *n_ctx;
-  auto plan = make_cache_plan(info_.n_layers, options.type_k, options.type_v, options.layer_adaptive);
+  auto plan =
+      make_cache_plan(model_->kv_shape().n_layers, options.type_k, options.type_v, options.layer_adaptive);
   if (!plan) return plan.error();
   plan_ = std::move(*plan);
   auto codecs = CodecSet::create(plan_, info_.head_dim, isa_);
   if (!codecs) return codecs.error();
   codecs_ = std::move(*codecs);
-  const auto uniform = make_cache_plan(info_.n_layers, KvType::kF16, KvType::kF16, 0);
+  const auto uniform = make_cache_plan(model_->kv_shape().n_layers, KvType::kF16, KvType::kF16, 0);
   if (!uniform) return uniform.error();
   auto f16 = CodecSet::create(*uniform, info_.head_dim, isa_);
   if (!f16) return f16.error();
@@ -108,7 +109,7 @@ Expected<void> EngineImpl::plan_cache(const EngineOptions& options) {
 }
 
 Expected<void> EngineImpl::load_weights() {
-  if (const auto ok = model_->load_weights(file_, pool_); !ok) return ok.error();
+  if (const auto ok = model_->load_weights(file_, n_ctx_, pool_); !ok) return ok.error();
   file_.release_pages();
   auto workspace = Workspace::create(model_->config());
   if (!workspace) return workspace.error();

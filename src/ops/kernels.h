@@ -101,6 +101,8 @@ struct Kernels {
   void (*silu_mul)(const float* up, std::int64_t n, float* gate);  // gate = silu(gate) * up
   // Rotates pairs (x[2i], x[2i+1]) by the angle whose cosine and sine are cs[2i], cs[2i+1]; n_rot values.
   void (*rope_pairs)(const float* cs, std::int64_t n_rot, float* x);
+  // The same for pairs (x[i], x[n_rot/2 + i]) and angles cs[i], cs[n_rot/2 + i].
+  void (*rope_halves)(const float* cs, std::int64_t n_rot, float* x);
 
   // Decode softmax over one page: weights[i] = exp(scores[i] * scale - max); returns their sum.
   float (*exp_sum)(const float* scores, float scale, float max, std::int64_t n, float* weights);

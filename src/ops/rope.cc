@@ -16,7 +16,7 @@ double pair_of_turns(const RopeConfig& c, double turns) {
 
 }  // namespace
 
-Rope::Rope(const RopeConfig& c) : frequencies_(static_cast<std::size_t>(c.n_rot / 2)) {
+Rope::Rope(const RopeConfig& c) : frequencies_(static_cast<std::size_t>(c.n_rot / 2)), pairing_(c.pairing) {
   const bool yarn = c.scaling == RopeScaling::kYarn && c.n_ctx_original > 0;
   const double low = yarn ? std::max(0.0, std::floor(pair_of_turns(c, c.beta_fast))) : 0;
   const double high =
@@ -38,10 +38,13 @@ Rope::Rope(const RopeConfig& c) : frequencies_(static_cast<std::size_t>(c.n_rot 
 }
 
 void Rope::fill(std::int64_t position, float* cs) const {
+  const bool adjacent = pairing_ == RopePairing::kAdjacent;
+  const std::size_t next_pair = adjacent ? 2 : 1;
+  const std::size_t second = adjacent ? 1 : frequencies_.size();
   for (std::size_t i = 0; i < frequencies_.size(); ++i) {
     const double angle = static_cast<double>(position) * frequencies_[i];
-    cs[2 * i] = static_cast<float>(std::cos(angle) * magnitude_);
-    cs[2 * i + 1] = static_cast<float>(std::sin(angle) * magnitude_);
+    cs[next_pair * i] = static_cast<float>(std::cos(angle) * magnitude_);
+    cs[next_pair * i + second] = static_cast<float>(std::sin(angle) * magnitude_);
   }
 }
 

@@ -7,9 +7,12 @@
 namespace tq {
 
 enum class RopeScaling { kNone, kLinear, kYarn };
+// Which values of a head form the pairs that rotate: (2i, 2i + 1), or (i, i + n_rot / 2) as GPT-NeoX has it.
+enum class RopePairing { kAdjacent, kHalves };
 
 struct RopeConfig {
   std::int64_t n_rot = 0;  // leading values of a head that rotate; even
+  RopePairing pairing = RopePairing::kAdjacent;
   double freq_base = 10000.0;
   RopeScaling scaling = RopeScaling::kNone;
   double factor = 1.0;  // context extension by scaling
@@ -27,12 +30,15 @@ class Rope {
   explicit Rope(const RopeConfig& config);
 
   std::int64_t n_rot() const { return static_cast<std::int64_t>(frequencies_.size()) * 2; }
-  // cs [n_rot]: cosine and sine of each pair's angle at a position, alternating.
+  RopePairing pairing() const { return pairing_; }
+  // cs [n_rot] at a position: the cosine of a pair's angle at the place of its first value, the sine at that
+  // of its second.
   void fill(std::int64_t position, float* cs) const;
 
  private:
   std::vector<double> frequencies_;  // radians a position, [n_rot / 2]
-  double magnitude_ = 1.0;           // YaRN's attention temperature (equation 22), folded into cos and sin
+  RopePairing pairing_;
+  double magnitude_ = 1.0;  // YaRN's attention temperature (equation 22), folded into cos and sin
 };
 
 }  // namespace tq

@@ -22,6 +22,7 @@ constexpr Kernels make_table(Isa isa) {
   k.add = add;
   k.silu_mul = silu_mul;
   k.rope_pairs = rope_pairs;
+  k.rope_halves = rope_halves;
   k.exp_sum = exp_sum;
   k.max = max_value;
   k.softcap = softcap;

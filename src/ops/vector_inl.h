@@ -107,6 +107,25 @@ void rope_pairs(const float* cs, std::int64_t n_rot, float* x) {
   }
 }
 
+void rope_halves(const float* cs, std::int64_t n_rot, float* x) {
+  const std::int64_t half = n_rot / 2;
+  std::int64_t i = 0;
+  for (; i + kWidth <= half; i += kWidth) {
+    const Vec a = load(x + i);
+    const Vec b = load(x + half + i);
+    const Vec cos = load(cs + i);
+    const Vec sin = load(cs + half + i);
+    store(x + i, a * cos - b * sin);
+    store(x + half + i, a * sin + b * cos);
+  }
+  for (; i < half; ++i) {
+    const float a = x[i];
+    const float b = x[half + i];
+    x[i] = a * cs[i] - b * cs[half + i];
+    x[half + i] = a * cs[half + i] + b * cs[i];
+  }
+}
+
 float exp_sum(const float* scores, float scale, float max, std::int64_t n, float* weights) {
   Vec sum{};
   std::int64_t i = 0;

@@ -13,7 +13,7 @@ std::string load_error(const TinyModel& tiny, ErrorCode code = ErrorCode::kBadFi
   if (!parsed.file) return "does not parse: " + parsed.error();
   ThreadPool pool(2);
   const auto model = Model::open(*parsed.file);
-  const auto loaded = model ? (*model)->load_weights(*parsed.file, pool) : Expected<void>(model.error());
+  const auto loaded = model ? (*model)->load_weights(*parsed.file, 512, pool) : Expected<void>(model.error());
   if (loaded) return "loads";
   EXPECT_EQ(loaded.error().code, code) << loaded.error().message;
   EXPECT_EQ(loaded.error().message.rfind("x.gguf: ", 0), 0U) << loaded.error().message;
@@ -42,7 +42,7 @@ TEST(Model, ReadsItsConfiguration) {
   EXPECT_EQ(c.n_ctx_train, 1200);
   EXPECT_FLOAT_EQ(c.norm_eps, 1e-5F);
   EXPECT_FLOAT_EQ(c.attention_scale, 0.25F);
-  EXPECT_EQ(c.rope.n_rot, 16);
+  EXPECT_EQ(c.ropes.front().n_rot, 16);
 }
 
 TEST(Model, EveryKeyAndTensorIsAskedForByName) {

@@ -91,6 +91,22 @@ TEST_P(KernelsOf, RopePairs) {
   for (std::size_t i = n; i < x.size(); ++i) EXPECT_EQ(x[i], before[i]) << "beyond n_rot";
 }
 
+TEST_P(KernelsOf, RopeTurnsHalves) {
+  for (const int half : {1, 3, 8, 16, 21, 64}) {
+    const auto before = gaussian(static_cast<std::size_t>(2 * half + 3), 9);
+    const auto cs = gaussian(static_cast<std::size_t>(2 * half), 10);
+    auto x = before;
+    kernels().rope_halves(cs.data(), static_cast<std::int64_t>(2) * half, x.data());
+    for (std::size_t i = 0; i < static_cast<std::size_t>(half); ++i) {
+      const std::size_t j = i + static_cast<std::size_t>(half);
+      const double a = before[i], b = before[j], c = cs[i], s = cs[j];
+      EXPECT_NEAR(x[i], a * c - b * s, 2e-6);
+      EXPECT_NEAR(x[j], a * s + b * c, 2e-6);
+    }
+    for (std::size_t i = 2 * static_cast<std::size_t>(half); i < x.size(); ++i) EXPECT_EQ(x[i], before[i]);
+  }
+}
+
 TEST_P(KernelsOf, MaxAndExpSum) {
   for (const int n : kLengths) {
     const auto x = gaussian(static_cast<std::size_t>(n), 8, 10.0F);

@@ -1,0 +1,46 @@
+// Grouped-query attention with rotary positions (arXiv 2305.13245, 2104.09864).
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "model/blocks/norm.h"
+#include "model/config.h"
+#include "model/pass.h"
+#include "model/weights.h"
+#include "ops/linear.h"
+
+namespace tq {
+
+struct AttentionBlock {
+  int kv_layer = 0;      // of the cache
+  std::size_t rope = 0;  // which of the config's rotations
+  int n_heads = 0;
+  int n_kv_heads = 0;
+  int head_dim = 0;
+  std::int64_t n_rot = 0;
+  RopePairing pairing{};
+  float scale = 0;
+
+  Linear q, k, v, o;
+  std::vector<float> q_bias, k_bias, v_bias, o_bias;  // empty when the model has none
+  std::optional<Norm> q_norm, k_norm;                 // of each head, before it is rotated
+
+  // Q, K and V stand in three matrices or, one above the other, in attn_qkv. kv_layer: the block's layer of
+  // the cache. Norms of heads are for the architecture to add (bind_head_norms).
+  static AttentionBlock bind(WeightReader& weights, const ModelConfig& config, int kv_layer,
+                             std::size_t rope = 0);
+  void bind_head_norms(WeightReader& weights, float eps);
+
+  // w.h = attention(w.h); stores the batch's keys and values in its sequences' caches.
+  void run(const Pass& pass) const;
+
+ private:
+  void bind_qkv(WeightReader& weights, std::int64_t n_embd);
+  void finish_qkv(const Pass& pass) const;
+  void finish_heads(const Kernels& kernels, const std::vector<float>& bias, const std::optional<Norm>& norm,
+                    const float* angles, int n, float* row) const;
+};
+
+}  // namespace tq

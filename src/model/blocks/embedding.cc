@@ -1,0 +1,44 @@
+#include "model/blocks/embedding.h"
+
+#include <array>
+#include <cmath>
+
+#include "gguf/dequantize.h"
+
+namespace tq {
+
+Embedding Embedding::bind(WeightReader& weights, const ModelConfig& config) {
+  return {weights.table("token_embd.weight", config.n_embd, config.n_vocab), config.embedding_scale};
+}
+
+void Embedding::run(const Pass& pass) const {
+  const std::size_t row_bytes = table->data.size() / static_cast<std::size_t>(table->shape[1]);
+  const Rows& x = pass.w.x;
+  pass.for_tokens([&](std::int64_t t) {
+    const auto token = static_cast<std::size_t>(pass.batch.tokens[static_cast<std::size_t>(t)]);
+    dequantize_row(table->type, table->data.data() + token * row_bytes, x.n, x.row(t));
+    if (scale != 1) {
+      for (std::int64_t i = 0; i < x.n; ++i) x.row(t)[i] *= scale;
+    }
+  });
+}
+
+OutputHead OutputHead::bind(WeightReader& weights, const ModelConfig& config) {
+  const char* matrix = weights.has("output.weight") ? "output.weight" : "token_embd.weight";
+  return {Norm::bind(weights, "output_norm.weight", config.n_embd, config.norm_eps),
+          weights.linear(matrix, config.n_embd, config.n_vocab), config.logit_soft_cap};
+}
+
+void OutputHead::run(std::int64_t first, std::int64_t n, Compute& compute, Workspace& w) const {
+  compute.for_tokens(n, [&](std::int64_t t) {
+    compute.kernels().rms_norm(w.x.row(first + t), norm.weight.data(), norm.eps, w.x.n, w.h.row(t));
+  });
+  compute.linear(w.h.data, w.h.ld, n, std::array{LinearOutput{&matrix, w.logits.data, w.logits.ld}});
+  if (soft_cap == 0) return;
+  compute.for_tokens(n, [&](std::int64_t t) {
+    float* logits = w.logits.row(t);
+    for (std::int64_t i = 0; i < w.logits.n; ++i) logits[i] = soft_cap * std::tanh(logits[i] / soft_cap);
+  });
+}
+
+}  // namespace tq

@@ -1,0 +1,31 @@
+// The two ends of a model: token ids to the residual stream, and the residual stream to logits.
+#pragma once
+
+#include <cstdint>
+
+#include "model/blocks/norm.h"
+#include "model/config.h"
+#include "model/pass.h"
+#include "model/weights.h"
+
+namespace tq {
+
+struct Embedding {
+  const TensorView* table = nullptr;  // [n_embd, n_vocab], stays in the mapped file
+  float scale = 1;
+
+  static Embedding bind(WeightReader& weights, const ModelConfig& config);
+  void run(const Pass& pass) const;  // w.x
+};
+
+struct OutputHead {
+  Norm norm;
+  Linear matrix;  // the embedding's when the model has none of its own
+  float soft_cap = 0;
+
+  static OutputHead bind(WeightReader& weights, const ModelConfig& config);
+  // Logits of rows [first, first + n) of w.x into w.logits; overwrites w.h.
+  void run(std::int64_t first, std::int64_t n, Compute& compute, Workspace& w) const;
+};
+
+}  // namespace tq

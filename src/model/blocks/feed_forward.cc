@@ -1,0 +1,46 @@
+#include "model/blocks/feed_forward.h"
+
+#include <array>
+
+#include "model/blocks/norm.h"
+
+namespace tq {
+
+FeedForward FeedForward::bind(WeightReader& weights, const ModelConfig& config) {
+  FeedForward block;
+  block.gate = weights.linear("ffn_gate.weight", config.n_embd, config.n_ff);
+  block.up = weights.linear("ffn_up.weight", config.n_embd, config.n_ff);
+  block.down = weights.linear("ffn_down.weight", config.n_ff, config.n_embd);
+  block.gate_bias = weights.optional_vector("ffn_gate.bias", config.n_ff);
+  block.up_bias = weights.optional_vector("ffn_up.bias", config.n_ff);
+  block.down_bias = weights.optional_vector("ffn_down.bias", config.n_embd);
+  return block;
+}
+
+FeedForward FeedForward::bind_fused(WeightReader& weights, const ModelConfig& config) {
+  const std::int64_t n_ff = config.n_ff;
+  FeedForward block;
+  block.gate = weights.linear_part("ffn_up.weight", config.n_embd, 2 * n_ff, 0, n_ff);
+  block.up = weights.linear_part("ffn_up.weight", config.n_embd, 2 * n_ff, n_ff, n_ff);
+  block.down = weights.linear("ffn_down.weight", n_ff, config.n_embd);
+  return block;
+}
+
+void FeedForward::run(const Pass& pass) const {
+  const Workspace& w = pass.w;
+  const Kernels& kernels = pass.kernels();
+  const std::int64_t n = pass.batch.size();
+  pass.compute.linear(
+      w.h.data, w.h.ld, n,
+      std::array{LinearOutput{&gate, w.gate.data, w.gate.ld}, LinearOutput{&up, w.up.data, w.up.ld}});
+  pass.for_tokens([&](std::int64_t t) {
+    add_bias(kernels, gate_bias, w.gate.row(t));
+    add_bias(kernels, up_bias, w.up.row(t));
+    kernels.silu_mul(w.up.row(t), w.gate.n, w.gate.row(t));
+  });
+  pass.compute.linear(w.gate.data, w.gate.ld, n, std::array{LinearOutput{&down, w.h.data, w.h.ld}});
+  if (down_bias.empty()) return;
+  pass.for_tokens([&](std::int64_t t) { add_bias(kernels, down_bias, w.h.row(t)); });
+}
+
+}  // namespace tq

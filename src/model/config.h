@@ -1,0 +1,66 @@
+// The settings of a model, read from its file's metadata.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "gguf/gguf.h"
+#include "ops/rope.h"
+#include "tq/error.h"
+
+namespace tq {
+
+struct ModelConfig {
+  std::string architecture;
+  int n_layers = 0;
+  int n_kv_layers = 0;  // layers that have a KV cache: all, unless some are recurrent
+  int n_embd = 0;
+  int n_heads = 0;
+  int n_kv_heads = 0;
+  int head_dim = 0;
+  int n_ff = 0;
+  int n_vocab = 0;
+  std::int64_t n_ctx_train = 0;
+  float norm_eps = 0;
+  float embedding_scale = 1;  // multiplies the embedding's rows
+  float attention_scale = 0;  // multiplies q.k
+  float logit_soft_cap = 0;   // c: logits become c tanh(logits / c); 0: they stay
+  // The rotations that layers choose from by index; the first also takes the file's frequency factors.
+  std::vector<RopeConfig> ropes;
+};
+
+// Reads keys under one architecture's prefix ("llama.block_count") and remembers the first error, so that a
+// caller can read on and check once.
+class ConfigReader {
+ public:
+  ConfigReader(const GgufFile& file, std::string_view architecture)
+      : file_(file), prefix_(std::string(architecture) + ".") {}
+
+  const GgufFile& file() const { return file_; }
+  std::int64_t get(const char* key, std::int64_t max);  // at least 1
+  std::int64_t get_or(const char* key, std::int64_t min, std::int64_t max, std::int64_t fallback);
+  double get_float(const char* key);
+  double get_float_or(const char* key, double fallback);
+  std::string_view get_string_or(const char* key, std::string_view fallback);
+  bool has(const char* key) const { return file_.find(prefix_ + key) != nullptr; }
+
+  void fail(ErrorCode code, std::string message);
+  const std::optional<Error>& error() const { return error_; }
+
+ private:
+  template <class T>
+  T keep(Expected<T> value, T fallback);
+
+  const GgufFile& file_;
+  std::string prefix_;
+  std::optional<Error> error_;
+};
+
+// What every decoder-only transformer has. `pairing` says which values of a head the architecture's files
+// rotate together.
+ModelConfig read_config(ConfigReader& keys, std::string_view architecture, RopePairing pairing);
+
+}  // namespace tq

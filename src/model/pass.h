@@ -1,0 +1,82 @@
+// One forward pass: the batch it computes, and the memory and machinery it computes with.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <iterator>
+#include <span>
+#include <vector>
+
+#include "attention/attention.h"
+#include "base/memory.h"
+#include "model/config.h"
+#include "ops/linear.h"
+#include "tq/error.h"
+#include "tq/text.h"
+
+namespace tq {
+
+// Tokens computed together: the rows of one or more sequences, one sequence after another.
+struct Batch {
+  std::span<const Token> tokens;            // [rows]
+  std::span<const SequenceRows> sequences;  // cover the rows in order; each sequence at most once
+
+  std::int64_t size() const { return static_cast<std::int64_t>(tokens.size()); }
+  const SequenceRows& sequence_of(std::int64_t row) const {
+    const auto next = std::ranges::upper_bound(sequences, row, {}, &SequenceRows::first_row);
+    return *std::prev(next);
+  }
+  std::int64_t position_of(std::int64_t row) const {
+    const SequenceRows& sequence = sequence_of(row);
+    return sequence.first_position + row - sequence.first_row;
+  }
+};
+
+// Most tokens in one forward pass. 512 rows fill the matrix kernels; more only costs memory.
+inline constexpr std::int64_t kMaxBatch = 512;
+// Rows of logits computed at once when all are wanted: bounds that buffer.
+inline constexpr std::int64_t kLogitRows = 32;
+
+// Rows of activations, one a token.
+struct Rows {
+  float* data = nullptr;
+  std::int64_t n = 0;   // values of a row
+  std::int64_t ld = 0;  // floats from a row to the next
+  float* row(std::int64_t t) const { return data + t * ld; }
+};
+
+// Activations of one forward pass, [kMaxBatch, ld] each.
+class Workspace {
+ public:
+  static Expected<Workspace> create(const ModelConfig& config);
+
+  Rows x;                    // residual stream [n_embd]
+  Rows h;                    // what a block reads, then its output [n_embd]
+  Rows q;                    // [n_heads * head_dim]
+  Rows k;                    // [n_kv_heads * head_dim]
+  Rows v;                    // [n_kv_heads * head_dim]
+  Rows mixed;                // attention output [n_heads * head_dim]
+  Rows gate;                 // [n_ff]
+  Rows up;                   // [n_ff]
+  std::vector<Rows> angles;  // cosines and sines of each of the config's ropes [n_rot]
+  Rows logits;               // [n_vocab], kLogitRows rows
+
+ private:
+  Buffer buffer_;
+};
+
+struct Pass {
+  const Batch& batch;
+  Compute& compute;
+  Attention& attention;
+  Workspace& w;
+
+  const Kernels& kernels() const { return compute.kernels(); }
+  // Calls body(token) for each token of the batch.
+  template <class Body>
+  void for_tokens(Body&& body) const {
+    compute.for_tokens(batch.size(), std::forward<Body>(body));
+  }
+};
+
+}  // namespace tq

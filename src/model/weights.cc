@@ -1,0 +1,90 @@
+#include "model/weights.h"
+
+#include <algorithm>
+#include <array>
+#include <span>
+
+#include "gguf/dequantize.h"
+
+namespace tq {
+namespace {
+
+std::string shape_text(std::span<const std::int64_t> shape) {
+  std::string text = "[";
+  for (std::size_t i = 0; i < shape.size(); ++i) text += (i > 0 ? ", " : "") + std::to_string(shape[i]);
+  return text + "]";
+}
+
+}  // namespace
+
+std::string missing_tensor(std::string_view name) {
+  return "the tensor '" + std::string(name) +
+         "' is missing; the file is incomplete or of another architecture.";
+}
+
+void WeightReader::fail(ErrorCode code, const std::string& message) {
+  if (!error_) error_ = Error{code, file_.path() + ": " + message};
+}
+
+const TensorView* WeightReader::tensor(const std::string& name, std::initializer_list<std::int64_t> shape) {
+  const TensorView* tensor = file_.find_tensor(name);
+  if (tensor == nullptr) {
+    fail(ErrorCode::kBadFile, missing_tensor(name));
+    return nullptr;
+  }
+  std::array<std::int64_t, 4> wanted = {1, 1, 1, 1};
+  std::copy(shape.begin(), shape.end(), wanted.begin());
+  if (tensor->shape != wanted) {
+    fail(ErrorCode::kBadFile, "the tensor '" + name + "' has the shape " + shape_text(tensor->shape) +
+                                  ", but the model's metadata asks for " + shape_text(wanted) + ".");
+    return nullptr;
+  }
+  return tensor;
+}
+
+const TensorView* WeightReader::float_tensor(const std::string& name,
+                                             std::initializer_list<std::int64_t> shape) {
+  const TensorView* found = tensor(name, shape);
+  if (found == nullptr || can_dequantize(found->type)) return found;
+  fail(ErrorCode::kUnsupported, "the type of the tensor '" + name + "' is not supported.");
+  return nullptr;
+}
+
+const TensorView* WeightReader::table(std::string_view name, std::int64_t n, std::int64_t n_rows) {
+  return float_tensor(prefix_ + std::string(name), {n, n_rows});
+}
+
+Linear WeightReader::linear(std::string_view name, std::int64_t n_in, std::int64_t n_out) {
+  return linear_part(name, n_in, n_out, 0, n_out);
+}
+
+Linear WeightReader::linear_part(std::string_view name, std::int64_t n_in, std::int64_t n_out,
+                                 std::int64_t first, std::int64_t n) {
+  const TensorView* whole = tensor(prefix_ + std::string(name), {n_in, n_out});
+  if (whole == nullptr) return {};
+  const std::size_t row_bytes = whole->data.size() / static_cast<std::size_t>(n_out);
+  TensorView part = *whole;
+  part.shape[1] = n;
+  part.data = whole->data.subspan(static_cast<std::size_t>(first) * row_bytes,
+                                  static_cast<std::size_t>(n) * row_bytes);
+  auto packed = Linear::pack(part, pool_);
+  if (!packed) {
+    fail(packed.error().code, packed.error().message);
+    return {};
+  }
+  return std::move(*packed);
+}
+
+std::vector<float> WeightReader::vector(std::string_view name, std::int64_t n) {
+  const TensorView* values = float_tensor(prefix_ + std::string(name), {n});
+  if (values == nullptr) return {};
+  std::vector<float> floats(static_cast<std::size_t>(n));
+  dequantize_row(values->type, values->data.data(), n, floats.data());
+  return floats;
+}
+
+std::vector<float> WeightReader::optional_vector(std::string_view name, std::int64_t n) {
+  return has(name) ? vector(name, n) : std::vector<float>{};
+}
+
+}  // namespace tq

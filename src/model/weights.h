@@ -1,0 +1,55 @@
+// Binding a file's tensors to a model's parts.
+#pragma once
+
+#include <initializer_list>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/thread_pool.h"
+#include "gguf/gguf.h"
+#include "ops/linear.h"
+#include "tq/error.h"
+
+namespace tq {
+
+// What an error says of a tensor that is not there.
+std::string missing_tensor(std::string_view name);
+
+// Reads tensors under one prefix ("blk.3.") and remembers the first error (a tensor that is missing, has
+// another shape or a type we cannot use), so that a caller can read on and check once.
+class WeightReader {
+ public:
+  WeightReader(const GgufFile& file, ThreadPool& pool, std::string prefix = "")
+      : file_(file), pool_(pool), prefix_(std::move(prefix)) {}
+
+  bool has(std::string_view name) const { return file_.find_tensor(prefix_ + std::string(name)) != nullptr; }
+  // A matrix whose rows are read one at a time, as it is in the file.
+  const TensorView* table(std::string_view name, std::int64_t n, std::int64_t n_rows);
+  // A weight matrix, repacked for the kernels.
+  Linear linear(std::string_view name, std::int64_t n_in, std::int64_t n_out);
+  // Outputs [first, first + n) of a matrix that has n_out: one of several matrices stored as one.
+  Linear linear_part(std::string_view name, std::int64_t n_in, std::int64_t n_out, std::int64_t first,
+                     std::int64_t n);
+  // n values as floats (norm weights, biases).
+  std::vector<float> vector(std::string_view name, std::int64_t n);
+  // The same, empty when the file has no such tensor.
+  std::vector<float> optional_vector(std::string_view name, std::int64_t n);
+
+  const std::optional<Error>& error() const { return error_; }
+
+ private:
+  // nullptr when the tensor is missing or has another shape.
+  const TensorView* tensor(const std::string& name, std::initializer_list<std::int64_t> shape);
+  // The same, also when its type can't be turned into floats.
+  const TensorView* float_tensor(const std::string& name, std::initializer_list<std::int64_t> shape);
+  void fail(ErrorCode code, const std::string& message);
+
+  const GgufFile& file_;
+  ThreadPool& pool_;
+  std::string prefix_;
+  std::optional<Error> error_;
+};
+
+}  // namespace tq
