@@ -162,14 +162,13 @@ ensure_venv() {
   printf '%s\n' "$stamp" >.venv/.stamp
 }
 
-# ensure_templates: the chat templates that models ship, for the oracle of ours.
-ensure_templates() {
-  local folder=.venv/chat_templates
-  if [[ -f $folder/.done && $folder/.done -nt tests/tokenizer/fetch_templates.py ]]; then
-    say "      $folder is there"
+# ensure_fixtures: the chat templates and vocabularies that models ship, for the oracles of ours.
+ensure_fixtures() {
+  if [[ -f .venv/fixtures.done && .venv/fixtures.done -nt tests/tokenizer/fetch_fixtures.py ]]; then
+    say "      .venv/chat_templates and .venv/vocabularies are there"
     return
   fi
-  .venv/bin/python tests/tokenizer/fetch_templates.py "$folder" || die "could not fetch the chat templates (no network?)"
+  .venv/bin/python tests/tokenizer/fetch_fixtures.py .venv || die "could not fetch the chat templates (no network?)"
 }
 
 # configure PRESET [cmake option...]

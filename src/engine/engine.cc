@@ -130,8 +130,7 @@ void EngineImpl::load_chat_template() {
 
 std::vector<Token> EngineImpl::encode(std::string_view text, SpecialText special, bool add_bos) const {
   std::vector<Token> tokens = tokenizer_.encode(text, special);
-  if (add_bos && tokenizer_.adds_bos() && tokenizer_.bos() >= 0)
-    tokens.insert(tokens.begin(), tokenizer_.bos());
+  if (add_bos) tokenizer_.add_special(tokens);
   return tokens;
 }
 

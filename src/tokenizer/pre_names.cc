@@ -1,200 +1,110 @@
-// The table of pre-tokenizers. The regexes are those that the models' own tokenizer.json files and llama.cpp
-// state, with \s spelled out: PCRE2's \s also holds U+180E, which has not been white space since Unicode 6.3.
+// The names that tokenizer.ggml.pre may hold, and what each stands for. Not here, because their rules are no
+// regexes that run in linear time or depend on more than the text: kimi-k2, afmoe, tiny_aya, cohere2moe,
+// superbpe.
 #include <algorithm>
 #include <array>
-#include <initializer_list>
 
 #include "gguf/gguf.h"
+#include "tokenizer/pre_patterns.h"
 #include "tokenizer/pre_tokenizer.h"
 
 namespace tq {
 namespace {
 
-enum class Family {
-  kDefault,
-  kGpt2,
-  kDigitsGpt2,
-  kLlama3,
-  kQwen2,
-  kQwen35,
-  kGpt4o,
-  kTekken,
-  kDeepseekLlm,
-  kDeepseekCoder,
-  kDeepseekV3,
-  kFalcon
-};
+enum Flags : std::uint8_t { kNone = 0, kIgnoreMerges = 1, kAddsBos = 2 };
 
 struct Name {
   std::string_view name;
-  Family family;
+  PreFamily family;
+  unsigned flags = kNone;
 };
+
+constexpr unsigned kLlama3Flags = kIgnoreMerges | kAddsBos;
 
 constexpr std::array kNames = {
-    Name{"default", Family::kDefault},
-    Name{"gpt-2", Family::kGpt2},
-    Name{"phi-2", Family::kGpt2},
-    Name{"mpt", Family::kGpt2},
-    Name{"olmo", Family::kGpt2},
-    Name{"exaone4", Family::kGpt2},
-    Name{"smollm", Family::kDigitsGpt2},
-    Name{"starcoder", Family::kDigitsGpt2},
-    Name{"refact", Family::kDigitsGpt2},
-    Name{"command-r", Family::kDigitsGpt2},
-    Name{"codeshell", Family::kDigitsGpt2},
-    Name{"exaone", Family::kDigitsGpt2},
-    Name{"minerva-7b", Family::kDigitsGpt2},
-    Name{"llama3", Family::kLlama3},
-    Name{"llama-v3", Family::kLlama3},
-    Name{"llama-bpe", Family::kLlama3},
-    Name{"falcon3", Family::kLlama3},
-    Name{"lfm2", Family::kLlama3},
-    Name{"dbrx", Family::kLlama3},
-    Name{"smaug-bpe", Family::kLlama3},
-    Name{"chatglm-bpe", Family::kLlama3},
-    Name{"glm4", Family::kLlama3},
-    Name{"qwen2", Family::kQwen2},
-    Name{"deepseek-r1-qwen", Family::kQwen2},
-    Name{"stablelm2", Family::kQwen2},
-    Name{"megrez", Family::kQwen2},
-    Name{"hunyuan", Family::kQwen2},
-    Name{"qwen35", Family::kQwen35},
-    Name{"gpt-4o", Family::kGpt4o},
-    Name{"llama4", Family::kGpt4o},
-    Name{"tekken", Family::kTekken},
-    Name{"deepseek-llm", Family::kDeepseekLlm},
-    Name{"deepseek-coder", Family::kDeepseekCoder},
-    Name{"deepseek-v3", Family::kDeepseekV3},
-    Name{"falcon", Family::kFalcon},
+    Name{"default", PreFamily::kDefault},
+    Name{"gpt-2", PreFamily::kGpt2},
+    Name{"phi-2", PreFamily::kGpt2},
+    Name{"mpt", PreFamily::kGpt2},
+    Name{"olmo", PreFamily::kGpt2},
+    Name{"exaone4", PreFamily::kGpt2},
+    Name{"jais", PreFamily::kGpt2},
+    Name{"trillion", PreFamily::kGpt2},
+    Name{"granite-docling", PreFamily::kGpt2},
+    Name{"gigachat", PreFamily::kGpt2},
+    Name{"a.x-4.0", PreFamily::kGpt2},
+    Name{"mellum", PreFamily::kGpt2},
+    Name{"modern-bert", PreFamily::kGpt2},
+    Name{"roberta-bpe", PreFamily::kGpt2},
+    Name{"jina-es", PreFamily::kGpt2},
+    Name{"jina-de", PreFamily::kGpt2},
+    Name{"jina-v1-en", PreFamily::kGpt2},
+    Name{"jina-v2-es", PreFamily::kGpt2},
+    Name{"jina-v2-de", PreFamily::kGpt2},
+    Name{"jina-v2-code", PreFamily::kGpt2},
+    Name{"smollm", PreFamily::kDigitsGpt2},
+    Name{"starcoder", PreFamily::kDigitsGpt2},
+    Name{"refact", PreFamily::kDigitsGpt2},
+    Name{"command-r", PreFamily::kDigitsGpt2},
+    Name{"codeshell", PreFamily::kDigitsGpt2},
+    Name{"exaone", PreFamily::kDigitsGpt2},
+    Name{"minerva-7b", PreFamily::kDigitsGpt2},
+    Name{"mellum2", PreFamily::kDigitsGpt2},
+    Name{"llama3", PreFamily::kLlama3, kLlama3Flags},
+    Name{"llama-v3", PreFamily::kLlama3, kLlama3Flags},
+    Name{"llama-bpe", PreFamily::kLlama3, kLlama3Flags},
+    Name{"falcon3", PreFamily::kLlama3, kLlama3Flags},
+    Name{"falcon-h1", PreFamily::kLlama3, kLlama3Flags},
+    Name{"pixtral", PreFamily::kLlama3, kLlama3Flags},
+    Name{"midm-2.0", PreFamily::kLlama3, kLlama3Flags},
+    Name{"lfm2", PreFamily::kLlama3, kLlama3Flags},
+    Name{"jina-v5-nano", PreFamily::kLlama3, kLlama3Flags},
+    Name{"dbrx", PreFamily::kLlama3},
+    Name{"smaug-bpe", PreFamily::kLlama3},
+    Name{"chatglm-bpe", PreFamily::kLlama3},
+    Name{"glm4", PreFamily::kLlama3, kIgnoreMerges},
+    Name{"glm5", PreFamily::kLlama3, kIgnoreMerges},
+    Name{"jais-2", PreFamily::kLlama3WideSpaces},
+    Name{"qwen2", PreFamily::kQwen2},
+    Name{"deepseek-r1-qwen", PreFamily::kQwen2},
+    Name{"stablelm2", PreFamily::kQwen2},
+    Name{"megrez", PreFamily::kQwen2},
+    Name{"hunyuan", PreFamily::kQwen2},
+    Name{"solar-open", PreFamily::kQwen2},
+    Name{"grok-2", PreFamily::kQwen2},
+    Name{"kormo", PreFamily::kQwen2},
+    Name{"f2llmv2", PreFamily::kQwen2},
+    Name{"ufakzeka", PreFamily::kQwen2NoContractions},
+    Name{"laguna", PreFamily::kQwen2Lines},
+    Name{"qwen35", PreFamily::kQwen35},
+    Name{"minicpm5", PreFamily::kGroupedDigitsQwen2, kIgnoreMerges},
+    Name{"gpt-4o", PreFamily::kGpt4o},
+    Name{"llama4", PreFamily::kGpt4o},
+    Name{"kanana2", PreFamily::kGpt4o},
+    Name{"talkie", PreFamily::kGpt4o},
+    Name{"minimax-m2", PreFamily::kGpt4o},
+    Name{"granite-embed-multi-97m", PreFamily::kGpt4oMarks, kIgnoreMerges},
+    Name{"youtu", PreFamily::kYoutu, kIgnoreMerges},
+    Name{"tekken", PreFamily::kTekken, kIgnoreMerges | kAddsBos},
+    Name{"deepseek-llm", PreFamily::kDeepseekLlm},
+    Name{"deepseek-coder", PreFamily::kDeepseekCoder},
+    Name{"deepseek-v3", PreFamily::kDeepseekV3},
+    Name{"hunyuan-dense", PreFamily::kDeepseekV3},
+    Name{"hy_v4", PreFamily::kDeepseekV3},
+    Name{"joyai-llm", PreFamily::kDeepseekV3},
+    Name{"spark2_5", PreFamily::kSpark},
+    Name{"falcon", PreFamily::kFalcon},
+    Name{"bailingmoe", PreFamily::kBailing},
+    Name{"bailingmoe2", PreFamily::kBailing},
+    Name{"llada-moe", PreFamily::kBailing},
+    Name{"seed-coder", PreFamily::kSeedCoder},
+    Name{"exaone-moe", PreFamily::kExaoneMoe},
+    Name{"poro-chat", PreFamily::kBloom},
+    Name{"bloom", PreFamily::kBloom},
+    Name{"gpt3-finnish", PreFamily::kBloom},
+    Name{"viking", PreFamily::kViking},
+    Name{"chameleon", PreFamily::kChameleon, kAddsBos},
 };
-
-// Names of the Llama-3 family whose files expect whole-word lookup and a BOS; the others share only its
-// regex.
-constexpr std::array<std::string_view, 5> kLlama3Proper = {"llama3", "llama-v3", "llama-bpe", "falcon3",
-                                                           "lfm2"};
-
-// In the patterns below ~s stands for white space, also inside brackets, and ~S for its complement.
-constexpr std::string_view kSpaces =
-    R"(\x09-\x0D\x20\x85\xA0\x{1680}\x{2000}-\x{200A}\x{2028}\x{2029}\x{202F}\x{205F}\x{3000})";
-
-std::string expand(std::string_view pattern) {
-  std::string out;
-  bool bracket = false;
-  for (std::size_t i = 0; i < pattern.size(); ++i) {
-    const char c = pattern[i];
-    if (c == '\\' && i + 1 < pattern.size()) {
-      out.append(pattern.substr(i++, 2));
-    } else if (c == '~' && i + 1 < pattern.size() && (pattern[i + 1] == 's' || pattern[i + 1] == 'S')) {
-      const bool complement = pattern[++i] == 'S';
-      if (!bracket) out += complement ? "[^" : "[";
-      out += kSpaces;
-      if (!bracket) out += ']';
-    } else {
-      if (c == '[') bracket = true;
-      if (c == ']') bracket = false;
-      out += c;
-    }
-  }
-  return out;
-}
-
-constexpr std::string_view kGpt2 =
-    R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^~s\p{L}\p{N}]+|~s+(?!~S)|~s+)";
-constexpr std::string_view kContraction = R"('[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD])";
-
-std::string llama3_like(std::string_view letters, std::string_view numbers, std::string_view others) {
-  std::string out(kContraction);
-  out += R"(|[^\r\n\p{L}\p{N}]?)";
-  out += letters;
-  out += '|';
-  out += numbers;
-  out += "| ?";
-  out += others;
-  out += R"([\r\n]*|~s*[\r\n]+|~s+(?!~S)|~s+)";
-  return out;
-}
-
-// GPT-4o's words, with llama.cpp's reading of upper and lower case (ASCII only): each class is one character
-// wide, so matching never nests. `suffix` is the optional contraction, `numbers` the digit rule.
-std::string cased_words(std::string_view suffix, std::string_view numbers) {
-  const std::string head = R"([^\r\n\p{L}\p{N}]?)";
-  const std::string not_lower = R"([^\P{L}a-z])", not_upper = R"([^\P{L}A-Z])";
-  std::string out = head + not_lower + "*" + not_upper + "+";
-  out += suffix;
-  out += "|" + head + not_lower + "+" + not_upper + "*";
-  out += suffix;
-  out += "|";
-  out += numbers;
-  out += R"(| ?[^~s\p{L}\p{N}]+[\r\n/]*|~s*[\r\n]+|~s+(?!~S)|~s+)";
-  return out;
-}
-
-// The letters of DeepSeek LLM's second rule.
-constexpr std::string_view kDeepseekLetters =
-    R"(A-Za-z\x{B5}\x{C0}-\x{D6}\x{D8}-\x{F6}\x{F8}-\x{1BA}\x{1BC}-\x{1BF}\x{1C4}-\x{293}\x{295}-\x{2AF})"
-    R"(\x{370}-\x{373}\x{376}\x{377}\x{37B}-\x{37D}\x{37F}\x{386}\x{388}-\x{38A}\x{38C}\x{38E}-\x{3A1})"
-    R"(\x{3A3}-\x{3F5}\x{3F7}-\x{481}\x{48A}-\x{52F}\x{531}-\x{556}\x{10A0}-\x{10C5}\x{13A0}-\x{13F5})"
-    R"(\x{13F8}-\x{13FD}\x{1C90}-\x{1CBA}\x{1CBD}-\x{1CBF}\x{1D00}-\x{1D2B}\x{1D6B}-\x{1D77}\x{1D79}-\x{1D9A})"
-    R"(\x{1E00}-\x{1F15}\x{1F18}-\x{1F1D}\x{1F20}-\x{1F45}\x{1F48}-\x{1F4D}\x{1F50}-\x{1F57}\x{1F59}\x{1F5B})"
-    R"(\x{1F5D}\x{1F5F}-\x{1F7D}\x{1F80}-\x{1FB4}\x{1FB6}-\x{1FBC}\x{1FBE}\x{1FC2}-\x{1FC4}\x{1FC6}-\x{1FCC})"
-    R"(\x{1FD0}-\x{1FD3}\x{1FD6}-\x{1FDB}\x{1FE0}-\x{1FEC}\x{1FF2}-\x{1FF4}\x{1FF6}-\x{1FFC}\x{2102}\x{2107})"
-    R"(\x{210A}-\x{2113}\x{2115}\x{2119}-\x{211D}\x{2124}\x{2126}\x{2128}\x{212A}-\x{212D}\x{212F}-\x{2134})"
-    R"(\x{2139}\x{213C}-\x{213F}\x{2145}-\x{2149}\x{214E}\x{2183}\x{2184}\x{2C00}-\x{2C7B}\x{2C7E}-\x{2CE4})"
-    R"(\x{2CEB}-\x{2CEE}\x{2CF2}\x{2CF3}\x{A640}-\x{A66D}\x{A680}-\x{A69B}\x{A722}-\x{A76F}\x{A771}-\x{A787})"
-    R"(\x{A78B}-\x{A78E}\x{AB70}-\x{ABBF}\x{FB00}-\x{FB06}\x{FB13}-\x{FB17}\x{FF21}-\x{FF3A}\x{FF41}-\x{FF5A})"
-    R"(\x{10400}-\x{1044F}\x{104B0}-\x{104D3}\x{104D8}-\x{104FB}\x{10C80}-\x{10CB2}\x{10CC0}-\x{10CF2})"
-    R"(\x{118A0}-\x{118DF}\x{1E900}-\x{1E943})";
-
-// Their [U+0800-U+9FA5, U+AC00-U+D7FF] without white space, which llama.cpp turns into a control character
-// before it tries a pattern without categories (hence also no U+3000 in the third rule below).
-constexpr std::string_view kDeepseekOther =
-    R"([\x{800}-\x{167F}\x{1681}-\x{1FFF}\x{200B}-\x{2027}\x{202A}-\x{202E}\x{2030}-\x{205E}\x{2060}-\x{2FFF})"
-    R"(\x{3001}-\x{9FA5}\x{AC00}-\x{D7FF}]+)";
-
-std::vector<std::string> deepseek_llm() {
-  // The third is "\s+$" written so that a long run of white space is tried once, not from each of its places.
-  return {R"([\r\n])",
-          "~s?[" + std::string(kDeepseekLetters) + "]+",
-          "~s?[!-/:-~！-／：-～‘-‟、。]+",
-          R"((?<!~s)~s++\z)",
-          std::string(kDeepseekOther),
-          R"(\p{N}+)"};
-}
-
-std::vector<std::string> patterns_of(Family family) {
-  const std::string gpt2(kGpt2);
-  const std::string contraction_suffix = "(?:" + std::string(kContraction) + ")?";
-  const std::string letters = R"(\p{L}+)", others = R"([^~s\p{L}\p{N}]+)";
-  switch (family) {
-    case Family::kDefault:
-      return {R"([\p{P}$+<=>^~|]+)", gpt2, R"(\p{N}+)", "[0-9][0-9][0-9]"};
-    case Family::kGpt2:
-      return {gpt2};
-    case Family::kDigitsGpt2:
-      return {R"(\p{N})", gpt2};
-    case Family::kLlama3:
-      return {llama3_like(letters, R"(\p{N}{1,3})", others)};
-    case Family::kQwen2:
-      return {llama3_like(letters, R"(\p{N})", others)};
-    case Family::kQwen35:
-      return {llama3_like(R"([\p{L}\p{M}]+)", R"(\p{N})", R"([^~s\p{L}\p{M}\p{N}]+)")};
-    case Family::kGpt4o:
-      return {cased_words(contraction_suffix, R"(\p{N}{1,3})")};
-    case Family::kTekken:
-      return {cased_words("", R"(\p{N})")};
-    case Family::kDeepseekLlm:
-      return deepseek_llm();
-    case Family::kDeepseekCoder:
-      return {R"([\r\n])", R"(~s?\p{L}+)", R"(~s?\p{P}+)", std::string(kDeepseekOther), R"(\p{N})"};
-    case Family::kDeepseekV3:
-      return {
-          R"(\p{N}{1,3})", "[一-龥぀-ゟ゠-ヿ]+",
-          R"([!"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+| ?[\p{P}\p{S}]+[\r\n]*|~s*[\r\n]+|~s+(?!~S)|~s+)"};
-    case Family::kFalcon:
-      return {R"([\p{P}$+<=>^~|`]+)", gpt2, "[0-9][0-9][0-9]"};
-  }
-  return {};
-}
 
 }  // namespace
 
@@ -208,14 +118,14 @@ Expected<PreTokenizerSpec> find_pre_tokenizer(std::string_view name) {
                                               " (tokenizer.ggml.pre) is not supported; known are " + known +
                                               "."};
   }
-  PreTokenizerSpec spec;
-  spec.name = found->name;
-  for (const std::string& pattern : patterns_of(found->family)) spec.patterns.push_back(expand(pattern));
-  const bool proper =
-      std::find(kLlama3Proper.begin(), kLlama3Proper.end(), found->name) != kLlama3Proper.end();
-  spec.ignore_merges = proper || found->family == Family::kTekken;
-  spec.adds_bos = spec.ignore_merges;
-  return spec;
+  return PreTokenizerSpec{.name = found->name,
+                          .patterns = pre_tokenizer_patterns(found->family),
+                          .ignore_merges = (found->flags & kIgnoreMerges) != 0,
+                          .adds_bos = (found->flags & kAddsBos) != 0};
+}
+
+PreTokenizerSpec line_pre_tokenizer() {
+  return {.name = "lines", .patterns = pre_tokenizer_patterns(PreFamily::kLines)};
 }
 
 }  // namespace tq

@@ -21,6 +21,8 @@ struct PreTokenizerSpec {
 
 // kUnsupported, naming the known ones, when `name` is unknown.
 Expected<PreTokenizerSpec> find_pre_tokenizer(std::string_view name);
+// Lines and runs of line ends, all that SentencePiece's BPE keeps apart.
+PreTokenizerSpec line_pre_tokenizer();
 
 class PreTokenizer {
  public:

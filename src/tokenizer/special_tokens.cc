@@ -9,6 +9,8 @@ namespace {
 // Scanning costs up to this many steps a byte of text; real special tokens are below 64 bytes.
 constexpr std::size_t kMaxSpecialBytes = 1024;
 
+bool is_space(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
+
 bool overlaps(std::span<const ByteRange> ranges, std::size_t begin, std::size_t end) {
   const auto first =
       std::partition_point(ranges.begin(), ranges.end(), [&](const ByteRange& r) { return r.end <= begin; });
@@ -27,7 +29,8 @@ Expected<SpecialTokens> SpecialTokens::build(const Vocab& vocab) {
                                                 std::to_string(kMaxSpecialBytes) + " bytes."};
     }
     const bool needs_trust = (entry.attr & (kAttrControl | kAttrUnknown)) != 0;
-    result.specials_.push_back({entry.text, static_cast<Token>(i), needs_trust});
+    result.specials_.push_back({entry.text, static_cast<Token>(i), needs_trust,
+                                (entry.attr & kAttrStripsLeft) != 0, (entry.attr & kAttrStripsRight) != 0});
   }
   std::sort(result.specials_.begin(), result.specials_.end(),
             [](const Special& a, const Special& b) { return a.text < b.text; });
@@ -86,9 +89,13 @@ std::vector<Fragment> SpecialTokens::split(std::string_view text,
           search = match + 1;
           continue;
         }
-        if (match > begin) next.push_back({{begin, match}, -1});
+        std::size_t left_end = match, right_begin = end;
+        while (special.strips_left && left_end > begin && is_space(text[left_end - 1])) --left_end;
+        while (special.strips_right && right_begin < window.size() && is_space(text[right_begin]))
+          ++right_begin;
+        if (left_end > begin) next.push_back({{begin, left_end}, -1});
         next.push_back({{match, end}, special.token});
-        begin = search = end;
+        begin = search = right_begin;
       }
       if (fragment.token >= 0 || begin < fragment.range.end)
         next.push_back({{begin, fragment.range.end}, fragment.token});

@@ -1,4 +1,4 @@
-// Finds the tokens that stand in a text by name, such as <|im_end|>, before BPE sees the rest.
+// Finds the tokens that stand in a text by name, such as <|im_end|>, before the rest is encoded.
 #pragma once
 
 #include <array>
@@ -17,7 +17,7 @@ struct ByteRange {
   std::size_t begin, end;
 };
 
-// A part of the text: a special token, or (token < 0) plain text for BPE.
+// A part of the text: a special token, or (token < 0) plain text.
 struct Fragment {
   ByteRange range;
   Token token;
@@ -30,6 +30,7 @@ class SpecialTokens {
 
   // Longer tokens first, each from left to right, as llama.cpp. A control (or unknown) token is found only
   // outside the `untrusted` ranges, which are sorted and disjoint; a user-defined one is found everywhere.
+  // White space that a token swallows belongs to no fragment.
   std::vector<Fragment> split(std::string_view text, std::span<const ByteRange> untrusted) const;
 
  private:
@@ -37,6 +38,7 @@ class SpecialTokens {
     std::string_view text;
     Token token;
     bool needs_trust;
+    bool strips_left, strips_right;
   };
 
   std::vector<std::size_t> occurring(std::string_view text) const;

@@ -1,8 +1,7 @@
 #include "tokenizer/tokenizer.h"
 
 #include "gguf/gguf.h"
-#include "tokenizer/bpe.h"
-#include "tokenizer/pre_tokenizer.h"
+#include "tokenizer/encoder.h"
 #include "tokenizer/special_tokens.h"
 #include "tokenizer/vocab.h"
 
@@ -10,24 +9,51 @@ namespace tq {
 
 struct Tokenizer::Impl {
   Vocab vocab;
-  SpecialTokens specials;
-  PreTokenizer pre;
-  Bpe bpe;
-  bool adds_bos;
-  std::string chat_template, model_name, pre_name;
+  SpecialTokens specials;  // with views into `vocab`, like the encoder
+  std::unique_ptr<Encoder> encoder;
+  Token before = -1, after = -1;   // see add_special()
+  bool drops_first_space = false;  // of a decoded text
+  std::string chat_template;
 
   std::vector<Token> encode(std::string_view text, std::span<const ByteRange> untrusted) const;
 };
 
 namespace {
 
-Expected<bool> read_adds_bos(const GgufFile& file, bool fallback, Token bos) {
-  constexpr const char* kKey = "tokenizer.ggml.add_bos_token";
-  auto adds = file.get_bool_or(kKey, fallback && bos >= 0);
-  if (adds && *adds && bos < 0) {
-    return Error{ErrorCode::kBadFile, file.path() + ": " + kKey + " is true, but there is no bos_token_id."};
+// The token that `key` asks for at one end of a text: -1 for none. `fallback`: what files without the key
+// mean.
+Expected<Token> token_at_end(const GgufFile& file, const char* key, bool fallback, Token token,
+                             const char* id_key) {
+  auto adds = file.get_bool_or(key, fallback && token >= 0);
+  if (!adds) return adds.error();
+  if (*adds && token < 0) {
+    return Error{ErrorCode::kBadFile, file.path() + ": " + key + " is true, but there is no " + id_key + "."};
   }
-  return adds;
+  return *adds ? token : Token{-1};
+}
+
+Expected<Token> token_before(const GgufFile& file, const Vocab& vocab) {
+  switch (vocab.kind) {
+    case VocabKind::kByteLevel: {
+      auto spec = pre_tokenizer_of(file, vocab.kind);
+      if (!spec) return spec.error();
+      return token_at_end(file, "tokenizer.ggml.add_bos_token", spec->adds_bos, vocab.bos, "bos_token_id");
+    }
+    case VocabKind::kMergedChars:  // Gemma 4 needs it, though early files deny it
+    case VocabKind::kWordPiece:
+      return vocab.bos;
+    case VocabKind::kSentencePiece:
+      return token_at_end(file, "tokenizer.ggml.add_bos_token", true, vocab.bos, "bos_token_id");
+    case VocabKind::kUnigram:
+      break;
+  }
+  return token_at_end(file, "tokenizer.ggml.add_bos_token", false, vocab.bos, "bos_token_id");
+}
+
+Expected<Token> token_after(const GgufFile& file, const Vocab& vocab) {
+  if (vocab.kind == VocabKind::kWordPiece) return vocab.separator;
+  return token_at_end(file, "tokenizer.ggml.add_eos_token", vocab.kind == VocabKind::kUnigram, vocab.eos,
+                      "eos_token_id");
 }
 
 }  // namespace
@@ -38,48 +64,44 @@ Tokenizer& Tokenizer::operator=(Tokenizer&&) noexcept = default;
 Tokenizer::~Tokenizer() = default;
 
 Expected<Tokenizer> Tokenizer::from_gguf(const GgufFile& file) {
-  auto model = file.get_string("tokenizer.ggml.model");
-  if (!model) return model.error();
-  if (*model != "gpt2") {
-    return Error{ErrorCode::kUnsupported, file.path() + ": the tokenizer " + quoted(*model) +
-                                              " is not supported; only \"gpt2\" (byte-level BPE) is."};
-  }
-  auto pre_name = file.get_string_or("tokenizer.ggml.pre", "default");
-  if (!pre_name) return pre_name.error();
-  auto spec = find_pre_tokenizer(*pre_name);
-  if (!spec) return spec.error();
-  auto pre = PreTokenizer::compile(*spec);
-  if (!pre) return pre.error();
   auto chat_template = file.get_string_or("tokenizer.chat_template", "");
   if (!chat_template) return chat_template.error();
-  auto merges = file.get_strings("tokenizer.ggml.merges");
-  if (!merges) return merges.error();
-  if (*merges == nullptr)
-    return Error{ErrorCode::kBadFile, file.path() + ": it has no tokenizer.ggml.merges."};
   auto vocab = Vocab::load(file);
   if (!vocab) return vocab.error();
-  auto adds_bos = read_adds_bos(file, spec->adds_bos, vocab->bos);
-  if (!adds_bos) return adds_bos.error();
-  auto specials =
-      SpecialTokens::build(*vocab);  // its views follow the vocabulary, whose entries stay in place
+  auto impl = std::make_unique<Impl>();
+  impl->vocab = std::move(*vocab);
+  impl->chat_template = *chat_template;
+  auto before = token_before(file, impl->vocab);
+  if (!before) return before.error();
+  auto after = token_after(file, impl->vocab);
+  if (!after) return after.error();
+  impl->before = *before;
+  impl->after = *after;
+  auto specials = SpecialTokens::build(impl->vocab);
   if (!specials) return specials.error();
-  Bpe bpe(*vocab, **merges, spec->ignore_merges);
-  return Tokenizer(std::unique_ptr<Impl>(new Impl{std::move(*vocab), std::move(*specials), std::move(*pre),
-                                                  std::move(bpe), *adds_bos, std::string(*chat_template),
-                                                  std::string(*model), std::string(*pre_name)}));
+  impl->specials = std::move(*specials);
+  auto encoder = make_encoder(file, impl->vocab);
+  if (!encoder) return encoder.error();
+  impl->encoder = std::move(*encoder);
+  const bool has_prefix = impl->vocab.kind == VocabKind::kSentencePiece;
+  auto adds_space_prefix = file.get_bool_or("tokenizer.ggml.add_space_prefix", has_prefix);
+  if (!adds_space_prefix) return adds_space_prefix.error();
+  impl->drops_first_space = *adds_space_prefix;
+  return Tokenizer(std::move(impl));
 }
 
 std::vector<Token> Tokenizer::Impl::encode(std::string_view text,
                                            std::span<const ByteRange> untrusted) const {
   std::vector<Token> out;
-  Bpe::Scratch scratch;
+  bool opens = true;
   for (const Fragment& fragment : specials.split(text, untrusted)) {
     if (fragment.token >= 0) {
       out.push_back(fragment.token);
-      continue;
+    } else {
+      encoder->encode(text.substr(fragment.range.begin, fragment.range.end - fragment.range.begin), opens,
+                      out);
     }
-    pre.split(text.substr(fragment.range.begin, fragment.range.end - fragment.range.begin),
-              [&](std::string_view word) { bpe.encode(word, scratch, out); });
+    opens = fragment.token >= 0;
   }
   return out;
 }
@@ -101,6 +123,11 @@ std::vector<Token> Tokenizer::encode_segments(std::span<const TextSegment> segme
   return impl_->encode(text, untrusted);
 }
 
+void Tokenizer::add_special(std::vector<Token>& tokens) const {
+  if (impl_->before >= 0) tokens.insert(tokens.begin(), impl_->before);
+  if (impl_->after >= 0) tokens.push_back(impl_->after);
+}
+
 std::string_view Tokenizer::token_bytes(Token token, SpecialText special) const {
   if (token < 0 || token >= vocab_size()) return {};
   const Vocab::Entry& entry = impl_->vocab.entries[static_cast<std::size_t>(token)];
@@ -110,19 +137,22 @@ std::string_view Tokenizer::token_bytes(Token token, SpecialText special) const 
 
 std::string Tokenizer::decode(std::span<const Token> tokens, SpecialText special) const {
   std::string out;
-  for (const Token token : tokens) out += token_bytes(token, special);
+  bool may_drop = impl_->drops_first_space;
+  for (const Token token : tokens) {
+    std::string_view bytes = token_bytes(token, special);
+    if (may_drop && bytes.starts_with(' ')) bytes.remove_prefix(1);
+    may_drop = false;
+    out += bytes;
+  }
   return out;
 }
 
 int Tokenizer::vocab_size() const { return static_cast<int>(impl_->vocab.entries.size()); }
-bool Tokenizer::adds_bos() const { return impl_->adds_bos; }
 Token Tokenizer::bos() const { return impl_->vocab.bos; }
 Token Tokenizer::eos() const { return impl_->vocab.eos; }
 bool Tokenizer::is_end_of_generation(Token token) const {
   return impl_->vocab.end_of_generation.count(token) > 0;
 }
 std::string_view Tokenizer::chat_template() const { return impl_->chat_template; }
-std::string_view Tokenizer::model_name() const { return impl_->model_name; }
-std::string_view Tokenizer::pre_name() const { return impl_->pre_name; }
 
 }  // namespace tq

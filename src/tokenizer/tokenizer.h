@@ -22,15 +22,15 @@ struct TextSegment {
 
 class Tokenizer {
  public:
-  // Byte-level BPE only (tokenizer.ggml.model "gpt2"). Another model or an unknown tokenizer.ggml.pre is
-  // kUnsupported; metadata that contradicts itself is kBadFile.
+  // Byte-level BPE, SentencePiece's BPE and unigram, WordPiece (see VocabKind). Another tokenizer.ggml.model
+  // or an unknown tokenizer.ggml.pre is kUnsupported; metadata that contradicts itself is kBadFile.
   static Expected<Tokenizer> from_gguf(const GgufFile& file);
   Tokenizer(Tokenizer&&) noexcept;
   Tokenizer& operator=(Tokenizer&&) noexcept;
   ~Tokenizer();
 
-  // Adds no BOS or EOS; see adds_bos(). Any bytes are accepted: invalid UTF-8 is encoded as llama.cpp encodes
-  // it. Safe to call from several threads at once.
+  // Adds no BOS or EOS; see add_special(). Any bytes are accepted: invalid UTF-8 is encoded as llama.cpp
+  // encodes it. Safe to call from several threads at once.
   std::vector<Token> encode(std::string_view text, SpecialText special) const;
 
   // The ids of the segments' joined text, except that a control token is recognised only where every byte of
@@ -38,20 +38,22 @@ class Tokenizer {
   // when user text spells no control token the result equals encode(joined, kParse).
   std::vector<Token> encode_segments(std::span<const TextSegment> segments) const;
 
+  // Puts round a text what the model expects of one that is no rendered template: BOS before it, and after it
+  // EOS or (BERT) the separator.
+  void add_special(std::vector<Token>& tokens) const;
+
   // The bytes of one token; a token may be part of a character, so a printer must wait for whole UTF-8
   // sequences (Utf8Stream). Empty for ids out of range; control tokens give their text only when `special` is
   // kParse.
   std::string_view token_bytes(Token token, SpecialText special = SpecialText::kPlain) const;
+  // The tokens' bytes, without the space that SentencePiece puts before a text.
   std::string decode(std::span<const Token> tokens, SpecialText special = SpecialText::kPlain) const;
 
   int vocab_size() const;
-  bool adds_bos() const;  // the model expects BOS before a text that is not a rendered template
-  Token bos() const;      // -1 when the model has none
+  Token bos() const;  // -1 when the model has none
   Token eos() const;
   bool is_end_of_generation(Token token) const;  // eos, eot, eom and their like
   std::string_view chat_template() const;        // Jinja source; empty when the model has none
-  std::string_view model_name() const;           // tokenizer.ggml.model, e.g. "gpt2"
-  std::string_view pre_name() const;             // tokenizer.ggml.pre, e.g. "smollm"; "default" when absent
 
  private:
   struct Impl;

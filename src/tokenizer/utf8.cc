@@ -1,5 +1,6 @@
 #include "tokenizer/utf8.h"
 
+#include <algorithm>
 #include <array>
 
 namespace tq {
@@ -44,6 +45,12 @@ Utf8Char decode_lenient(std::string_view text) {
   // llama.cpp cannot write these back (it throws); treated here like any other broken sequence.
   if (code > 0x10FFFF) return {kReplacement, 1};
   return {code, length};
+}
+
+std::size_t lead_length(std::string_view text) {
+  const auto lead = static_cast<unsigned char>(text[0]);
+  const std::size_t length = lead < 0xC0 ? 1 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4;
+  return std::min(length, text.size());
 }
 
 void append_utf8(std::string& out, std::uint32_t code) {

@@ -19,6 +19,10 @@ struct Utf8Char {
 // accepted, any byte that starts no sequence is U+FFFD of length 1.
 Utf8Char decode_lenient(std::string_view text);
 
+// What the first byte of non-empty `text` says of the length of its character, at most the whole text:
+// llama.cpp's cut into characters, valid or not.
+std::size_t lead_length(std::string_view text);
+
 // Appends the UTF-8 form; surrogates get the three bytes their number calls for.
 void append_utf8(std::string& out, std::uint32_t code);
 

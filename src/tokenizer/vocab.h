@@ -1,6 +1,7 @@
 // The vocabulary of a GGUF: each token's text, bytes and attributes, and the ids with a role.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -14,6 +15,15 @@
 
 namespace tq {
 
+// How a vocabulary spells text (tokenizer.ggml.model).
+enum class VocabKind {
+  kByteLevel,      // "gpt2": bytes in GPT-2's alphabet, merged by a list
+  kMergedChars,    // "gemma4": characters, spaces as U+2581, merged by a list; <0x41> for what is missing
+  kSentencePiece,  // "llama": the same spelling, merged by score
+  kUnigram,        // "t5": the same spelling, the most probable split
+  kWordPiece,      // "bert": words begin with U+2581, the longest match first
+};
+
 // Bits, as llama.cpp's token attributes. A token can be both user-defined and control.
 enum TokenAttr : std::uint8_t {
   kAttrNone = 0,
@@ -23,25 +33,42 @@ enum TokenAttr : std::uint8_t {
   kAttrUserDefined = 8,
   kAttrUnused = 16,
   kAttrByte = 32,
+  kAttrStripsLeft = 64,    // swallows the white space before it
+  kAttrStripsRight = 128,  // and after it
 };
 
 struct Vocab {
   static Expected<Vocab> load(const GgufFile& file);
 
   struct Entry {
-    std::string text;   // as the file spells it (GPT-2's byte alphabet for normal tokens)
+    std::string text;   // as the file spells it, see VocabKind
     std::string bytes;  // what it stands for
+    float score = 0;    // finite
     std::uint8_t attr = kAttrNormal;
   };
 
   Token find(std::string_view text) const;  // -1 when no token has this text
+  bool is_control(Token token) const {
+    return (entries[static_cast<std::size_t>(token)].attr & (kAttrControl | kAttrUnknown)) != 0;
+  }
+  // Appends the tokens of single bytes for a text that no token spells; what they lack becomes unknown or
+  // nothing.
+  void spell_bytes(std::string_view text, std::vector<Token>& out) const;
 
+  VocabKind kind = VocabKind::kByteLevel;
   std::vector<Entry> entries;                           // by id
   std::unordered_map<std::string_view, Token> by_text;  // views into `entries`
   std::unordered_set<Token> end_of_generation;
   Token bos = -1;
   Token eos = -1;
+  Token unknown = -1;
+  Token separator = -1;
+  std::array<Token, 256> byte_tokens;  // -1 where there is none
 };
+
+Expected<VocabKind> vocab_kind(const GgufFile& file);
+// Fills in the ids with a role and the attributes that follow from them.
+Expected<void> load_roles(const GgufFile& file, Vocab& vocab);
 
 // The bytes that a text in GPT-2's alphabet stands for; false when it holds a character outside it.
 bool decode_byte_text(std::string_view text, std::string& bytes);

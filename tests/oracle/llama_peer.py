@@ -61,6 +61,7 @@ _PROTOTYPES = {
                                    c.c_bool]),
     "llama_token_to_piece": (c.c_int32, [c.c_void_p, c.c_int32, c.c_char_p, c.c_int32, c.c_int32, c.c_bool]),
     "llama_vocab_is_eog": (c.c_bool, [c.c_void_p, c.c_int32]),
+    "llama_vocab_is_control": (c.c_bool, [c.c_void_p, c.c_int32]),
     "llama_get_memory": (c.c_void_p, [c.c_void_p]),
     "llama_memory_clear": (None, [c.c_void_p, c.c_bool]),
     "llama_memory_seq_rm": (c.c_bool, [c.c_void_p, c.c_int32, c.c_int32, c.c_int32]),
@@ -98,11 +99,11 @@ def load_library(path):
     return library
 
 
-def tokenize(library, vocab, data, parse_special):
+def tokenize(library, vocab, data, parse_special, add_special=False):
     room = len(data) + 16
     while True:
         out = (c.c_int32 * room)()
-        n = library.llama_tokenize(vocab, data, len(data), out, room, False, parse_special)
+        n = library.llama_tokenize(vocab, data, len(data), out, room, add_special, parse_special)
         if n >= 0:
             return out[:n]
         room = -n
@@ -123,14 +124,17 @@ class LlamaVocab:
     def close(self):
         self.lib.llama_model_free(self.model)
 
-    def encode(self, data, parse_special):
-        return tokenize(self.lib, self.vocab, data, parse_special)
+    def encode(self, data, parse_special, add_special=False):
+        return tokenize(self.lib, self.vocab, data, parse_special, add_special)
 
     def piece(self, token, special):
         out = c.create_string_buffer(1024)
         n = self.lib.llama_token_to_piece(self.vocab, token, out, len(out), 0, special)
         assert n >= 0
         return out.raw[:n]
+
+    def is_control(self, token):
+        return self.lib.llama_vocab_is_control(self.vocab, token)
 
     def is_eog(self, token):
         return self.lib.llama_vocab_is_eog(self.vocab, token)

@@ -21,7 +21,7 @@ from render_client import joined, render_all
 
 TESTS = pathlib.Path(__file__).parent.parent
 OURS = sorted((TESTS / "data/chat_templates").glob("*.jinja"))
-SHIPPED = sorted((TESTS.parent / ".venv/chat_templates").glob("*/*.jinja"))  # fetch_templates.py
+SHIPPED = sorted((TESTS.parent / ".venv/chat_templates").glob("*/*.jinja"))  # fetch_fixtures.py
 TEMPLATES = OURS + SHIPPED
 pytestmark = pytest.mark.filterwarnings("ignore::SyntaxWarning", "ignore::DeprecationWarning")  # of what jinja2 compiles
 TOKENS = {"bos_token": "<s>", "eos_token": "</s>"}
@@ -47,7 +47,7 @@ def compare(template):
 
 def test_the_models_templates_are_there():
     if not SHIPPED:
-        pytest.skip("the models' chat templates are not installed (tests/tokenizer/fetch_templates.py)")
+        pytest.skip("the models' chat templates are not installed (tests/tokenizer/fetch_fixtures.py)")
 
 
 def test_smollm2():

@@ -6,6 +6,7 @@
 // bytes):
 //   'p' string           encode as plain text          -> n, n ids, string (what the ids decode to)
 //   's' string           encode, special tokens parsed -> the same
+//   'f' string           the same, framed by add_special()
 //   'g' n, n x (byte, string)  encode segments, byte 1 for parsed -> the same
 //   'v'                  the vocabulary: n, then n x (string with special, string plain, byte end of
 //   generation)
@@ -55,6 +56,12 @@ void answer_vocabulary(const tq::Tokenizer& tokenizer) {
   }
 }
 
+void answer_framed(const tq::Tokenizer& tokenizer) {
+  std::vector<tq::Token> ids = tokenizer.encode(read_string(), tq::SpecialText::kParse);
+  tokenizer.add_special(ids);
+  answer(tokenizer, ids);
+}
+
 void answer_segments(const tq::Tokenizer& tokenizer) {
   std::vector<tq::TextSegment> segments(read_u32());
   for (tq::TextSegment& segment : segments) {
@@ -81,6 +88,7 @@ int main(int argc, char** argv) {
   for (int command = std::getchar(); command != EOF; command = std::getchar()) {
     if (command == 'p') answer(*tokenizer, tokenizer->encode(read_string(), tq::SpecialText::kPlain));
     if (command == 's') answer(*tokenizer, tokenizer->encode(read_string(), tq::SpecialText::kParse));
+    if (command == 'f') answer_framed(*tokenizer);
     if (command == 'g') answer_segments(*tokenizer);
     if (command == 'v') answer_vocabulary(*tokenizer);
   }

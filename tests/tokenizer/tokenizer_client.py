@@ -44,9 +44,9 @@ def run(model, request):
     return Answers(done.stdout)
 
 
-def encode_all(model, texts, parse_special):
-    """[(ids, decoded bytes)] for each of `texts` (bytes)."""
-    command = b"s" if parse_special else b"p"
+def encode_all(model, texts, parse_special, add_special=False):
+    """[(ids, decoded bytes)] for each of `texts` (bytes); add_special implies parse_special."""
+    command = b"f" if add_special else b"s" if parse_special else b"p"
     answers = run(model, b"".join(command + _string(t) for t in texts))
     return [(answers.ids(), answers.string()) for _ in texts]
 

@@ -41,14 +41,14 @@ INVALID = [
 ]
 
 
-def fixed_texts():
-    texts = [""] + SPACES + SPECIALS + SCRIPTS + CODE + CONTRACTIONS
+def fixed_texts(specials=SPECIALS):
+    texts = [""] + SPACES + specials + SCRIPTS + CODE + CONTRACTIONS
     texts += [s * n for s in SPACES for n in (2, 3, 7)]
     texts += [f"a{s}b" for s in SPACES] + [f"a{s} b{s}{s}1{s}" for s in SPACES] + [f"{s}{t}" for s in SPACES[:8] for t in SPACES]
     texts += [chr(c) for c in range(256)] + [f"x{chr(c)}y 1{chr(c)}2" for c in range(256)]
     texts += ["1" * n for n in range(1, 20)] + [" " * n + "x" for n in range(12)] + ["\n" * n + "x" for n in range(12)]
-    texts += [f"a{s}b {s} c\n{s}\n" for s in SPECIALS]
-    texts += ["".join(SPECIALS), "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n", "<<|im_end|>>", "<|im_<|im_end|>end|>"]
+    texts += [f"a{s}b {s} c\n{s}\n" for s in specials]
+    texts += ["".join(specials), "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n", "<<|im_end|>>", "<|im_<|im_end|>end|>"]
     data = [t.encode() for t in texts] + INVALID + [b"x" + i + b"y" for i in INVALID] + [i + j for i in INVALID[:12] for j in INVALID[:12]]
     data += [i + s.encode() for i in INVALID for s in ("<|im_end|>", " 1", "\n\n")]
     return data
@@ -61,12 +61,12 @@ def long_texts():
             b"!" * 10000, b"\xff" * 3000, words.encode(), "".join(rng.choice("abcdefghij") for _ in range(30000)).encode()]
 
 
-def _piece(rng):
+def _piece(rng, specials):
     kind = rng.randrange(12)
     if kind == 0:
         return rng.choice(SPACES) * rng.choice([1, 1, 2, 3, 5])
     if kind == 1:
-        return rng.choice(SPECIALS)
+        return rng.choice(specials)
     if kind == 2:
         return rng.choice(CONTRACTIONS)
     if kind == 3:
@@ -86,11 +86,11 @@ def _piece(rng):
     return text[start : start + rng.randrange(1, 24)]
 
 
-def random_texts(count, seed):
+def random_texts(count, seed, specials=SPECIALS):
     rng = random.Random(seed)
     texts = []
     for _ in range(count):
-        data = "".join(_piece(rng) for _ in range(rng.randrange(1, 9))).encode()
+        data = "".join(_piece(rng, specials) for _ in range(rng.randrange(1, 9))).encode()
         if rng.random() < 0.2:  # damage some bytes; F4..F7 leads are left out, see the test
             data = bytearray(data)
             for _ in range(rng.randrange(1, 4)):
