@@ -6,6 +6,15 @@
 
 namespace tq {
 
+TensorView TensorView::matrix(std::int64_t index) const {
+  const auto bytes = data.size() / static_cast<std::size_t>(shape[2] * shape[3]);
+  return {.name = name,
+          .type = type,
+          .n_dims = 2,
+          .shape = {shape[0], shape[1], 1, 1},
+          .data = data.subspan(static_cast<std::size_t>(index) * bytes, bytes)};
+}
+
 Expected<GgufFile> GgufFile::open(const std::string& path) {
   auto map = MappedFile::open(path);
   if (!map) return map.error();

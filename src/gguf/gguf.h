@@ -35,6 +35,10 @@ struct TensorView {
   std::span<const std::byte> data;
 
   std::int64_t element_count() const { return shape[0] * shape[1] * shape[2] * shape[3]; }
+
+  // Matrix `index` of the shape[2] that a tensor [n_in, n_out, n] holds one after the other, such as the
+  // weights of one expert. `index` must be in range; a matrix is its own matrix 0.
+  TensorView matrix(std::int64_t index) const;
 };
 
 // An array in the metadata; strings are views into the file.

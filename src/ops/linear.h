@@ -17,8 +17,9 @@ namespace tq {
 // Whether a tensor type can be a linear layer's weight.
 bool can_pack(GgmlType type);
 
-// One weight matrix [n_in, n_out]. Quantised types are repacked into 4- or 8-bit tiles (ops/pack.cc); F32,
-// F16 and BF16 stay in the mapped file, which must outlive the layer.
+// One weight matrix [n_in, n_out]; for an expert of a tensor that holds many, pack tensor.matrix(expert).
+// Quantised types are repacked into 4- or 8-bit tiles (ops/pack.cc); F32, F16 and BF16 stay in the mapped
+// file, which must outlive the layer.
 class Linear {
  public:
   static Expected<Linear> pack(const TensorView& weight, ThreadPool& pool);

@@ -40,6 +40,23 @@ TEST(GgufTensors, ViewsLieWhereTheFileSays) {
   EXPECT_EQ(four.data.data() + four.data.size(), parsed.bytes.data() + parsed.bytes.size());
 }
 
+TEST(GgufTensors, MatricesOfATensorLieOneAfterTheOther) {
+  GgufWriter writer;
+  const Parsed parsed(writer.tensor("experts", {64, 3, 4}, GgmlType::kQ4_0, 4 * 3 * 36, 1));
+  ASSERT_TRUE(parsed.file) << parsed.error();
+  const TensorView& experts = parsed->tensors()[0];
+  for (std::int64_t e = 0; e < 4; ++e) {
+    const TensorView one = experts.matrix(e);
+    EXPECT_EQ(one.name, "experts");
+    EXPECT_EQ(one.type, GgmlType::kQ4_0);
+    EXPECT_EQ(one.n_dims, 2);
+    EXPECT_EQ(one.shape, (std::array<std::int64_t, 4>{64, 3, 1, 1}));
+    EXPECT_EQ(one.data.data(), experts.data.data() + e * 3 * 36);
+    EXPECT_EQ(one.data.size(), 3U * 36);
+    EXPECT_EQ(one.matrix(0).data.data(), one.data.data());
+  }
+}
+
 TEST(GgufTensors, DataBeginsAtTheFirstAlignedByte) {
   for (std::size_t length = 1; length <= 32; ++length) {  // headers of every size modulo 32
     GgufWriter writer;

@@ -175,6 +175,26 @@ TEST(Linear, SeveralLayersShareARegion) {
   for (std::size_t r = 0; r < 50; ++r) EXPECT_EQ(z[r], one[r]);
 }
 
+// The experts of a mixture, [n_in, n_out, n_expert] in one tensor: each packs as if it stood alone.
+TEST(Linear, PacksOneExpertOfMany) {
+  ThreadPool pool(2);
+  Compute compute(kernels_for(Isa::kScalar), pool);
+  for (const GgmlType type : {GgmlType::kQ4_K, GgmlType::kQ8_0, GgmlType::kBF16}) {
+    Weights all = random_weights(type, 256, 3 * 20, 11);
+    all.view.n_dims = 3;
+    all.view.shape = {256, 20, 3, 1};
+    for (std::int64_t e = 0; e < 3; ++e) {
+      Weights expert = all;
+      expert.view = all.view.matrix(e);
+      expert.values.erase(expert.values.begin(), expert.values.begin() + e * 20 * 256);
+      auto layer = Linear::pack(expert.view, pool);
+      ASSERT_TRUE(layer) << layer.error().message;
+      ASSERT_EQ(layer->n_out(), 20);
+      check(*layer, expert, compute, 3, 7);
+    }
+  }
+}
+
 TEST(Linear, UnsupportedTypeIsAnError) {
   ThreadPool pool(1);
   const std::vector<std::byte> bytes(84);
