@@ -1,0 +1,197 @@
+#!/usr/bin/env python3
+"""Writes a GGUF of the llama architecture with random weights, for measuring speed: never quality.
+
+  .venv/bin/python bench/engine/random_model.py /tmp/1b.gguf                     1.1 G weights, Q4_K_M
+  .venv/bin/python bench/engine/random_model.py /tmp/q6.gguf --mix Q6_K --layers 4
+
+The mixtures are those of llama-quantize, tensor by tensor. Codes are random bits; scales are chosen so that every group
+of weights has a mean of about 0 and a spread of about 1 / sqrt(n_in), so activations keep their size and nothing
+overflows. The tokenizer is GPT-2's bytes and filler.
+"""
+import argparse
+import pathlib
+import sys
+
+import gguf
+import numpy as np
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "tests/model"))
+from random_llama import byte_tokens  # noqa: E402
+
+Type = gguf.GGMLQuantizationType
+PRESETS = {
+    "1b": {"layers": 16, "n_embd": 2048, "heads": 32, "kv_heads": 8, "head_dim": 64, "n_ff": 8192, "n_vocab": 32000},
+    "tiny": {"layers": 2, "n_embd": 256, "heads": 4, "kv_heads": 2, "head_dim": 64, "n_ff": 512, "n_vocab": 512},
+}
+
+
+def spread_of(codes):
+    return float(np.std(codes))
+
+
+# A type's blocks: where the scale (and the scale of the minima) lies, the spread of a weight in units of it, and the
+# minimum's scale in units of it where there is one. Sub-scales are drawn below; their mean square is part of the spread.
+NIBBLES = np.arange(16) - 7.5
+E8M0 = "e8m0"
+
+
+def six_bit_scales(random, blocks, at):
+    """8 scales, and minima equal to them, of 6 bits each: with dmin = mean code * d every group has mean 0."""
+    s = random.integers(32, 64, (len(blocks), 8), np.uint8)
+    blocks[:, at:at + 4] = s[:, :4] | (s[:, 4:] >> 4) << 6
+    blocks[:, at + 4:at + 8] = blocks[:, at:at + 4]
+    blocks[:, at + 8:at + 12] = (s[:, 4:] & 15) | (s[:, 4:] & 15) << 4
+
+
+def two_bit_scales(random, blocks, at):
+    s = random.integers(8, 16, (len(blocks), 16), np.uint8)
+    blocks[:, at:at + 16] = s | s << 4
+
+
+MEAN_SQUARE_6 = float(np.sqrt(np.mean(np.arange(32, 64)**2)))
+MEAN_SQUARE_4 = float(np.sqrt(np.mean(np.arange(8, 16)**2)))
+SIGNED_6 = float(np.sqrt(np.mean(np.arange(-32, 32)**2)))
+SIGNED_8 = float(np.sqrt(np.mean(np.arange(-128, 128)**2)))
+IQ4 = spread_of(gguf.quants.IQ4_NL.kvalues)
+
+# type: (offset of d, spread / d, (offset of dmin, dmin / d) or None, fills the sub-scales)
+BLOCKS = {
+    Type.Q4_0: (0, spread_of(NIBBLES), None, None),
+    Type.Q4_1: (0, spread_of(NIBBLES), (2, -7.5), None),
+    Type.Q5_0: (0, spread_of(np.arange(32)), None, None),
+    Type.Q5_1: (0, spread_of(np.arange(32)), (2, -15.5), None),
+    Type.Q8_0: (0, spread_of(np.arange(256)), None, None),
+    Type.Q2_K: (80, 1.118 * MEAN_SQUARE_4, (82, 1.5), lambda r, b: two_bit_scales(r, b, 0)),
+    Type.Q3_K: (108, spread_of(np.arange(8)) * SIGNED_6, None, None),
+    Type.Q4_K: (0, spread_of(NIBBLES) * MEAN_SQUARE_6, (2, 7.5), lambda r, b: six_bit_scales(r, b, 4)),
+    Type.Q5_K: (0, spread_of(np.arange(32)) * MEAN_SQUARE_6, (2, 15.5), lambda r, b: six_bit_scales(r, b, 4)),
+    Type.Q6_K: (208, spread_of(np.arange(64)) * SIGNED_8, None, None),
+    Type.IQ4_NL: (0, IQ4, None, None),
+    Type.IQ4_XS: (0, IQ4 * SIGNED_6, None, None),
+    Type.MXFP4: (E8M0, spread_of(gguf.quants.MXFP4.kvalues), None, None),
+}
+
+
+def random_rows(qtype, n_out, n_in, random):
+    """[n_out, bytes of a row] of random blocks, or values where the type is not quantised."""
+    target = 1.0 / np.sqrt(n_in)
+    if qtype in (Type.F32, Type.F16, Type.BF16):
+        values = random.normal(0, target, (n_out, n_in)).astype(np.float32)
+        return values if qtype == Type.F32 else gguf.quants.quantize(values, qtype)
+    block_size, block_bytes = gguf.GGML_QUANT_SIZES[qtype]
+    at, spread, minimum, fill = BLOCKS[qtype]
+    n = n_out * n_in // block_size
+    blocks = np.frombuffer(bytearray(random.bytes(n * block_bytes)), np.uint8).reshape(n, block_bytes)
+    d = target / spread
+    if fill:
+        fill(random, blocks)
+    if at == E8M0:  # the exponent of half the scale of the doubled code book, so one more
+        blocks[:, 0] = round(np.log2(d)) + 128
+    else:
+        blocks[:, at:at + 2] = np.array([d], np.float16).view(np.uint8)
+    if minimum:
+        blocks[:, minimum[0]:minimum[0] + 2] = np.array([minimum[1] * d], np.float16).view(np.uint8)
+    return blocks.reshape(n_out, -1)
+
+
+def uses_more_bits(layer, n_layers):
+    return layer < n_layers // 8 or layer >= 7 * n_layers // 8 or (layer - n_layers // 8) % 3 == 2
+
+
+def mixture(mix, name, layer, n_layers):
+    """The type of a tensor: llama-quantize's rules, as far as they matter for a model of a few billion weights."""
+    better = uses_more_bits(layer, n_layers) and name in ("attn_v", "ffn_down")
+    if mix in ("Q4_K_M", "Q5_K_M"):
+        return Type.Q6_K if name == "output" or better else Type[mix[:-2]]
+    if mix == "Q2_K":
+        special = {"output": Type.Q6_K, "attn_v": Type.Q4_K, "attn_output": Type.Q3_K, "ffn_down": Type.Q3_K}
+        return special.get(name, Type.Q2_K)
+    if mix == "Q3_K_M":
+        special = {"output": Type.Q6_K, "attn_v": Type.Q5_K if layer < 2 else Type.Q4_K, "attn_output": Type.Q4_K,
+                   "ffn_down": Type.Q4_K if better else Type.Q3_K}
+        return special.get(name, Type.Q3_K)
+    if mix == "MXFP4":
+        return Type.Q8_0 if name in ("output", "token_embd") else Type.MXFP4
+    if mix in ("Q4_0", "Q4_1", "Q5_0", "Q5_1", "IQ4_NL", "IQ4_XS"):
+        return Type.Q6_K if name == "output" else Type[mix]
+    return Type[mix]
+
+
+def add_metadata(writer, size, mix, n_ctx):
+    writer.add_name(f"random {mix}")
+    writer.add_block_count(size["layers"])
+    writer.add_context_length(n_ctx)
+    writer.add_embedding_length(size["n_embd"])
+    writer.add_feed_forward_length(size["n_ff"])
+    writer.add_head_count(size["heads"])
+    writer.add_head_count_kv(size["kv_heads"])
+    writer.add_key_length(size["head_dim"])
+    writer.add_value_length(size["head_dim"])
+    writer.add_rope_dimension_count(size["head_dim"])
+    writer.add_layer_norm_rms_eps(1e-5)
+    writer.add_vocab_size(size["n_vocab"])
+    tokens = byte_tokens()
+    tokens += [f"tok{i}" for i in range(size["n_vocab"] - len(tokens))]
+    writer.add_tokenizer_model("gpt2")
+    writer.add_tokenizer_pre("gpt-2")
+    writer.add_token_list(tokens)
+    writer.add_token_types([1] * size["n_vocab"])
+    writer.add_token_merges(["a b"])
+    writer.add_bool("tokenizer.ggml.add_bos_token", False)
+    writer.add_uint32("tokenizer.ggml.eos_token_id", size["n_vocab"] - 1)
+
+
+def tensors(size):
+    """(name, layer, n_out, n_in) of every matrix, n_out None of every norm."""
+    n_embd, n_q, n_kv = size["n_embd"], size["heads"] * size["head_dim"], size["kv_heads"] * size["head_dim"]
+    yield "token_embd", 0, size["n_vocab"], n_embd
+    yield "output_norm", 0, None, n_embd
+    yield "output", 0, size["n_vocab"], n_embd
+    for layer in range(size["layers"]):
+        yield "attn_norm", layer, None, n_embd
+        yield "ffn_norm", layer, None, n_embd
+        for name, n_out, n_in in (("attn_q", n_q, n_embd), ("attn_k", n_kv, n_embd), ("attn_v", n_kv, n_embd),
+                                  ("attn_output", n_embd, n_q), ("ffn_gate", size["n_ff"], n_embd),
+                                  ("ffn_up", size["n_ff"], n_embd), ("ffn_down", n_embd, size["n_ff"])):
+            yield name, layer, n_out, n_in
+
+
+def write_model(path, size, mix, n_ctx=131072, seed=1):
+    random = np.random.default_rng(seed)
+    writer = gguf.GGUFWriter(str(path), "llama", use_temp_file=False)
+    add_metadata(writer, size, mix, n_ctx)
+    kinds = []
+    for name, layer, n_out, n_in in tensors(size):
+        full = (f"blk.{layer}." if name.startswith(("attn", "ffn")) else "") + name + ".weight"
+        qtype = mixture(mix, name, layer, size["layers"]) if n_out else Type.F32
+        shape = (n_out, n_in) if n_out else (n_in,)
+        block_size, block_bytes = gguf.GGML_QUANT_SIZES[qtype]
+        n_bytes = int(np.prod(shape)) // block_size * block_bytes
+        as_bytes = None if qtype == Type.F32 else (*shape[:-1], shape[-1] // block_size * block_bytes)
+        writer.add_tensor_info(full, as_bytes or shape, np.dtype(np.float32 if qtype == Type.F32 else np.uint8), n_bytes,
+                               None if qtype == Type.F32 else qtype)
+        kinds.append((qtype, n_out, n_in))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_ti_data_to_file()
+    for qtype, n_out, n_in in kinds:  # one tensor in memory at a time
+        writer.write_tensor_data(random_rows(qtype, n_out, n_in, random) if n_out else np.ones(n_in, np.float32))
+    writer.close()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("path", type=pathlib.Path)
+    parser.add_argument("--preset", choices=PRESETS, default="1b")
+    parser.add_argument("--mix", default="Q4_K_M", help="Q4_K_M, Q5_K_M, Q3_K_M, or a type: Q2_K, Q6_K, Q8_0, Q4_0, IQ4_XS, F16 ...")
+    parser.add_argument("--seed", type=int, default=1)
+    for key in PRESETS["1b"]:
+        parser.add_argument("--" + key.replace("_", "-"), type=int, help="overrides the preset")
+    options = parser.parse_args()
+    size = {key: getattr(options, key) or value for key, value in PRESETS[options.preset].items()}
+    write_model(options.path, size, options.mix, seed=options.seed)
+    print(f"{options.path}: {options.path.stat().st_size / 2**20:.0f} MiB, {options.mix}, {size}")
+
+
+if __name__ == "__main__":
+    main()
