@@ -41,6 +41,8 @@ class SessionImpl final : public Session {
   }
   std::size_t kv_bytes_f16() const override;
 
+  KvCache& cache() { return cache_; }  // for tools that look at what is stored
+
  private:
   Expected<void> check(std::span<const Token> tokens) const;
   void compute_rows(std::size_t begin, std::size_t n, const LogitsVisitor& visitor);  // tokens_[begin, +n)
