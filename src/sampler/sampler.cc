@@ -1,208 +1,27 @@
-// Logits -> one token: the last stage of a decode step, a few tens of microseconds for a vocabulary of 150
-// 000.
-//
-// Everything that decides a token is our own (generator, uniform numbers, order of candidates), because the
-// standard library's distributions and the order that nth_element leaves behind differ between
-// implementations, and a seed has to give the same tokens everywhere.
-#include "tq/sampler.h"
-
+// Logits -> one token: the last stage of a decode step, a few tens of microseconds for a vocabulary of
+// 150 000 with top-k. Everything that decides a token has a total order, so that a seed gives the same tokens
+// everywhere: the order that nth_element leaves behind, for one, differs between libraries.
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <cstdio>
 #include <exception>
 #include <limits>
 #include <random>
-#include <string>
-#include <vector>
+
+#include "sampler/sampler_impl.h"
 
 namespace tq {
 namespace {
 
-constexpr std::size_t kPenaltyWindow = 64;
-constexpr std::size_t kFirstSortedChunk = 256;
 constexpr float kLowest = -std::numeric_limits<float>::infinity();
 
-// SplitMix64 (Steele, Lea, Flood 2014): 64 bits of state, so the seed is the whole state, and it passes
-// BigCrush.
-class SplitMix64 {
- public:
-  explicit SplitMix64(std::uint64_t seed) : state_(seed) {}
+// Candidates that the grammar is asked about one by one before its mask is computed.
+constexpr std::size_t kMinProbes = 64;
+constexpr std::size_t kProbesPerCandidate = 3;
 
-  std::uint64_t next() {
-    std::uint64_t z = (state_ += 0x9e3779b97f4a7c15U);
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9U;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebU;
-    return z ^ (z >> 31);
-  }
+}  // namespace
 
-  // Uniform in [0, 1): the upper 53 bits.
-  double uniform() { return static_cast<double>(next() >> 11) * 0x1p-53; }
-
- private:
-  std::uint64_t state_;
-};
-
-struct Candidate {
-  float logit;
-  Token token;
-};
-
-// Most likely first; the lower id first among equals, so that the order is total.
-bool before(const Candidate& a, const Candidate& b) {
-  return a.logit != b.logit ? a.logit > b.logit : a.token < b.token;
-}
-
-// Comparisons with NaN are false, so NaN is never chosen; token 0 when nothing is above -inf.
-Token argmax(std::span<const float> logits) {
-  Token best = 0;
-  float best_logit = kLowest;
-  for (std::size_t i = 0; i < logits.size(); ++i) {
-    if (logits[i] > best_logit) {
-      best_logit = logits[i];
-      best = static_cast<Token>(i);
-    }
-  }
-  return best;
-}
-
-class SamplerImpl final : public Sampler {
- public:
-  SamplerImpl(const SamplerOptions& options, std::uint64_t seed)
-      : options_(options), seed_(seed), random_(seed) {}
-
-  Token sample(std::span<const float> logits, std::span<const Token> history) override {
-    const bool penalize = options_.repeat_penalty != 1.0F && !history.empty();
-    if (penalize) logits = penalized(logits, history);
-    if (options_.temperature == 0.0F || logits.empty()) return argmax(logits);
-
-    collect(logits);
-    if (candidates_.empty()) return 0;  // every logit was NaN or -inf: a broken model, but not our crash
-    apply_top_k();
-    apply_top_p_and_min_p();
-    return draw();
-  }
-
-  std::uint64_t seed() const override { return seed_; }
-
- private:
-  std::span<const float> penalized(std::span<const float> logits, std::span<const Token> history) {
-    logits_.assign(logits.begin(), logits.end());
-    const auto window = history.last(std::min(history.size(), kPenaltyWindow));
-    recent_.assign(window.begin(), window.end());
-    std::sort(recent_.begin(), recent_.end());
-    recent_.erase(std::unique(recent_.begin(), recent_.end()), recent_.end());
-    for (const Token token : recent_) {
-      if (token < 0 || static_cast<std::size_t>(token) >= logits_.size()) continue;
-      float& logit = logits_[static_cast<std::size_t>(token)];
-      logit = logit > 0.0F ? logit / options_.repeat_penalty : logit * options_.repeat_penalty;
-    }
-    return logits_;
-  }
-
-  // Candidates in order of id, without those that cannot be drawn: NaN and -inf, for which the comparison is
-  // false. With top-k, those that k earlier ones beat are dropped on the way, which spares most of the
-  // selection's work.
-  void collect(std::span<const float> logits) {
-    const auto k = static_cast<std::size_t>(options_.top_k);
-    const std::size_t enough = 2 * k + kFirstSortedChunk;
-    float floor = kLowest;
-    candidates_.clear();
-    sorted_ = 0;
-    for (std::size_t i = 0; i < logits.size(); ++i) {
-      if (!(logits[i] > floor)) continue;  // an equal logit loses too: the earlier ids come first
-      // +inf becomes the largest number, so that differences of logits are defined.
-      candidates_.push_back({std::min(logits[i], std::numeric_limits<float>::max()), static_cast<Token>(i)});
-      if (k != 0 && candidates_.size() == enough) {
-        const auto last = candidates_.begin() + static_cast<std::ptrdiff_t>(k) - 1;
-        std::nth_element(candidates_.begin(), last, candidates_.end(), before);
-        floor = last->logit;
-        candidates_.resize(k);
-      }
-    }
-  }
-
-  // Makes the first `n` candidates the `n` most likely ones, in order. Grows what was sorted before.
-  void sort_first(std::size_t n) {
-    n = std::min(n, candidates_.size());
-    if (n <= sorted_) return;
-    const auto begin = candidates_.begin() + static_cast<std::ptrdiff_t>(sorted_);
-    const auto middle = candidates_.begin() + static_cast<std::ptrdiff_t>(n);
-    // Linear in the whole, n log n only in the part that is kept.
-    if (middle != candidates_.end()) std::nth_element(begin, middle, candidates_.end(), before);
-    std::sort(begin, middle, before);
-    sorted_ = n;
-  }
-
-  void apply_top_k() {
-    if (options_.top_k == 0) return;
-    sort_first(static_cast<std::size_t>(options_.top_k));
-    candidates_.resize(sorted_);
-  }
-
-  // Both keep a prefix of the sorted candidates, so the shorter one decides, and min-p may run first: it
-  // needs no sorted order and leaves few candidates to sort. Top-p's mass is that of all candidates after
-  // top-k.
-  void apply_top_p_and_min_p() {
-    const float max_logit = std::min_element(candidates_.begin(), candidates_.end(), before)->logit;
-    double mass = 0.0;
-    if (options_.top_p < 1.0F) {
-      for (const Candidate& c : candidates_) mass += weight(c, max_logit, 1.0);
-    }
-    if (options_.min_p > 0.0F) {
-      const double lowest = static_cast<double>(max_logit) + std::log(static_cast<double>(options_.min_p));
-      std::erase_if(candidates_, [&](const Candidate& c) { return static_cast<double>(c.logit) < lowest; });
-      sorted_ = std::min(sorted_, candidates_.size());
-    }
-    if (options_.top_p < 1.0F) {
-      const double wanted = static_cast<double>(options_.top_p) * mass;
-      double sum = 0.0;
-      for (std::size_t i = 0; i < candidates_.size(); ++i) {
-        if (i >= sorted_) sort_first(std::max(kFirstSortedChunk, 4 * i));
-        sum += weight(candidates_[i], max_logit, 1.0);
-        if (sum >= wanted) {
-          candidates_.resize(i + 1);
-          break;
-        }
-      }
-    }
-  }
-
-  // Candidates are here in order of likelihood, or of id when no filter sorted them: never in an order that a
-  // library's nth_element chose, because sort_first is followed by a resize or by the sorting of more.
-  Token draw() {
-    const float max_logit = std::min_element(candidates_.begin(), candidates_.end(), before)->logit;
-    const auto temperature = static_cast<double>(options_.temperature);
-    weights_.clear();
-    double sum = 0.0;
-    for (const Candidate& c : candidates_) {
-      sum += weight(c, max_logit, temperature);
-      weights_.push_back(sum);
-    }
-    const double point = random_.uniform() * sum;
-    // The first cumulative weight above the point; never one of weight zero, whose sum equals its
-    // predecessor's.
-    auto hit = std::upper_bound(weights_.begin(), weights_.end(), point);
-    if (hit == weights_.end())
-      hit = std::lower_bound(weights_.begin(), weights_.end(), sum);  // point rounded to sum
-    return candidates_[static_cast<std::size_t>(hit - weights_.begin())].token;
-  }
-
-  static double weight(const Candidate& c, float max_logit, double temperature) {
-    return std::exp((static_cast<double>(c.logit) - static_cast<double>(max_logit)) / temperature);
-  }
-
-  SamplerOptions options_;
-  std::uint64_t seed_;
-  SplitMix64 random_;
-  std::vector<float> logits_;
-  std::vector<Token> recent_;
-  std::vector<Candidate> candidates_;
-  std::size_t sorted_ = 0;       // candidates_[0, sorted_) are final: the most likely ones, in order
-  std::vector<double> weights_;  // cumulative
-};
-
-// 32 bits are enough to make runs differ and short enough to type again; never 0, which means "choose one".
+// 32 bits are enough to make runs differ.
 std::uint64_t entropy_seed() {
   std::uint32_t bits = 0;
   try {
@@ -213,33 +32,173 @@ std::uint64_t entropy_seed() {
   return bits == 0 ? 1 : bits;
 }
 
-Error out_of_range(const char* option, const char* range, double value) {
-  char text[160];
-  std::snprintf(text, sizeof(text), "%s must be %s, not %g", option, range, value);
-  return {ErrorCode::kBadArgument, text};
+SamplerImpl::SamplerImpl(const SamplerOptions& options, std::shared_ptr<const VocabularyImpl> vocabulary)
+    : options_(options),
+      vocabulary_(std::move(vocabulary)),
+      seed_(options.seed != 0 ? options.seed : entropy_seed()),
+      random_(seed_),
+      penalties_(options),
+      dry_(options, vocabulary_.get()),
+      mirostat_mu_(2.0 * static_cast<double>(options.mirostat_tau)) {
+  if (options.grammar) {
+    matcher_.emplace(std::static_pointer_cast<const GrammarImpl>(options.grammar), vocabulary_);
+  }
 }
 
-}  // namespace
+void SamplerImpl::start_answer() {
+  mirostat_mu_ = 2.0 * static_cast<double>(options_.mirostat_tau);
+  if (matcher_) matcher_->restart();
+}
 
-Expected<std::unique_ptr<Sampler>> Sampler::create(const SamplerOptions& options) {
-  // Written so that NaN fails.
-  const auto within = [](float x, float low, float high) { return x >= low && x <= high; };
-  constexpr float kMax = std::numeric_limits<float>::max();
-  if (!within(options.temperature, 0.0F, kMax)) {
-    return out_of_range("temperature", "0 or more", static_cast<double>(options.temperature));
+Token SamplerImpl::sample(std::span<const float> logits, std::span<const Token> history) {
+  const double sum = weigh(logits, history);
+  if (candidates_.empty()) return without_choice();
+  const std::size_t drawn = is_greedy() ? 0 : draw(sum);
+  const Token token = candidates_.items()[drawn].token;
+  if (options_.mirostat == 2) {
+    const double surprise = -std::log2(weights_[drawn] / sum);
+    mirostat_mu_ -= static_cast<double>(options_.mirostat_eta) *
+                    (surprise - static_cast<double>(options_.mirostat_tau));
   }
-  if (options.top_k < 0) return out_of_range("top-k", "0 (off) or more", options.top_k);
-  if (!within(options.top_p, 0.0F, 1.0F)) {
-    return out_of_range("top-p", "from 0 to 1 (off)", static_cast<double>(options.top_p));
+  accept(token);
+  return token;
+}
+
+// Nothing is above -inf: a broken model, or a grammar that is at its end; neither is our crash.
+Token SamplerImpl::without_choice() const {
+  return matcher_ ? vocabulary_->end_tokens().front() : 0;
+}
+
+double SamplerImpl::weigh(std::span<const float> logits, std::span<const Token> history) {
+  logits = adjusted(logits, history);
+  if (!collect_allowed(logits)) collect(masked(logits));
+  weights_.clear();
+  return candidates_.empty() ? 0.0 : truncate();
+}
+
+// Then all stages but those that may drop the most likely token have nothing to say.
+bool SamplerImpl::is_greedy() const {
+  const bool may_drop_best = options_.mirostat == 0 && (options_.typical_p < 1.0F || options_.xtc_probability > 0.0F);
+  return options_.temperature == 0.0F && options_.dynamic_temperature_range == 0.0F && !may_drop_best;
+}
+
+std::span<const float> SamplerImpl::adjusted(std::span<const float> logits, std::span<const Token> history) {
+  const bool penalize = penalties_.is_on() && !history.empty();
+  const bool dry = dry_.is_on() && !history.empty();
+  if (!penalize && !dry && options_.logit_bias.empty()) return logits;
+  logits_.assign(logits.begin(), logits.end());
+  for (const auto& [token, bias] : options_.logit_bias) {
+    if (token >= 0 && static_cast<std::size_t>(token) < logits_.size()) logits_[static_cast<std::size_t>(token)] += bias;
   }
-  if (!within(options.min_p, 0.0F, 1.0F)) {
-    return out_of_range("min-p", "from 0 (off) to 1", static_cast<double>(options.min_p));
+  if (penalize) penalties_.apply(history, logits_);
+  if (dry) dry_.apply(history, logits_);
+  return logits_;
+}
+
+void SamplerImpl::collect(std::span<const float> logits) {
+  const bool truncates = options_.mirostat == 0;
+  const float floor =
+      truncates && options_.top_n_sigma > 0.0F ? sigma_floor(logits, options_.top_n_sigma) : kLowest;
+  const std::size_t limit = is_greedy() ? 1 : truncates ? static_cast<std::size_t>(options_.top_k) : 0;
+  candidates_.collect(logits, limit, floor);
+}
+
+// A grammar's mask is the costlier the more it allows. Where only the k most likely tokens are wanted, it is
+// enough to go down from the most likely one until the grammar has allowed k: these are the k most likely
+// ones of the mask, without the mask. Where the grammar allows little this may take too long, but then the
+// mask is cheap. False when it has to be the mask.
+bool SamplerImpl::collect_allowed(std::span<const float> logits) {
+  if (!matcher_ || matcher_->has_mask()) return false;
+  const bool wants_few = is_greedy() || (options_.mirostat == 0 && options_.top_k > 0 && options_.top_n_sigma <= 0.0F);
+  if (!wants_few) return false;
+  const std::size_t wanted = is_greedy() ? 1 : static_cast<std::size_t>(options_.top_k);
+  const std::size_t probes = std::max(kMinProbes, kProbesPerCandidate * wanted);
+  candidates_.collect(logits, probes, kLowest);
+  const bool are_all = candidates_.items().size() < probes;
+  std::size_t allowed = 0;
+  std::size_t seen = 0;
+  candidates_.filter([&](const Candidate& c) {
+    // Not worth going on when not even every eighth is allowed.
+    const bool is_hopeless = seen >= kMinProbes && 8 * allowed < seen && !are_all;
+    ++seen;
+    const bool keep = allowed < wanted && !is_hopeless && matcher_->allows(c.token);
+    allowed += keep ? 1 : 0;
+    return keep;
+  });
+  return allowed == wanted || are_all;
+}
+
+std::span<const float> SamplerImpl::masked(std::span<const float> logits) {
+  if (!matcher_) return logits;
+  if (logits.data() != logits_.data()) logits_.assign(logits.begin(), logits.end());
+  const auto mask = matcher_->mask();
+  const std::size_t n = logits_.size();
+  for (std::size_t begin = 0; begin < n; begin += 64) {
+    const std::uint64_t word = begin / 64 < mask.size() ? mask[begin / 64] : 0;
+    const std::size_t end = std::min(begin + 64, n);
+    if (word == 0) {
+      std::fill(logits_.begin() + static_cast<std::ptrdiff_t>(begin), logits_.begin() + static_cast<std::ptrdiff_t>(end),
+                kLowest);
+    } else if (word != ~std::uint64_t{0}) {
+      for (std::size_t i = begin; i < end; ++i) logits_[i] = (word >> (i - begin) & 1U) != 0 ? logits_[i] : kLowest;
+    }
   }
-  if (!within(options.repeat_penalty, std::numeric_limits<float>::min(), kMax)) {
-    return out_of_range("repeat-penalty", "above 0 (1 is off)", static_cast<double>(options.repeat_penalty));
+  return logits_;
+}
+
+// The stages after top-k; what is left are candidates_ and weights_, whose sum is returned.
+double SamplerImpl::truncate() {
+  auto temperature = static_cast<double>(options_.temperature);
+  if (options_.mirostat == 2) {
+    if (candidates_.items().size() > 1) candidates_.surprise_at_most(mirostat_mu_, temperature);
+    return candidates_.weigh(candidates_.items().size() > 1 ? temperature : 1.0, weights_);
   }
-  const std::uint64_t seed = options.seed != 0 ? options.seed : entropy_seed();
-  return std::unique_ptr<Sampler>(std::make_unique<SamplerImpl>(options, seed));
+  candidates_.typical(options_.typical_p);
+  candidates_.top_p_then_min_p(options_.top_p, options_.min_p);
+  const bool xtc_is_on = options_.xtc_probability > 0.0F && options_.xtc_threshold <= 0.5F;
+  if (xtc_is_on && candidates_.items().size() > 1 &&
+      random_.uniform() <= static_cast<double>(options_.xtc_probability)) {
+    candidates_.xtc(options_.xtc_threshold);
+  }
+  temperature = candidates_.dynamic_temperature(temperature,
+                                                static_cast<double>(options_.dynamic_temperature_range),
+                                                static_cast<double>(options_.dynamic_temperature_exponent));
+  if (temperature == 0.0) {
+    candidates_.keep_best();
+    temperature = 1.0;
+  }
+  return candidates_.weigh(temperature, weights_);
+}
+
+// Candidates are here in order of likelihood, or of id when no stage sorted them.
+std::size_t SamplerImpl::draw(double sum) {
+  cumulative_.clear();
+  double total = 0.0;
+  for (const double weight : weights_) cumulative_.push_back(total += weight);
+  const double point = random_.uniform() * sum;
+  // The first cumulative weight above the point; never one of weight zero, whose sum equals its
+  // predecessor's.
+  auto hit = std::upper_bound(cumulative_.begin(), cumulative_.end(), point);
+  if (hit == cumulative_.end())
+    hit = std::lower_bound(cumulative_.begin(), cumulative_.end(), total);  // point rounded to the sum
+  return static_cast<std::size_t>(hit - cumulative_.begin());
+}
+
+Expected<std::unique_ptr<Sampler>> Sampler::create(const SamplerOptions& options,
+                                                   std::shared_ptr<const Vocabulary> vocabulary) {
+  if (const auto ok = check(options); !ok) return ok.error();
+  auto impl = std::static_pointer_cast<const VocabularyImpl>(std::move(vocabulary));
+  const bool needs_vocabulary =
+      options.grammar || (options.dry_multiplier != 0.0F && !options.dry_sequence_breakers.empty());
+  if (needs_vocabulary && !impl) {
+    return Error{ErrorCode::kBadArgument,
+                 "a grammar and DRY's sequence breakers need the model's vocabulary; pass Engine::vocabulary()."};
+  }
+  if (options.grammar && impl->end_tokens().empty()) {
+    return Error{ErrorCode::kUnsupported,
+                 "this model has no token that ends a generation, which a grammar needs; leave the grammar out."};
+  }
+  return std::unique_ptr<Sampler>(std::make_unique<SamplerImpl>(options, std::move(impl)));
 }
 
 }  // namespace tq
