@@ -13,6 +13,9 @@
 
 namespace tq {
 
+// More than any real model has; keeps products of sizes far from overflow.
+inline constexpr std::int64_t kMaxContext = 1 << 24;
+
 struct ModelConfig {
   std::string architecture;
   int n_layers = 0;
@@ -25,9 +28,14 @@ struct ModelConfig {
   int n_vocab = 0;
   std::int64_t n_ctx_train = 0;
   float norm_eps = 0;
-  float embedding_scale = 1;  // multiplies the embedding's rows
-  float attention_scale = 0;  // multiplies q.k
-  float logit_soft_cap = 0;   // c: logits become c tanh(logits / c); 0: they stay
+  float embedding_scale = 1;     // multiplies the embedding's rows
+  float attention_scale = 0;     // multiplies q.k
+  std::int64_t window = 0;       // tokens that windowed layers see; 0: there are none
+  std::vector<bool> windowed;    // by layer; empty where all are alike
+  float attention_soft_cap = 0;  // of scores, as logit_soft_cap
+  float query_growth = 0;        // of AttentionBlock
+  float logit_soft_cap = 0;      // c: logits become c tanh(logits / c); 0: they stay
+  bool is_windowed(int layer) const { return window > 0 && windowed[static_cast<std::size_t>(layer)]; }
   // The rotations that layers choose from by index; the first also takes the file's frequency factors.
   std::vector<RopeConfig> ropes;
 };
@@ -45,6 +53,8 @@ class ConfigReader {
   double get_float(const char* key);
   double get_float_or(const char* key, double fallback);
   std::string_view get_string_or(const char* key, std::string_view fallback);
+  // A number n (all but every n-th layer) or an array with one entry a layer.
+  std::vector<bool> get_pattern_or(const char* key, int n_layers, int fallback);
   bool has(const char* key) const { return file_.find(prefix_ + key) != nullptr; }
 
   void fail(ErrorCode code, std::string message);

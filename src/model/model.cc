@@ -14,7 +14,12 @@ struct Architecture {
   Open open;
 };
 
-constexpr std::array kArchitectures = {Architecture{"llama", open_llama}};
+constexpr std::array kArchitectures = {
+    Architecture{"llama", open_llama},       Architecture{"qwen2", open_qwen2},
+    Architecture{"qwen3", open_qwen3},       Architecture{"gemma2", open_gemma2},
+    Architecture{"gemma3", open_gemma3},     Architecture{"phi3", open_phi3},
+    Architecture{"mistral3", open_mistral3},
+};
 
 }  // namespace
 

@@ -83,6 +83,13 @@ Expected<std::unique_ptr<Model>> make_model(const ConfigReader& keys, ModelConfi
   return std::unique_ptr<Model>(std::make_unique<LayeredModel<Layer>>(std::move(config)));
 }
 
+// The architectures, by their names in files.
+Expected<std::unique_ptr<Model>> open_gemma2(const GgufFile& file);
+Expected<std::unique_ptr<Model>> open_gemma3(const GgufFile& file);
 Expected<std::unique_ptr<Model>> open_llama(const GgufFile& file);
+Expected<std::unique_ptr<Model>> open_mistral3(const GgufFile& file);
+Expected<std::unique_ptr<Model>> open_phi3(const GgufFile& file);
+Expected<std::unique_ptr<Model>> open_qwen2(const GgufFile& file);
+Expected<std::unique_ptr<Model>> open_qwen3(const GgufFile& file);
 
 }  // namespace tq

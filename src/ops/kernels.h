@@ -99,6 +99,7 @@ struct Kernels {
   void (*rms_norm)(const float* x, const float* weight, float eps, std::int64_t n, float* y);
   void (*add)(const float* x, std::int64_t n, float* y);           // y += x
   void (*silu_mul)(const float* up, std::int64_t n, float* gate);  // gate = silu(gate) * up
+  void (*gelu_mul)(const float* up, std::int64_t n, float* gate);  // gate = gelu(gate) * up, tanh form
   // Rotates pairs (x[2i], x[2i+1]) by the angle whose cosine and sine are cs[2i], cs[2i+1]; n_rot values.
   void (*rope_pairs)(const float* cs, std::int64_t n_rot, float* x);
   // The same for pairs (x[i], x[n_rot/2 + i]) and angles cs[i], cs[n_rot/2 + i].

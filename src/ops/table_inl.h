@@ -21,6 +21,7 @@ constexpr Kernels make_table(Isa isa) {
   k.rms_norm = rms_norm;
   k.add = add;
   k.silu_mul = silu_mul;
+  k.gelu_mul = gelu_mul;
   k.rope_pairs = rope_pairs;
   k.rope_halves = rope_halves;
   k.exp_sum = exp_sum;

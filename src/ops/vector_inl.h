@@ -98,6 +98,19 @@ void silu_mul(const float* up, std::int64_t n, float* gate) {
   if (i < n) store_tail(gate + i, n - i, silu(load_tail(gate + i, n - i, 0)) * load_tail(up + i, n - i, 0));
 }
 
+// x times half of 1 + tanh(sqrt(2/pi) (x + 0.044715 x^3)), the form of GELU that models are trained with
+// (arXiv 1606.08415); 1 + tanh(u) = 2 / (1 + exp(-2u)).
+inline Vec gelu(Vec x) {
+  const Vec cubic = fmadd(x * x * x, splat(0.044715F), x);
+  return x / (splat(1.0F) + vexp(cubic * splat(-1.5957691216057308F)));
+}
+
+void gelu_mul(const float* up, std::int64_t n, float* gate) {
+  std::int64_t i = 0;
+  for (; i + kWidth <= n; i += kWidth) store(gate + i, gelu(load(gate + i)) * load(up + i));
+  if (i < n) store_tail(gate + i, n - i, gelu(load_tail(gate + i, n - i, 0)) * load_tail(up + i, n - i, 0));
+}
+
 void rope_pairs(const float* cs, std::int64_t n_rot, float* x) {
   for (std::int64_t i = 0; i < n_rot; i += 2) {
     const float a = x[i];

@@ -73,6 +73,23 @@ TEST_P(KernelsOf, SiluMul) {
   }
 }
 
+TEST_P(KernelsOf, GeluMul) {
+  for (const int n : kLengths) {
+    auto gate = gaussian(static_cast<std::size_t>(n), 5, 3.0F);
+    gate[0] = -40.0F;
+    const auto up = gaussian(static_cast<std::size_t>(n), 6);
+    const auto before = gate;
+    kernels().gelu_mul(up.data(), n, gate.data());
+    for (std::size_t i = 0; i < up.size(); ++i) {
+      const double x = before[i];
+      const double u = std::sqrt(2 / M_PI) * (x + 0.044715 * x * x * x);
+      const double exact = x / (1 + std::exp(-2 * u)) * up[i];  // x (1 + tanh u) / 2, without cancellation
+      const double rounding = 2e-6 + 3e-7 * std::fabs(u);       // exp turns an error of u into a relative one
+      ASSERT_NEAR(gate[i], exact, std::fabs(exact) * rounding + 1e-30) << n << " " << i;
+    }
+  }
+}
+
 TEST_P(KernelsOf, RopePairs) {
   const int n = 64;
   auto x = gaussian(80, 7);

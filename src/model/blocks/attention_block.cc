@@ -1,6 +1,7 @@
 #include "model/blocks/attention_block.h"
 
 #include <array>
+#include <cmath>
 
 namespace tq {
 
@@ -64,7 +65,9 @@ void AttentionBlock::run(const Pass& pass) const {
                       .q = w.q.data,
                       .ld_q = w.q.ld,
                       .out = w.mixed.data,
-                      .ld_out = w.mixed.ld});
+                      .ld_out = w.mixed.ld,
+                      .window = window,
+                      .softcap = soft_cap});
   pass.compute.linear(w.mixed.data, w.mixed.ld, n, std::array{LinearOutput{&o, w.h.data, w.h.ld}});
   if (o_bias.empty()) return;
   pass.for_tokens([&](std::int64_t t) { add_bias(pass.kernels(), o_bias, w.h.row(t)); });
@@ -79,8 +82,16 @@ void AttentionBlock::finish_qkv(const Pass& pass) const {
     finish_heads(kernels, q_bias, q_norm, angles, n_heads, w.q.row(t));
     finish_heads(kernels, k_bias, k_norm, angles, n_kv_heads, w.k.row(t));
     add_bias(kernels, v_bias, w.v.row(t));
+    if (query_growth != 0) grow_query(pass.batch.position_of(t), w.q.row(t));
     pass.batch.sequence_of(t).cache->store(kv_layer, pass.batch.position_of(t), w.k.row(t), w.v.row(t));
   });
+}
+
+void AttentionBlock::grow_query(std::int64_t position, float* row) const {
+  const auto steps = static_cast<float>(position / query_period);
+  const float factor = 1 + query_growth * std::log1p(steps);
+  const std::int64_t n = static_cast<std::int64_t>(n_heads) * head_dim;
+  for (std::int64_t i = 0; i < n; ++i) row[i] *= factor;
 }
 
 void AttentionBlock::finish_heads(const Kernels& kernels, const std::vector<float>& bias,

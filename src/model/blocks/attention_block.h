@@ -22,6 +22,11 @@ struct AttentionBlock {
   std::int64_t n_rot = 0;
   RopePairing pairing{};
   float scale = 0;
+  std::int64_t window = 0;  // tokens that a token sees, itself included; 0: all
+  float soft_cap = 0;       // of the scores; 0: none
+  // Queries grow with their position p, by 1 + growth log(1 + floor(p / period)); 0: they do not.
+  float query_growth = 0;
+  std::int64_t query_period = 1;
 
   Linear q, k, v, o;
   std::vector<float> q_bias, k_bias, v_bias, o_bias;  // empty when the model has none
@@ -39,6 +44,7 @@ struct AttentionBlock {
  private:
   void bind_qkv(WeightReader& weights, std::int64_t n_embd);
   void finish_qkv(const Pass& pass) const;
+  void grow_query(std::int64_t position, float* row) const;
   void finish_heads(const Kernels& kernels, const std::vector<float>& bias, const std::optional<Norm>& norm,
                     const float* angles, int n, float* row) const;
 };

@@ -1,7 +1,6 @@
 #include "model/blocks/embedding.h"
 
 #include <array>
-#include <cmath>
 
 #include "gguf/dequantize.h"
 
@@ -35,10 +34,8 @@ void OutputHead::run(std::int64_t first, std::int64_t n, Compute& compute, Works
   });
   compute.linear(w.h.data, w.h.ld, n, std::array{LinearOutput{&matrix, w.logits.data, w.logits.ld}});
   if (soft_cap == 0) return;
-  compute.for_tokens(n, [&](std::int64_t t) {
-    float* logits = w.logits.row(t);
-    for (std::int64_t i = 0; i < w.logits.n; ++i) logits[i] = soft_cap * std::tanh(logits[i] / soft_cap);
-  });
+  compute.for_tokens(
+      n, [&](std::int64_t t) { compute.kernels().softcap(w.logits.row(t), 1, soft_cap, w.logits.n); });
 }
 
 }  // namespace tq

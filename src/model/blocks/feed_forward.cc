@@ -6,8 +6,9 @@
 
 namespace tq {
 
-FeedForward FeedForward::bind(WeightReader& weights, const ModelConfig& config) {
+FeedForward FeedForward::bind(WeightReader& weights, const ModelConfig& config, Activation activation) {
   FeedForward block;
+  block.activation = activation;
   block.gate = weights.linear("ffn_gate.weight", config.n_embd, config.n_ff);
   block.up = weights.linear("ffn_up.weight", config.n_embd, config.n_ff);
   block.down = weights.linear("ffn_down.weight", config.n_ff, config.n_embd);
@@ -33,10 +34,11 @@ void FeedForward::run(const Pass& pass) const {
   pass.compute.linear(
       w.h.data, w.h.ld, n,
       std::array{LinearOutput{&gate, w.gate.data, w.gate.ld}, LinearOutput{&up, w.up.data, w.up.ld}});
+  const auto gated = activation == Activation::kSilu ? kernels.silu_mul : kernels.gelu_mul;
   pass.for_tokens([&](std::int64_t t) {
     add_bias(kernels, gate_bias, w.gate.row(t));
     add_bias(kernels, up_bias, w.up.row(t));
-    kernels.silu_mul(w.up.row(t), w.gate.n, w.gate.row(t));
+    gated(w.up.row(t), w.gate.n, w.gate.row(t));
   });
   pass.compute.linear(w.gate.data, w.gate.ld, n, std::array{LinearOutput{&down, w.h.data, w.h.ld}});
   if (down_bias.empty()) return;

@@ -10,11 +10,15 @@
 
 namespace tq {
 
+enum class Activation { kSilu, kGelu };
+
 struct FeedForward {
+  Activation activation = Activation::kSilu;
   Linear gate, up, down;
   std::vector<float> gate_bias, up_bias, down_bias;  // empty when the model has none
 
-  static FeedForward bind(WeightReader& weights, const ModelConfig& config);
+  static FeedForward bind(WeightReader& weights, const ModelConfig& config,
+                          Activation activation = Activation::kSilu);
   // The gate is the first half of ffn_up.
   static FeedForward bind_fused(WeightReader& weights, const ModelConfig& config);
 

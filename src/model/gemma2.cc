@@ -1,0 +1,64 @@
+// Gemma 2 (arXiv 2408.00118): norms before and after each block, attention in a window in every other layer,
+// soft caps on attention scores and logits, GELU. (Its norms' "1 + weight" is added when files are made.)
+#include <cmath>
+
+#include "model/blocks/attention_block.h"
+#include "model/blocks/feed_forward.h"
+#include "model/model.h"
+
+namespace tq {
+namespace {
+
+struct Layer {
+  Norm attention_norm;
+  AttentionBlock attention;
+  Norm attention_post_norm;
+  Norm ffn_norm;
+  FeedForward ffn;
+  Norm ffn_post_norm;
+
+  static Layer bind(WeightReader& weights, const ModelConfig& config, int index) {
+    const auto norm = [&](const char* name) {
+      return Norm::bind(weights, name, config.n_embd, config.norm_eps);
+    };
+    Layer layer{.attention_norm = norm("attn_norm.weight"),
+                .attention = AttentionBlock::bind(weights, config, index),
+                .attention_post_norm = norm("post_attention_norm.weight"),
+                .ffn_norm = norm("ffn_norm.weight"),
+                .ffn = FeedForward::bind(weights, config, Activation::kGelu),
+                .ffn_post_norm = norm("post_ffw_norm.weight")};
+    layer.attention.window = config.is_windowed(index) ? config.window : 0;
+    layer.attention.soft_cap = config.attention_soft_cap;
+    return layer;
+  }
+
+  void run(const Pass& pass) const {
+    attention_norm.run(pass, pass.w.x, pass.w.h);
+    attention.run(pass);
+    attention_post_norm.run(pass, pass.w.h, pass.w.h);
+    add_residual(pass);
+    ffn_norm.run(pass, pass.w.x, pass.w.h);
+    ffn.run(pass);
+    ffn_post_norm.run(pass, pass.w.h, pass.w.h);
+    add_residual(pass);
+  }
+};
+
+}  // namespace
+
+Expected<std::unique_ptr<Model>> open_gemma2(const GgufFile& file) {
+  ConfigReader keys(file, "gemma2");
+  ModelConfig config = read_config(keys, "gemma2", RopePairing::kHalves);
+  config.embedding_scale = std::sqrt(static_cast<float>(config.n_embd));
+  config.window = keys.get_or("attention.sliding_window", 0, kMaxContext, 4096);
+  config.windowed = keys.get_pattern_or("attention.sliding_window_pattern", config.n_layers, 2);
+  config.attention_soft_cap = static_cast<float>(keys.get_float_or("attn_logit_softcapping", 50));
+  config.logit_soft_cap = static_cast<float>(keys.get_float_or("final_logit_softcapping", 30));
+  // The 27B alone (46 layers) scales by the embedding's share of a head. No key says so.
+  if (config.n_layers == 46) {
+    config.attention_scale = 1 / std::sqrt(static_cast<float>(config.n_embd / config.n_heads));
+  }
+  return make_model<Layer>(keys, std::move(config));
+}
+
+}  // namespace tq

@@ -1,0 +1,72 @@
+// Gemma 3 (arXiv 2503.19786): as Gemma 2, but normed heads in place of soft caps, and five windowed layers
+// with a RoPE of their own to each that sees all. (The norms' "1 + weight" is added when files are made.)
+#include <cmath>
+
+#include "model/blocks/attention_block.h"
+#include "model/blocks/feed_forward.h"
+#include "model/model.h"
+
+namespace tq {
+namespace {
+
+// Of the config's rotations.
+constexpr std::size_t kGlobalRope = 0;
+constexpr std::size_t kLocalRope = 1;
+
+struct Layer {
+  Norm attention_norm;
+  AttentionBlock attention;
+  Norm attention_post_norm;
+  Norm ffn_norm;
+  FeedForward ffn;
+  Norm ffn_post_norm;
+
+  static Layer bind(WeightReader& weights, const ModelConfig& config, int index) {
+    const auto norm = [&](const char* name) {
+      return Norm::bind(weights, name, config.n_embd, config.norm_eps);
+    };
+    Layer layer{.attention_norm = norm("attn_norm.weight"),
+                .attention = AttentionBlock::bind(weights, config, index,
+                                                  config.is_windowed(index) ? kLocalRope : kGlobalRope),
+                .attention_post_norm = norm("post_attention_norm.weight"),
+                .ffn_norm = norm("ffn_norm.weight"),
+                .ffn = FeedForward::bind(weights, config, Activation::kGelu),
+                .ffn_post_norm = norm("post_ffw_norm.weight")};
+    layer.attention.bind_head_norms(weights, config.norm_eps);
+    layer.attention.window = config.is_windowed(index) ? config.window : 0;
+    return layer;
+  }
+
+  void run(const Pass& pass) const {
+    attention_norm.run(pass, pass.w.x, pass.w.h);
+    attention.run(pass);
+    attention_post_norm.run(pass, pass.w.h, pass.w.h);
+    add_residual(pass);
+    ffn_norm.run(pass, pass.w.x, pass.w.h);
+    ffn.run(pass);
+    ffn_post_norm.run(pass, pass.w.h, pass.w.h);
+    add_residual(pass);
+  }
+};
+
+}  // namespace
+
+Expected<std::unique_ptr<Model>> open_gemma3(const GgufFile& file) {
+  ConfigReader keys(file, "gemma3");
+  ModelConfig config = read_config(keys, "gemma3", RopePairing::kHalves);
+  config.embedding_scale = std::sqrt(static_cast<float>(config.n_embd));
+  config.window = keys.get_or("attention.sliding_window", 0, kMaxContext, 0);
+  config.windowed = keys.get_pattern_or("attention.sliding_window_pattern", config.n_layers, 6);
+  config.logit_soft_cap = static_cast<float>(keys.get_float_or("final_logit_softcapping", 0));
+  // Windowed layers never see far: their RoPE is not scaled.
+  config.ropes.push_back({.n_rot = config.ropes.front().n_rot,
+                          .pairing = RopePairing::kHalves,
+                          .freq_base = keys.get_float_or("rope.freq_base_swa", 10000)});
+  // The 27B alone (62 layers) scales by the embedding's share of a head. No key says so.
+  if (config.n_layers == 62) {
+    config.attention_scale = 1 / std::sqrt(static_cast<float>(config.n_embd / config.n_heads));
+  }
+  return make_model<Layer>(keys, std::move(config));
+}
+
+}  // namespace tq
