@@ -30,18 +30,21 @@ def splitmix64(state: int):
         yield z ^ (z >> 31)
 
 
-def sign_words() -> list[int]:
+SIGN_WORDS = (0, 102)  # which outputs of the stream begin the signs of the rotation and of the second rotation
+
+
+def sign_words(first: int) -> list[int]:
     stream = splitmix64(SIGN_SEED)
-    return [next(stream), next(stream)]
+    return [next(stream) for _ in range(first + 2)][first:]
 
 
-def signs() -> np.ndarray:
-    """s[i] = -1 where bit i of the 128-bit stream is set, else +1."""
-    words = sign_words()
+def signs(first_word: int) -> np.ndarray:
+    """s[i] = -1 where bit i of the 128 bits from that word on is set, else +1."""
+    words = sign_words(first_word)
     return np.array([-1.0 if (words[i // 64] >> (i % 64)) & 1 else 1.0 for i in range(GROUP)], dtype=F32)
 
 
-SIGNS = signs()
+SIGNS = [signs(first) for first in SIGN_WORDS]
 
 
 def wht(x: np.ndarray) -> np.ndarray:
@@ -57,23 +60,23 @@ def wht(x: np.ndarray) -> np.ndarray:
     return x * F32(1.0 / math.sqrt(n))
 
 
-def segments(n: int) -> list[tuple[int, int]]:
+def segments(n: int, second: bool) -> list[tuple[int, int]]:
     """The (start, length) of each pass over a group of n, in forward order."""
     p = 1 << (n.bit_length() - 1)
-    return [(0, p)] if p == n else [(0, p), (n - p, p)] * 2
+    return [(0, p)] * (1 + second) if p == n else [(0, p), (n - p, p)] * 2
 
 
-def rotate_group(x: np.ndarray) -> np.ndarray:
+def rotate_group(x: np.ndarray, second: bool = False) -> np.ndarray:
     x = x.astype(F32).copy()
-    for start, p in segments(x.shape[-1]):
-        x[..., start : start + p] = wht(x[..., start : start + p] * SIGNS[:p])
+    for start, p in segments(x.shape[-1], second):
+        x[..., start : start + p] = wht(x[..., start : start + p] * SIGNS[second][:p])
     return x
 
 
-def unrotate_group(x: np.ndarray) -> np.ndarray:
+def unrotate_group(x: np.ndarray, second: bool = False) -> np.ndarray:
     x = x.astype(F32).copy()
-    for start, p in reversed(segments(x.shape[-1])):
-        x[..., start : start + p] = wht(x[..., start : start + p]) * SIGNS[:p]
+    for start, p in reversed(segments(x.shape[-1], second)):
+        x[..., start : start + p] = wht(x[..., start : start + p]) * SIGNS[second][:p]
     return x
 
 
@@ -82,12 +85,12 @@ def groups(head_dim: int) -> list[tuple[int, int]]:
     return [(start, min(GROUP, head_dim - start)) for start in range(0, head_dim, GROUP)]
 
 
-def rotate(x: np.ndarray) -> np.ndarray:
-    return np.concatenate([rotate_group(x[..., s : s + n]) for s, n in groups(x.shape[-1])], axis=-1)
+def rotate(x: np.ndarray, second: bool = False) -> np.ndarray:
+    return np.concatenate([rotate_group(x[..., s : s + n], second) for s, n in groups(x.shape[-1])], axis=-1)
 
 
-def unrotate(x: np.ndarray) -> np.ndarray:
-    return np.concatenate([unrotate_group(x[..., s : s + n]) for s, n in groups(x.shape[-1])], axis=-1)
+def unrotate(x: np.ndarray, second: bool = False) -> np.ndarray:
+    return np.concatenate([unrotate_group(x[..., s : s + n], second) for s, n in groups(x.shape[-1])], axis=-1)
 
 
 # --- Section 4: codebooks --------------------------------------------------------------------------------------
@@ -112,6 +115,7 @@ def lloyd_max(bits: int, tolerance: float = 1e-16, limit: int = 200000) -> np.nd
 
 # The constants of the format: Lloyd-Max for N(0, 1/128), rounded to float32. tests/codec/test_ref.py recomputes them.
 POSITIVE_CENTROIDS = {
+    1: [0.0705237016],
     2: [0.0400204808, 0.133503318],
     3: [0.0216634702, 0.0668220595, 0.118785918, 0.19020693],
     4: [0.0113486247, 0.0342989489, 0.0580498539, 0.083291918, 0.111036196, 0.143016443, 0.182877019, 0.241529077],
@@ -139,25 +143,26 @@ def tree_sum(v: np.ndarray) -> np.float32:
     return acc[0]
 
 
-def encode_group(x: np.ndarray, bits: int) -> tuple[np.ndarray, int]:
-    """Codes [n] and the bits of the binary16 norm."""
+def encode_group(x: np.ndarray, bits: int, second: bool = False, least_squares: bool = False):
+    """Codes [n], the bits of the binary16 norm, and what the two leave of the rotated group."""
     n = x.shape[0]
     x = x.astype(F32)
     if not np.all(np.isfinite(x)):
-        return np.full(n, 1 << (bits - 1), dtype=np.uint8), F16_NAN
+        return np.full(n, 1 << (bits - 1), dtype=np.uint8), F16_NAN, np.full(n, np.nan, dtype=F32)
     u = np.where(np.abs(x) < TINY, F32(0), np.clip(x, -HUGE, HUGE)).astype(F32)
     energy = tree_sum(u * u)
     if energy == 0:
-        return np.full(n, 1 << (bits - 1), dtype=np.uint8), 0
-    y = rotate_group(u)
+        return np.full(n, 1 << (bits - 1), dtype=np.uint8), 0, np.zeros(n, dtype=F32)
+    y = rotate_group(u, second)
     scale = F32(math.sqrt(n / GROUP)) / np.sqrt(energy)
     z = y * scale
     codes = np.sum(z[:, None] >= THRESHOLDS[bits][None, :], axis=1).astype(np.uint8)
     c = CENTROIDS[bits][codes]
     dot = tree_sum(y * c)
-    unbiased = energy / dot
-    limit = F32(2) * (dot / tree_sum(c * c))
-    return codes, int(np.minimum(np.minimum(unbiased, limit), F16_MAX).astype(np.float16).view(np.uint16))
+    nearest = dot / tree_sum(c * c)
+    norm = nearest if least_squares else np.minimum(energy / dot, F32(2) * nearest)
+    norm = np.minimum(norm, F16_MAX).astype(np.float16)
+    return codes, int(norm.view(np.uint16)), y - norm.astype(F32) * c
 
 
 def pack(codes: np.ndarray, bits: int) -> bytes:
@@ -165,6 +170,8 @@ def pack(codes: np.ndarray, bits: int) -> bytes:
     c = codes.astype(np.uint8)
     if bits == 4:
         return bytes(c[0::2] | (c[1::2] << 4))
+    if bits == 1:
+        return bytes(np.packbits(c, bitorder="little"))
     low = c & 3
     plane2 = bytes(low[0::4] | (low[1::4] << 2) | (low[2::4] << 4) | (low[3::4] << 6))
     if bits == 2:
@@ -176,6 +183,8 @@ def unpack(data: bytes, n: int, bits: int) -> np.ndarray:
     raw = np.frombuffer(data, dtype=np.uint8)
     if bits == 4:
         return np.stack([raw & 15, raw >> 4], axis=1).reshape(-1)
+    if bits == 1:
+        return np.unpackbits(raw, bitorder="little")
     low = np.stack([(raw[: n // 4] >> s) & 3 for s in (0, 2, 4, 6)], axis=1).reshape(-1)
     if bits == 2:
         return low
@@ -221,65 +230,132 @@ def encode_q4_0(x: np.ndarray) -> tuple[bytes, int]:
 # --- Section 2: rows and pages ---------------------------------------------------------------------------------
 
 TURBO_BITS = {"turbo2": 2, "turbo3": 3, "turbo4": 4}
+RESIDUAL_BITS = {"turbo2q": 2, "turbo3q": 3}  # one of them is the sign of the residual
+MIXED_BITS = {"turbo25": 2, "turbo35": 3}  # and one more for the second part
+
+Part = tuple[bytes, np.ndarray]  # codes, and scales as binary16 bits, one a group or block
 
 
-def encode_row(kind: str, x: np.ndarray) -> tuple[bytes, np.ndarray]:
-    """The code bytes of a row and its scales (binary16 bits, one a group or block)."""
+def outliers(head_dim: int) -> int:
+    """Values of the second part of a mixed row: the largest multiple of 16 in half of it."""
+    return head_dim // 32 * 16
+
+
+def encode_turbo(x: np.ndarray, bits: int, second: bool = False, least_squares: bool = False):
+    """A part, and what it leaves of the rotated values."""
+    coded = [encode_group(x[s : s + n], bits, second, least_squares) for s, n in groups(x.size)]
+    data = b"".join(pack(codes, bits) for codes, _, _ in coded)
+    return (data, np.array([norm for _, norm, _ in coded], dtype=np.uint16)), np.concatenate([r for _, _, r in coded])
+
+
+def encode_row(kind: str, x: np.ndarray) -> list[Part]:
+    """The parts of a row: one, or two."""
     x = np.asarray(x, dtype=F32)
     with np.errstate(all="ignore"):
         if kind == "f16":
             half = x.astype(np.float16).view(np.uint16).copy()
             nan = np.isnan(x)
             half[nan] = F16_NAN | (x.view(np.uint32)[nan] >> 16 & 0x8000).astype(np.uint16)
-            return half.tobytes(), np.zeros(0, dtype=np.uint16)
+            return [(half.tobytes(), np.zeros(0, dtype=np.uint16))]
         if kind in TURBO_BITS:
-            parts = [encode_group(x[s : s + n], TURBO_BITS[kind]) for s, n in groups(x.size)]
-            data = b"".join(pack(codes, TURBO_BITS[kind]) for codes, _ in parts)
-        else:
-            encode = {"q8_0": encode_q8_0, "q4_0": encode_q4_0}[kind]
-            parts = [encode(block) for block in x.reshape(-1, BLOCK)]
-            data = b"".join(codes for codes, _ in parts)
-    return data, np.array([scale for _, scale in parts], dtype=np.uint16)
+            return [encode_turbo(x, TURBO_BITS[kind])[0]]
+        if kind in RESIDUAL_BITS:
+            first, rest = encode_turbo(x, RESIDUAL_BITS[kind] - 1, least_squares=True)
+            return [first, encode_turbo(rest, 1, True)[0]]
+        if kind in MIXED_BITS:
+            regular, bits = x.size - outliers(x.size), MIXED_BITS[kind]
+            return [encode_turbo(x[:regular], bits)[0], encode_turbo(x[regular:], bits + 1)[0]]
+        encode = {"q8_0": encode_q8_0, "q4_0": encode_q4_0}[kind]
+        parts = [encode(block) for block in x.reshape(-1, BLOCK)]
+        return [(b"".join(codes for codes, _ in parts), np.array([scale for _, scale in parts], dtype=np.uint16))]
 
 
-def decode_row(kind: str, data: bytes, scales: np.ndarray, head_dim: int) -> np.ndarray:
+def decode_turbo(part: Part, bits: int, n_values: int) -> np.ndarray:
+    data, norms = part
+    scale = norms.view(np.float16).astype(F32)
+    out = []
+    for g, (start, n) in enumerate(groups(n_values)):
+        chunk = data[start * bits // 8 : (start + n) * bits // 8]
+        out.append(scale[g] * CENTROIDS[bits][unpack(chunk, n, bits)])
+    return np.concatenate(out)
+
+
+def decode_row(kind: str, parts: list[Part], head_dim: int) -> np.ndarray:
     """Floats of the rotated domain."""
+    data, scales = parts[0]
     if kind == "f16":
         return np.frombuffer(data, dtype=np.float16).astype(F32)
-    scale = scales.view(np.float16).astype(F32)
     if kind in TURBO_BITS:
-        bits, out = TURBO_BITS[kind], []
-        for g, (start, n) in enumerate(groups(head_dim)):
-            chunk = data[start * bits // 8 : (start + n) * bits // 8]
-            out.append(scale[g] * CENTROIDS[bits][unpack(chunk, n, bits)])
-        return np.concatenate(out)
-    raw = np.frombuffer(data, dtype=np.uint8).reshape(len(scale), -1)
+        return decode_turbo(parts[0], TURBO_BITS[kind], head_dim)
+    if kind in RESIDUAL_BITS:
+        rest = unrotate(decode_turbo(parts[1], 1, head_dim), True)
+        return decode_turbo(parts[0], RESIDUAL_BITS[kind] - 1, head_dim) + rest
+    if kind in MIXED_BITS:
+        n, bits = outliers(head_dim), MIXED_BITS[kind]
+        return np.concatenate([decode_turbo(parts[0], bits, head_dim - n), decode_turbo(parts[1], bits + 1, n)])
+    raw = np.frombuffer(data, dtype=np.uint8).reshape(len(scales), -1)
     if kind == "q8_0":
         q = raw.view(np.int8).astype(F32)
     else:
         q = np.concatenate([raw & 15, raw >> 4], axis=1).astype(F32) - F32(8)
-    return (scale[:, None] * q).reshape(-1)
+    return (scales.view(np.float16).astype(F32)[:, None] * q).reshape(-1)
 
 
-def row_bytes(kind: str, head_dim: int) -> tuple[int, int]:
-    """Code bytes and number of scales of a row."""
+def rotate_row(kind: str, x: np.ndarray) -> np.ndarray:
+    """Into the domain of decode_row, along the last axis."""
+    if kind in MIXED_BITS:
+        n = outliers(x.shape[-1])
+        return np.concatenate([rotate(x[..., :-n]), rotate(x[..., -n:])], axis=-1)
+    return rotate(x) if kind.startswith("turbo") else x
+
+
+def unrotate_row(kind: str, x: np.ndarray) -> np.ndarray:
+    if kind in MIXED_BITS:
+        n = outliers(x.shape[-1])
+        return np.concatenate([unrotate(x[..., :-n]), unrotate(x[..., -n:])], axis=-1)
+    return unrotate(x) if kind.startswith("turbo") else x
+
+
+def row_parts(kind: str, head_dim: int) -> list[tuple[int, int]]:
+    """Code bytes and number of scales of each part of a row."""
     if kind == "f16":
-        return 2 * head_dim, 0
+        return [(2 * head_dim, 0)]
     if kind in TURBO_BITS:
-        return head_dim * TURBO_BITS[kind] // 8, len(groups(head_dim))
-    return head_dim * {"q8_0": 8, "q4_0": 4}[kind] // 8, head_dim // BLOCK
+        return [(head_dim * TURBO_BITS[kind] // 8, len(groups(head_dim)))]
+    if kind in RESIDUAL_BITS:
+        n_groups = len(groups(head_dim))
+        return [(head_dim * (RESIDUAL_BITS[kind] - 1) // 8, n_groups), (head_dim // 8, n_groups)]
+    if kind in MIXED_BITS:
+        n, bits = outliers(head_dim), MIXED_BITS[kind]
+        regular = head_dim - n
+        return [(regular * bits // 8, len(groups(regular))), (n * (bits + 1) // 8, len(groups(n)))]
+    return [(head_dim * {"q8_0": 8, "q4_0": 4}[kind] // 8, head_dim // BLOCK)]
+
+
+def row_bytes(kind: str, head_dim: int) -> int:
+    return sum(codes + 2 * scales for codes, scales in row_parts(kind, head_dim))
 
 
 def page_bytes(kind: str, head_dim: int) -> int:
-    codes, scales = row_bytes(kind, head_dim)
-    return PAGE_TOKENS * (codes + 2 * scales)
+    return PAGE_TOKENS * row_bytes(kind, head_dim)
 
 
 def write_row(kind: str, page: bytearray, slot: int, x: np.ndarray) -> None:
     """Encodes x as token `slot` of a page."""
-    head_dim = len(x)
-    codes, scales = row_bytes(kind, head_dim)
-    data, norm = encode_row(kind, x)
-    page[slot * codes : (slot + 1) * codes] = data
-    base = PAGE_TOKENS * codes + slot * 2 * scales
-    page[base : base + 2 * scales] = norm.astype("<u2").tobytes()
+    base = 0
+    for (data, scales), (code_bytes, n_scales) in zip(encode_row(kind, x), row_parts(kind, len(x))):
+        page[base + slot * code_bytes : base + (slot + 1) * code_bytes] = data
+        at = base + PAGE_TOKENS * code_bytes + slot * 2 * n_scales
+        page[at : at + 2 * n_scales] = scales.astype("<u2").tobytes()
+        base += PAGE_TOKENS * (code_bytes + 2 * n_scales)
+
+
+def read_row(kind: str, page: bytes, slot: int, head_dim: int) -> list[Part]:
+    """What write_row has written."""
+    base, parts = 0, []
+    for code_bytes, n_scales in row_parts(kind, head_dim):
+        at = base + PAGE_TOKENS * code_bytes + slot * 2 * n_scales
+        data = bytes(page[base + slot * code_bytes : base + (slot + 1) * code_bytes])
+        parts.append((data, np.frombuffer(bytes(page[at : at + 2 * n_scales]), dtype="<u2")))
+        base += PAGE_TOKENS * (code_bytes + 2 * n_scales)
+    return parts

@@ -5,6 +5,6 @@
 
 namespace tq {
 
-const CodecKernels* codec_kernels_avx512(KvType type) { return table_of(type); }
+const CodecKernels& codec_kernels_avx512(RowFormat format) { return table_of(format); }
 
 }  // namespace tq

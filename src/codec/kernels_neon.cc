@@ -5,6 +5,6 @@
 
 namespace tq {
 
-const CodecKernels* codec_kernels_neon(KvType type) { return table_of(type); }
+const CodecKernels& codec_kernels_neon(RowFormat format) { return table_of(format); }
 
 }  // namespace tq

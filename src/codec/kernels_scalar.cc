@@ -53,32 +53,58 @@ void mix(const RowShape& shape, const std::uint8_t* page, int begin, int end, co
 
 using namespace reference;
 
+// Rows with one norm a group: turbo types, and the parts of those that have two.
+template <int kBits, bool kSecond, auto kEncode, auto kEncodeCoarse>
+constexpr CodecKernels kGroups = {.rotate = turbo_rotate<kSecond>,
+                                  .unrotate = turbo_unrotate<kSecond>,
+                                  .encode = kEncode,
+                                  .encode_coarse = kEncodeCoarse,
+                                  .decode = turbo_decode<kBits>,
+                                  .query_bytes = query_bytes,
+                                  .prepare = prepare,
+                                  .score = score<turbo_decode<kBits>>,
+                                  .mix = mix<turbo_decode<kBits>>};
 template <int kBits>
-constexpr CodecKernels kTurbo = {
-    turbo_rotate, turbo_unrotate, turbo_encode<kBits>,        turbo_decode<kBits>,
-    query_bytes,  prepare,        score<turbo_decode<kBits>>, mix<turbo_decode<kBits>>};
+constexpr const CodecKernels& kTurbo = kGroups<kBits, false, turbo_encode<kBits, false>, nullptr>;
+template <int kBits>
+constexpr const CodecKernels& kCoarse = kGroups<kBits, false, nullptr, turbo_encode_coarse<kBits>>;
+constexpr const CodecKernels& kSigns = kGroups<1, true, turbo_encode<1, true>, nullptr>;
+
 template <auto kEncode, Decode kDecode>
-constexpr CodecKernels kPlain = {nullptr,     nullptr, kEncode,        kDecode,
-                                 query_bytes, prepare, score<kDecode>, mix<kDecode>};
+constexpr CodecKernels kPlain = {.rotate = nullptr,
+                                 .unrotate = nullptr,
+                                 .encode = kEncode,
+                                 .encode_coarse = nullptr,
+                                 .decode = kDecode,
+                                 .query_bytes = query_bytes,
+                                 .prepare = prepare,
+                                 .score = score<kDecode>,
+                                 .mix = mix<kDecode>};
 
 }  // namespace
 
-const CodecKernels* codec_kernels_scalar(KvType type) {
-  switch (type) {
-    case KvType::kF16:
-      return &kPlain<f16_encode, f16_decode>;
-    case KvType::kQ8_0:
-      return &kPlain<q8_0_encode, q8_0_decode>;
-    case KvType::kQ4_0:
-      return &kPlain<q4_0_encode, q4_0_decode>;
-    case KvType::kTurbo2:
-      return &kTurbo<2>;
-    case KvType::kTurbo3:
-      return &kTurbo<3>;
-    case KvType::kTurbo4:
-      return &kTurbo<4>;
+const CodecKernels& codec_kernels_scalar(RowFormat format) {
+  switch (format) {
+    case RowFormat::kQ8_0:
+      return kPlain<q8_0_encode, q8_0_decode>;
+    case RowFormat::kQ4_0:
+      return kPlain<q4_0_encode, q4_0_decode>;
+    case RowFormat::kTurbo2:
+      return kTurbo<2>;
+    case RowFormat::kTurbo3:
+      return kTurbo<3>;
+    case RowFormat::kTurbo4:
+      return kTurbo<4>;
+    case RowFormat::kCoarse1:
+      return kCoarse<1>;
+    case RowFormat::kCoarse2:
+      return kCoarse<2>;
+    case RowFormat::kSigns:
+      return kSigns;
+    case RowFormat::kF16:
+      break;
   }
-  return nullptr;
+  return kPlain<f16_encode, f16_decode>;
 }
 
 }  // namespace tq

@@ -8,13 +8,17 @@
 
 namespace tq::reference {
 
-// Spec section 3, in place on a row of head_dim values.
+// Spec section 3, in place on a row of head_dim values; with kSecond the second rotation.
+template <bool kSecond>
 void turbo_rotate(const RowShape& shape, float* x);
+template <bool kSecond>
 void turbo_unrotate(const RowShape& shape, float* x);
 
 // Spec section 5.
-template <int kBits>
+template <int kBits, bool kSecond>
 void turbo_encode(const RowShape& shape, const float* x, std::uint8_t* page, int slot);
+template <int kBits>
+void turbo_encode_coarse(const RowShape& shape, const float* x, std::uint8_t* page, int slot, float* rest);
 template <int kBits>
 void turbo_decode(const RowShape& shape, const std::uint8_t* page, int begin, int end, float* out);
 

@@ -27,10 +27,6 @@ constexpr std::array<Preset, kLayerAdaptiveModes> kPresets = {{
     {2, 2, false, KvType::kQ8_0, "first 2 and last 2 layers: V q8_0"},
 }};
 
-bool is_turbo(KvType type) {
-  return type == KvType::kTurbo2 || type == KvType::kTurbo3 || type == KvType::kTurbo4;
-}
-
 std::string types_text(const LayerTypes& types) {
   return "K " + std::string(kv_type_name(types.k)) + ", V " + std::string(kv_type_name(types.v));
 }

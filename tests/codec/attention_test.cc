@@ -1,7 +1,10 @@
 // score and mix against double precision over the decoded rows, within the bounds of spec section 7.
+#include <algorithm>
 #include <cstring>
+#include <numeric>
 
 #include "base/f16.h"
+#include "codec/reference.h"
 #include "codec_testing.h"
 
 namespace tq {
@@ -29,69 +32,111 @@ Filled filled_page(KvType type, int dim, Isa isa, unsigned seed) {
   return {std::move(codec), std::move(page), std::move(rows)};
 }
 
-// The norm of each group of a turbo row, from the page itself.
-float group_norm(Filled& f, int t, int group) {
-  const int dim = f.codec->head_dim();
-  const int groups = (dim + 127) / 128;
-  const auto* scales = f.page.data() + kPageTokens * (dim * turbo_bits(f.codec->type()) / 8);
+// The norm of a group of a part, from the page itself.
+double group_norm(Filled& f, const PartLayout& part, int t, int group) {
   std::uint16_t norm = 0;
-  std::memcpy(&norm, scales + 2 * (t * groups + group), 2);
+  std::memcpy(&norm, f.page.data() + part.scales_at() + 2 * (t * part.groups() + group), 2);
   return f16_to_f32(norm);
 }
 
-double largest_centroid(KvType type) {
-  return type == KvType::kTurbo2 ? 0.1335034 : type == KvType::kTurbo3 ? 0.190207 : 0.2415291;
+double largest_centroid(int bits) {
+  return bits == 1 ? 0.0705238 : bits == 2 ? 0.1335034 : bits == 3 ? 0.190207 : 0.2415291;
 }
+
+std::vector<double> magnitudes(const float* x, int n) {
+  std::vector<double> m(x, x + n);
+  for (double& v : m) v = std::fabs(v);
+  return m;
+}
+
+// |y| of the values of a group: from the decoded row where the part alone makes them, else at most the norm
+// times the largest centroid (which is exact for one bit).
+std::vector<double> group_magnitudes(Filled& f, const PartLayout& part, int t, int start, int n) {
+  if (!is_residual(f.codec->type()))
+    return magnitudes(f.rows.data() + t * f.codec->head_dim() + part.start + start, n);
+  return std::vector<double>(static_cast<std::size_t>(n),
+                             group_norm(f, part, t, start / 128) * largest_centroid(part.bits));
+}
+
+double sum(const std::vector<double>& v) { return std::accumulate(v.begin(), v.end(), 0.0); }
 
 // Spec section 7.2: queries and centroids (or codes) may be rounded to signed bytes group by group, and sums
 // of n binary32 products carry n roundings at most.
-double score_bound(Filled& f, int t, const float* q) {
-  const KvType type = f.codec->type();
+double group_score_bound(const std::vector<double>& q, const std::vector<double>& y, double centroid_scale) {
+  const double n = static_cast<double>(q.size());
+  const double q_max = *std::max_element(q.begin(), q.end());
+  return (q_max * sum(y) + centroid_scale * (sum(q) + n * q_max / 254)) / 254;
+}
+
+double rounding_bound(const std::vector<double>& q, const std::vector<double>& y, int head_dim) {
+  return head_dim * 0x1p-23 * std::inner_product(q.begin(), q.end(), y.begin(), 0.0);
+}
+
+double turbo_score_bound(Filled& f, int t, const float* q) {
   const int dim = f.codec->head_dim();
-  const float* k = f.rows.data() + t * dim;
-  const int group = is_turbo(type) ? 128 : 32;
   double bound = 0.0;
-  double magnitude = 0.0;
-  for (int start = 0; start < dim; start += group) {
-    const int n = std::min(group, dim - start);
-    double q_max = 0.0, q_sum = 0.0, k_sum = 0.0;
-    for (int i = start; i < start + n; ++i) {
-      q_max = std::max(q_max, std::fabs(static_cast<double>(q[i])));
-      q_sum += std::fabs(q[i]);
-      k_sum += std::fabs(k[i]);
-      magnitude += std::fabs(static_cast<double>(q[i]) * k[i]);
-    }
-    if (type != KvType::kF16) bound += q_max * k_sum / 254;
-    if (is_turbo(type)) {
-      bound += group_norm(f, t, start / group) * largest_centroid(type) * (q_sum + n * q_max / 254) / 254;
+  for (const PartLayout& part : parts_of(f.codec->type(), dim)) {
+    std::vector<float> query(q + part.start, q + part.start + part.n);
+    RowShape shape{};
+    shape.head_dim = part.n;
+    if (part.of_residual) reference::turbo_rotate<true>(shape, query.data());
+    for (int start = 0; start < part.n; start += 128) {
+      const int n = std::min(128, part.n - start);
+      const std::vector<double> q_g = magnitudes(query.data() + start, n);
+      const std::vector<double> y_g = group_magnitudes(f, part, t, start, n);
+      const double scale = group_norm(f, part, t, start / 128) * largest_centroid(part.bits);
+      bound += group_score_bound(q_g, y_g, scale) + rounding_bound(q_g, y_g, dim);
     }
   }
-  return bound + magnitude * dim * 0x1p-23 + 1e-30;
+  return bound;
+}
+
+double score_bound(Filled& f, int t, const float* q) {
+  const int dim = f.codec->head_dim();
+  if (is_turbo(f.codec->type())) return turbo_score_bound(f, t, q) + 1e-30;
+  const float* k = f.rows.data() + t * dim;
+  double bound = rounding_bound(magnitudes(q, dim), magnitudes(k, dim), dim);
+  for (int start = 0; start < dim && f.codec->type() != KvType::kF16; start += 32)
+    bound += group_score_bound(magnitudes(q + start, 32), magnitudes(k + start, 32), 0.0);
+  return bound + 1e-30;
 }
 
 // Spec section 7.2: of turbo rows, weight * norm and centroids may be rounded to integers, the former against
-// the largest of the rows of the call.
+// the largest of the rows of the call. Of a residual, the error of a value is at most that of its group.
+void add_turbo_mix_bounds(Filled& f, const PartLayout& part, int begin, int end, const float* weights,
+                          std::vector<double>& bounds) {
+  const double step_c = largest_centroid(part.bits) / 2047;
+  for (int d = 0; d < part.n; ++d) {
+    const int group = d / 128;
+    double largest = 0.0, bound = 0.0;
+    for (int t = begin; t < end; ++t)
+      largest = std::max(largest, std::fabs(weights[t]) * group_norm(f, part, t, group));
+    for (int t = begin; t < end; ++t) {
+      const double norm = group_norm(f, part, t, group);
+      const double e = std::fabs(weights[t]) * norm;
+      if (e == 0.0) continue;
+      const double y = group_magnitudes(f, part, t, d, 1)[0];
+      bound += (largest / 8191 * (y / norm + step_c / 2) + step_c * e) / 2;
+      bound += (end - begin + 8) * 0x1p-23 * std::fabs(weights[t]) * y;
+    }
+    const double spread = part.of_residual ? std::sqrt(std::min(128, part.n - 128 * group)) : 1.0;
+    bounds[static_cast<std::size_t>(part.start + d)] += spread * bound;
+  }
+}
+
 std::vector<double> mix_bounds(Filled& f, int begin, int end, const float* weights) {
   const int dim = f.codec->head_dim();
-  const double step_c = largest_centroid(f.codec->type()) / 2047;
-  std::vector<double> bounds(static_cast<std::size_t>(dim));
+  std::vector<double> bounds(static_cast<std::size_t>(dim), 1e-30);
+  if (is_turbo(f.codec->type())) {
+    for (const PartLayout& part : parts_of(f.codec->type(), dim))
+      add_turbo_mix_bounds(f, part, begin, end, weights, bounds);
+    return bounds;
+  }
   for (int d = 0; d < dim; ++d) {
-    double largest = 0.0, weighted = 0.0, rounded = 0.0, magnitude = 0.0;
-    for (int pass = 0; pass < 2; ++pass) {
-      for (int t = begin; t < end; ++t) {
-        const double y = std::fabs(f.rows[static_cast<std::size_t>(t * dim + d)]);
-        if (pass == 1) magnitude += std::fabs(weights[t]) * y;
-        if (!is_turbo(f.codec->type())) continue;
-        const double norm = group_norm(f, t, d / 128);
-        const double e = std::fabs(weights[t]) * norm;
-        if (e == 0.0) continue;
-        if (pass == 0) largest = std::max(largest, e);
-        if (pass == 1) rounded += largest / 8191 * (y / norm + step_c / 2) / 2;
-        if (pass == 1) weighted += step_c * e / 2;
-      }
+    for (int t = begin; t < end; ++t) {
+      const double y = std::fabs(f.rows[static_cast<std::size_t>(t * dim + d)]);
+      bounds[static_cast<std::size_t>(d)] += (end - begin + 8) * 0x1p-23 * std::fabs(weights[t]) * y;
     }
-    bounds[static_cast<std::size_t>(d)] =
-        rounded + weighted + (end - begin + 8) * 0x1p-23 * magnitude + 1e-30;
   }
   return bounds;
 }

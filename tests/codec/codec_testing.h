@@ -26,15 +26,46 @@ inline std::string type_isa_name(const ::testing::TestParamInfo<std::tuple<KvTyp
   return std::string(kv_type_name(std::get<0>(p.param))) + "_" + std::string(isa_name(std::get<1>(p.param)));
 }
 
-inline bool is_turbo(KvType type) {
-  return type == KvType::kTurbo2 || type == KvType::kTurbo3 || type == KvType::kTurbo4;
-}
+inline bool is_mixed(KvType type) { return type == KvType::kTurbo25 || type == KvType::kTurbo35; }
+inline bool is_residual(KvType type) { return type == KvType::kTurbo2Q || type == KvType::kTurbo3Q; }
 inline std::vector<int> test_dims(KvType type) {
   std::vector<int> dims = is_turbo(type) ? kTurboDims : kBlockDims;
   if (type == KvType::kF16) dims.insert(dims.end(), {2, 14, 30, 66, 90});
+  if (is_mixed(type)) dims.erase(dims.begin());  // 16 is too small for two parts
   return dims;
 }
-inline int turbo_bits(KvType type) { return static_cast<int>(type) - static_cast<int>(KvType::kTurbo2) + 2; }
+
+// One part of a turbo row, as spec section 2 lays it out.
+struct PartLayout {
+  int start;  // its values in the row
+  int n;
+  int bits;
+  bool of_residual;    // after the second rotation
+  std::size_t offset;  // bytes from the page's start
+  int groups() const { return (n + 127) / 128; }
+  std::size_t scales_at() const { return offset + static_cast<std::size_t>(kPageTokens * n * bits / 8); }
+  std::size_t end() const { return scales_at() + static_cast<std::size_t>(kPageTokens * 2 * groups()); }
+};
+
+inline std::vector<PartLayout> parts_of(KvType type, int dim) {
+  const int outliers = dim / 32 * 16;
+  PartLayout first{0, dim, 0, false, 0};
+  switch (type) {
+    case KvType::kTurbo25:
+    case KvType::kTurbo35: {
+      first.n = dim - outliers;
+      first.bits = type == KvType::kTurbo25 ? 2 : 3;
+      return {first, {first.n, outliers, first.bits + 1, false, first.end()}};
+    }
+    case KvType::kTurbo2Q:
+    case KvType::kTurbo3Q:
+      first.bits = type == KvType::kTurbo2Q ? 1 : 2;
+      return {first, {0, dim, 1, true, first.end()}};
+    default:
+      first.bits = static_cast<int>(type) - static_cast<int>(KvType::kTurbo2) + 2;
+      return {first};
+  }
+}
 
 inline std::unique_ptr<KvCodec> make_codec(KvType type, int head_dim, Isa isa) {
   Expected<std::unique_ptr<KvCodec>> codec = KvCodec::create(type, head_dim, isa);

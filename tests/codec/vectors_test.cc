@@ -10,8 +10,11 @@ namespace tq {
 namespace {
 
 struct Case {
-  std::string type, input, encoded, decoded;
-  int head_dim = 0, rows = 0, slot_step = 0, code_bytes = 0, scales = 0;
+  std::string type, input, rotated, encoded, decoded;
+  int head_dim = 0, rows = 0, slot_step = 0;
+  struct {
+    std::size_t code_bytes, scale_bytes;
+  } parts[2] = {};  // of a row; the second may be empty
   std::size_t page_bytes = 0;
 };
 
@@ -51,8 +54,9 @@ std::vector<Case> manifest() {
     c.head_dim = std::stoi(field(object, "head_dim"));
     c.rows = std::stoi(field(object, "rows"));
     c.slot_step = std::stoi(field(object, "slot_step"));
-    c.code_bytes = std::stoi(field(object, "code_bytes"));
-    c.scales = std::stoi(field(object, "scales"));
+    c.rotated = field(object, "rotated");
+    c.parts[0] = {std::stoul(field(object, "code_bytes")), 2 * std::stoul(field(object, "scales"))};
+    c.parts[1] = {std::stoul(field(object, "code_bytes_2")), 2 * std::stoul(field(object, "scales_2"))};
     c.page_bytes = std::stoul(field(object, "page_bytes"));
     cases.push_back(c);
   }
@@ -63,21 +67,25 @@ std::vector<Case> manifest() {
 AlignedBytes expected_page(const Case& c) {
   AlignedBytes page(c.page_bytes);
   const std::string rows = read_file(c.encoded);
-  const std::size_t code_bytes = static_cast<std::size_t>(c.code_bytes);
-  const std::size_t scale_bytes = static_cast<std::size_t>(c.scales) * 2;
-  EXPECT_EQ(rows.size(), (code_bytes + scale_bytes) * static_cast<std::size_t>(c.rows));
+  const char* from = rows.data();
   for (int i = 0; i < c.rows; ++i) {
     const std::size_t slot = static_cast<std::size_t>(i * c.slot_step % kPageTokens);
-    const char* row = rows.data() + static_cast<std::size_t>(i) * (code_bytes + scale_bytes);
-    std::memcpy(page.data() + slot * code_bytes, row, code_bytes);
-    std::memcpy(page.data() + kPageTokens * code_bytes + slot * scale_bytes, row + code_bytes, scale_bytes);
+    std::byte* part_of_page = page.data();
+    for (const auto& [code_bytes, scale_bytes] : c.parts) {
+      std::memcpy(part_of_page + slot * code_bytes, from, code_bytes);
+      std::memcpy(part_of_page + kPageTokens * code_bytes + slot * scale_bytes, from + code_bytes,
+                  scale_bytes);
+      from += code_bytes + scale_bytes;
+      part_of_page += kPageTokens * (code_bytes + scale_bytes);
+    }
   }
+  EXPECT_EQ(rows.data() + rows.size(), from);
   return page;
 }
 
 TEST(Vectors, EveryIsaWritesAndReadsTheGoldenBytes) {
   const std::vector<Case> cases = manifest();
-  ASSERT_EQ(cases.size(), 24u);
+  ASSERT_EQ(cases.size(), 116u);
   for (const Isa isa : supported_isas()) {
     for (const Case& c : cases) {
       SCOPED_TRACE(c.encoded + " " + std::string(isa_name(isa)));
@@ -100,6 +108,22 @@ TEST(Vectors, EveryIsaWritesAndReadsTheGoldenBytes) {
         const auto* wanted = decoded.data() + static_cast<std::size_t>(i) * dim;
         EXPECT_TRUE(same_floats(row, std::vector<float>(wanted, wanted + dim))) << "row " << i;
       }
+    }
+  }
+}
+
+TEST(Vectors, EveryIsaRotatesToTheGoldenFloats) {
+  for (const Isa isa : supported_isas()) {
+    for (const Case& c : manifest()) {
+      if (c.rotated.empty()) continue;
+      const auto codec = make_codec(*parse_kv_type(c.type), c.head_dim, isa);
+      const std::vector<float> expected = read_floats(c.rotated);
+      std::vector<float> x = read_floats(c.input);
+      ASSERT_FALSE(expected.empty());
+      x.resize(expected.size());
+      for (std::size_t at = 0; at < x.size(); at += static_cast<std::size_t>(c.head_dim))
+        codec->rotate(x.data() + at);
+      EXPECT_TRUE(same_floats(x, expected)) << c.encoded << " " << isa_name(isa);
     }
   }
 }

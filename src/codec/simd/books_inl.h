@@ -15,11 +15,17 @@ struct Sixteen {
 
 template <int kBits>
 constexpr const float* centroids_of() {
-  return kBits == 2 ? turbo::kCentroids2 : kBits == 3 ? turbo::kCentroids3 : turbo::kCentroids4;
+  return kBits == 1   ? turbo::kCentroids1
+         : kBits == 2 ? turbo::kCentroids2
+         : kBits == 3 ? turbo::kCentroids3
+                      : turbo::kCentroids4;
 }
 template <int kBits>
 constexpr const float* thresholds_of() {
-  return kBits == 2 ? turbo::kThresholds2 : kBits == 3 ? turbo::kThresholds3 : turbo::kThresholds4;
+  return kBits == 1   ? turbo::kThresholds1
+         : kBits == 2 ? turbo::kThresholds2
+         : kBits == 3 ? turbo::kThresholds3
+                      : turbo::kThresholds4;
 }
 
 // Centroids in units of c_max / kMax, rounded to integers.

@@ -116,7 +116,7 @@ TQ_INLINE void f16_score_four(const RowShape& shape, const std::uint8_t* page, c
     Vec k[4];
     for (int r = 0; r < 4; ++r) {
       const F16Row row(shape, page, rows[r]);
-      prefetch(row.halves + i * kWidth + page_bytes(shape) / sizeof(std::uint16_t));
+      prefetch(row.halves + i * kWidth + shape.page_bytes / sizeof(std::uint16_t));
       k[r] = i < whole ? row[i] : row.part(i, rest);
     }
     TQ_UNROLL
@@ -154,7 +154,7 @@ TQ_INLINE void mix_vectors(const RowShape& shape, const std::uint8_t* page, cons
                            const float* weights, int first, int n, float* acc) {
   const bool whole = kVectors > 1 || n == kWidth;
   const int bytes = shape.code_bytes * kVectors * kWidth / shape.head_dim;
-  const std::uint8_t* next = page + page_bytes(shape) + first / kVectors * bytes;
+  const std::uint8_t* next = page + shape.page_bytes + first / kVectors * bytes;
   Vec sums[kQ][kVectors] = {};
   for (int i = 0; i < wanted.count; ++i) {
     const int t = wanted.rows[i];

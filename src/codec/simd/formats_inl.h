@@ -12,7 +12,9 @@ template <int kBits_>
 struct TurboFormat {
   static constexpr int kBits = kBits_;
   static constexpr int kGroup = turbo::kGroup;
-  static constexpr int kFields = kBits == 4 ? 2 : 4;  // of a byte of codes (turbo3: of low bits)
+  static constexpr int kFields = kBits == 4   ? 2
+                                 : kBits == 1 ? 8
+                                              : 4;  // of a byte of codes (turbo3: of low bits)
   static constexpr float kUnit = kLargestCentroid<kBits> / kScoreUnits;
   static const std::int8_t* book() { return kScoreBook<kBits>.entry; }
   // Which value byte k of column j has in field s.
@@ -68,7 +70,7 @@ __attribute__((noinline)) Vec gather_scales(const std::uint16_t* scales, int n_s
 }
 TQ_INLINE Vec load_scales(const RowShape& shape, const std::uint8_t* page, int v, int group) {
   const std::uint16_t* scales = row_scales(shape, page, v * kWidth);
-  prefetch(reinterpret_cast<const std::uint8_t*>(scales) + page_bytes(shape) + 64 * group);
+  prefetch(reinterpret_cast<const std::uint8_t*>(scales) + shape.page_bytes + 64 * group);
   return shape.scales == 1 ? load_halves(scales) : gather_scales(scales + group, shape.scales);
 }
 

@@ -122,7 +122,7 @@ void turbo_mix(const RowShape& shape, const std::uint8_t* page, int begin, int e
   for_query_blocks<kMixQueries>(n_queries, [&](int first, auto count) {
     constexpr int kQ = decltype(count)::value;
     Piece piece{};
-    piece.next = page + page_bytes(shape);
+    piece.next = page + shape.page_bytes;
     for (int g = 0; g < shape.scales; ++g) {
       const int n = group_size<Format>(shape, g);
       const int start = g * turbo::kGroup;

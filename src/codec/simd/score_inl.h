@@ -188,6 +188,10 @@ TQ_INLINE void dot_chunks(const std::uint8_t* row, std::int64_t stride, const Ch
       if constexpr (F::kFields > 1) add_field(Count<1>{});
       if constexpr (F::kFields > 2) add_field(Count<2>{});
       if constexpr (F::kFields > 2) add_field(Count<3>{});
+      if constexpr (F::kFields > 4) add_field(Count<4>{});
+      if constexpr (F::kFields > 4) add_field(Count<5>{});
+      if constexpr (F::kFields > 4) add_field(Count<6>{});
+      if constexpr (F::kFields > 4) add_field(Count<7>{});
     }
     for (int h = 0; h < kQ; ++h) {
       folded[part / kShare][h] =
@@ -234,7 +238,7 @@ template <class F, int kQ>
 const std::uint8_t* score_vectors(const RowShape& shape, const std::uint8_t* page, int from, int to,
                                   const std::uint8_t* prepared, float* scores) {
   Chunks block{};
-  block.next = page + page_bytes(shape);
+  block.next = page + shape.page_bytes;
   for (int g = 0; g < shape.scales; ++g) {
     const int n = group_size<F>(shape, g);
     const int start = g * F::kGroup * F::kBits / 8;

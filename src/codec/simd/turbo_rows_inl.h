@@ -1,6 +1,6 @@
-// turbo rows: rotation, encoding, decoding (spec sections 3 to 5), bit for bit what turbo/reference.cc
-// computes. The 16 running lanes of the format's sums are the lanes here, and a stage of the Walsh-Hadamard
-// transform below stride 16 is a shuffle, an exclusive or and an add.
+// Rows of the turbo types and their parts: rotation, encoding, decoding (spec sections 3 to 5), bit for bit
+// what turbo/reference.cc computes. The 16 running lanes of the format's sums are the lanes here, and a stage
+// of the Walsh-Hadamard transform below stride 16 is a shuffle, an exclusive or and an add.
 //
 // Cost of encoding 128 values with AVX-512: 8 vectors x (7 stages + signs + scale + 15 thresholds) is about
 // 700 operations, 200 cycles; the packing and the square root hide behind them.
@@ -14,15 +14,17 @@ namespace {
 struct SignMasks {
   alignas(64) std::int32_t bits[turbo::kGroup];
 };
+template <bool kSecond>
 constexpr SignMasks make_sign_masks() {
   SignMasks masks{};
   for (int i = 0; i < turbo::kGroup; ++i) {
-    const bool negative = ((turbo::kSignBits[i / 64] >> (i % 64)) & 1) != 0;
+    const bool negative = ((turbo::kSignBits[kSecond ? 1 : 0][i / 64] >> (i % 64)) & 1) != 0;
     masks.bits[i] = negative ? INT32_MIN : 0;
   }
   return masks;
 }
-constexpr SignMasks kSignMasks = make_sign_masks();
+template <bool kSecond>
+constexpr SignMasks kSignMasks = make_sign_masks<kSecond>();
 
 template <int kStride, int... kLane>
 TQ_INLINE Vec swap_lanes(Vec x, std::integer_sequence<int, kLane...>) {
@@ -75,48 +77,48 @@ TQ_INLINE void wht(Lanes* x) {
   for (int i = 0; i < kCount; ++i) x[i] = x[i] * scale;
 }
 
-template <int kCount>
+template <int kCount, bool kSecond>
 TQ_INLINE void flip_signs(Lanes* x) {
   TQ_UNROLL
   for (int i = 0; i < kCount; ++i) {
     for (int part = 0; part < kParts; ++part) {
-      x[i].v[part] = (Vec)((VecI)x[i].v[part] ^ load_ints(kSignMasks.bits + 16 * i + kWidth * part));
+      x[i].v[part] = (Vec)((VecI)x[i].v[part] ^ load_ints(kSignMasks<kSecond>.bits + 16 * i + kWidth * part));
     }
   }
 }
 
-template <int kCount, bool kInverse>
+template <int kCount, bool kInverse, bool kSecond>
 void pass(Lanes* x) {
   Lanes y[kCount];
   for (int i = 0; i < kCount; ++i) y[i] = x[i];
-  if constexpr (!kInverse) flip_signs<kCount>(y);
+  if constexpr (!kInverse) flip_signs<kCount, kSecond>(y);
   wht<kCount>(y);
-  if constexpr (kInverse) flip_signs<kCount>(y);
+  if constexpr (kInverse) flip_signs<kCount, kSecond>(y);
   for (int i = 0; i < kCount; ++i) x[i] = y[i];
 }
 
 // Groups are held as count = n / 16 Lanes.
-template <bool kInverse>
+template <bool kInverse, bool kSecond>
 void rotate_group(Lanes* x, int count) {
   const int p = count >= 8 ? 8 : count >= 4 ? 4 : count >= 2 ? 2 : 1;
-  const int passes = p == count ? 1 : 4;
+  const int passes = turbo::pass_count(16 * count, kSecond);
   for (int k = 0; k < passes; ++k) {
     const bool at_end = (k % 2 != 0) != (kInverse && passes > 1);  // the inverse undoes the last pass first
     Lanes* segment = at_end ? x + count - p : x;
-    if (p == 8) pass<8, kInverse>(segment);
-    if (p == 4) pass<4, kInverse>(segment);
-    if (p == 2) pass<2, kInverse>(segment);
-    if (p == 1) pass<1, kInverse>(segment);
+    if (p == 8) pass<8, kInverse, kSecond>(segment);
+    if (p == 4) pass<4, kInverse, kSecond>(segment);
+    if (p == 2) pass<2, kInverse, kSecond>(segment);
+    if (p == 1) pass<1, kInverse, kSecond>(segment);
   }
 }
 
-template <bool kInverse>
+template <bool kInverse, bool kSecond>
 void turbo_rotate(const RowShape& shape, float* x) {
   for (int start = 0; start < shape.head_dim; start += turbo::kGroup) {
     const int count = (shape.head_dim - start < turbo::kGroup ? shape.head_dim - start : turbo::kGroup) / 16;
     Lanes y[turbo::kGroup / 16];
     for (int i = 0; i < count; ++i) y[i] = load_lanes(x + start + 16 * i);
-    rotate_group<kInverse>(y, count);
+    rotate_group<kInverse, kSecond>(y, count);
     for (int i = 0; i < count; ++i) store_lanes(x + start + 16 * i, y[i]);
   }
 }
@@ -128,7 +130,9 @@ TQ_INLINE void pack16(const std::uint8_t* codes, int index, int n, std::uint8_t*
     const int at = 16 * index + 8 * half;
     std::uint64_t x;  // eight codes, then two or four of them a byte, then those bytes side by side
     __builtin_memcpy(&x, codes + 8 * half, 8);
-    if constexpr (kBits == 4) {
+    if constexpr (kBits == 1) {
+      group[at / 8] = static_cast<std::uint8_t>(x * 0x0102040810204080 >> 56);
+    } else if constexpr (kBits == 4) {
       x = (x | x >> 4) & 0x00ff00ff00ff00ff;
       x = (x | x >> 8) & 0x0000ffff0000ffff;
       x |= x >> 16;
@@ -161,11 +165,11 @@ TQ_INLINE std::uint16_t to_half(float x) {
   return h[0];
 }
 
-// Codes of one group; returns the binary16 norm.
-template <int kBits>
-std::uint16_t encode_group(const float* x, int n, std::uint8_t* group) {
-  const int count = n / 16;
-  Lanes y[turbo::kGroup / 16];
+// What encode_group chooses: the norm, and whether what is left of the rotated group is wanted.
+enum class Norm { kUnbiased, kLeastSquares };
+
+// Step 2 of spec section 5.1, into y. Returns the energy, NaN if any value is NaN or infinite.
+TQ_INLINE float clean_group(const float* x, int count, Lanes* y) {
   Lanes energies = splat_lanes(0.0f);
   Lanes finite = splat_lanes(0.0f);  // 0 * x is NaN for exactly the values that are not finite
   for (int i = 0; i < count; ++i) {
@@ -179,10 +183,28 @@ std::uint16_t encode_group(const float* x, int n, std::uint8_t* group) {
     }
     energies = i == 0 ? y[0] * y[0] : energies + y[i] * y[i];
   }
-  const float energy = halving_sum(energies + finite);
-  if (__builtin_isnan(energy)) return fill_group<kBits>(turbo::kNormNan, n, group);
-  if (energy == 0.0f) return fill_group<kBits>(0, n, group);
-  rotate_group<false>(y, count);
+  return halving_sum(energies + finite);
+}
+
+template <int kBits>
+std::uint16_t constant_group(std::uint16_t norm, int n, std::uint8_t* group, float left, float* rest) {
+  for (int i = 0; rest != nullptr && i < n; ++i) rest[i] = left;
+  return fill_group<kBits>(norm, n, group);
+}
+
+// Codes of one group; returns the binary16 norm. If `rest` is not null, it gets what the two leave of the
+// rotated group.
+template <int kBits, bool kSecond, Norm kNorm>
+std::uint16_t encode_group(const float* x, int n, std::uint8_t* group, float* rest) {
+  const int count = n / 16;
+  Lanes y[turbo::kGroup / 16];
+  Lanes c[turbo::kGroup / 16];
+  const float energy = clean_group(x, count, y);
+  if (__builtin_isnan(energy)) {
+    return constant_group<kBits>(turbo::kNormNan, n, group, __builtin_nanf(""), rest);
+  }
+  if (energy == 0.0f) return constant_group<kBits>(0, n, group, 0.0f, rest);
+  rotate_group<false, kSecond>(y, count);
 
   const FloatTable book(kFloatBook<kBits>.entry);
   const Lanes scale = splat_lanes(turbo::kUnitScale[count - 1] / __builtin_sqrtf(energy));
@@ -191,32 +213,51 @@ std::uint16_t encode_group(const float* x, int n, std::uint8_t* group) {
   for (int i = 0; i < count; ++i) {
     const Lanes z = y[i] * scale;
     std::uint8_t codes[16];
-    Lanes c;
     for (int part = 0; part < kParts; ++part) {
       VecI code{};
       TQ_UNROLL
       for (int k = 0; k < (1 << kBits) - 1; ++k) code -= z.v[part] >= splat(thresholds_of<kBits>()[k]);
-      c.v[part] = book[code];
+      c[i].v[part] = book[code];
       store_int8(codes + kWidth * part, code);
     }
     pack16<kBits>(codes, i, n, group);
-    dots = i == 0 ? y[0] * c : dots + y[i] * c;
-    code_energies = i == 0 ? c * c : code_energies + c * c;
+    dots = i == 0 ? y[0] * c[0] : dots + y[i] * c[i];
+    code_energies = i == 0 ? c[0] * c[0] : code_energies + c[i] * c[i];
   }
   const float dot = halving_sum(dots);
-  const float limit = 2.0f * (dot / halving_sum(code_energies));
-  float norm = energy / dot;
-  norm = limit < norm ? limit : norm;
-  return to_half(norm < turbo::kNormMax ? norm : turbo::kNormMax);
+  const float nearest = dot / halving_sum(code_energies);
+  float norm = nearest;
+  if constexpr (kNorm == Norm::kUnbiased) {
+    norm = energy / dot;
+    norm = 2.0f * nearest < norm ? 2.0f * nearest : norm;
+  }
+  const std::uint16_t stored = to_half(norm < turbo::kNormMax ? norm : turbo::kNormMax);
+  if (rest != nullptr) {
+    float lanes[kWidth];
+    store(lanes, splat_half(stored));
+    for (int i = 0; i < count; ++i) store_lanes(rest + 16 * i, y[i] - splat_lanes(lanes[0]) * c[i]);
+  }
+  return stored;
+}
+
+template <int kBits, bool kSecond, Norm kNorm>
+TQ_INLINE void encode_row(const RowShape& shape, const float* x, std::uint8_t* page, int slot, float* rest) {
+  for (int start = 0; start < shape.head_dim; start += turbo::kGroup) {
+    const int n = shape.head_dim - start < turbo::kGroup ? shape.head_dim - start : turbo::kGroup;
+    std::uint8_t* group = row_codes(shape, page, slot) + start * kBits / 8;
+    row_scales(shape, page, slot)[start / turbo::kGroup] =
+        encode_group<kBits, kSecond, kNorm>(x + start, n, group, rest != nullptr ? rest + start : nullptr);
+  }
+}
+
+template <int kBits, bool kSecond>
+void turbo_encode(const RowShape& shape, const float* x, std::uint8_t* page, int slot) {
+  encode_row<kBits, kSecond, Norm::kUnbiased>(shape, x, page, slot, nullptr);
 }
 
 template <int kBits>
-void turbo_encode(const RowShape& shape, const float* x, std::uint8_t* page, int slot) {
-  for (int start = 0; start < shape.head_dim; start += turbo::kGroup) {
-    const int n = shape.head_dim - start < turbo::kGroup ? shape.head_dim - start : turbo::kGroup;
-    row_scales(shape, page, slot)[start / turbo::kGroup] =
-        encode_group<kBits>(x + start, n, row_codes(shape, page, slot) + start * kBits / 8);
-  }
+void turbo_encode_coarse(const RowShape& shape, const float* x, std::uint8_t* page, int slot, float* rest) {
+  encode_row<kBits, false, Norm::kLeastSquares>(shape, x, page, slot, rest);
 }
 
 // Codes 16 * index ... of a group of n values, one a lane; bits above kBits are not cleared.
@@ -224,10 +265,11 @@ template <int kBits>
 TQ_INLINE void unpack16(const std::uint8_t* group, int n, int index, VecI codes[kParts]) {
   std::uint64_t low = 0;
   std::uint32_t high = 0;
-  __builtin_memcpy(&low, group + index * (kBits == 4 ? 8 : 4), kBits == 4 ? 8 : 4);
+  constexpr int kBytes = kBits == 3 ? 4 : 2 * kBits;  // of 16 codes (turbo3: their low bits)
+  __builtin_memcpy(&low, group + index * kBytes, kBytes);
   if constexpr (kBits == 3) __builtin_memcpy(&high, group + n / 4 + 2 * index, 2);
   for (int part = 0; part < kParts; ++part) {
-    constexpr int kStep = kBits == 4 ? 4 : 2;
+    constexpr int kStep = kBits == 3 ? 2 : kBits;
     const VecI lane = iota();
     VecI bits = splat(static_cast<std::int32_t>(low >> (kStep * kWidth * part)));
     if constexpr (kBits == 4 && kWidth == 16) {

@@ -203,6 +203,14 @@ TQ_INLINE PairCodes load_pair(const std::uint8_t* a, const std::uint8_t* b, int 
     const __m128i y = load16(b + low);
     const __m256i bytes = _mm256_set_m128i(_mm_unpackhi_epi8(x, y), _mm_unpacklo_epi8(x, y));
     return {{low_nibbles(bytes), low_nibbles(_mm256_srli_epi16(bytes, 4))}};
+  } else if constexpr (kBits == 1) {
+    // Words of a's and b's bytes, each twice: of two words the first is for the low nibbles, the second for
+    // the high ones, as if they were eight bytes of each row with one bit of four values.
+    const __m128i pairs = _mm_unpacklo_epi8(load4(a + low), load4(b + low));
+    const __m128i twice = _mm_unpacklo_epi16(pairs, pairs);
+    const __m128i x = _mm_blend_epi16(twice, _mm_srli_epi16(twice, 4), 0xaa);
+    const __m256i bits = _mm256_set_m128i(_mm_srli_epi16(x, 2), x);
+    return {{low_nibbles(bits), low_nibbles(_mm256_srli_epi16(bits, 1))}};
   } else {
     const __m128i x = _mm_unpacklo_epi8(load8(a + low), load8(b + low));
     const __m256i lows = _mm256_set_m128i(_mm_srli_epi16(x, 4), x);

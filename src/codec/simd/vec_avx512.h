@@ -189,12 +189,14 @@ struct PairTable {
       : entries(_mm512_broadcast_i64x4(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(sixteen)))) {}
 };
 
-// The codes of 64 values of rows a and b: 32 bytes, 16 bytes, or 16 bytes and 8 of high bits of each.
+// The codes of 64 values of rows a and b: 32, 16 or 8 bytes, or 16 bytes and 8 of high bits of each.
 template <int kBits>
 TQ_INLINE __m512i load_pair(const std::uint8_t* a, const std::uint8_t* b, int low, int high) {
   if constexpr (kBits == 4) {
     // A masked broadcast is a load and a blend; an insert would take a turn at the ports of the lookups.
     return _mm512_mask_broadcast_i64x4(_mm512_castsi256_si512(load32(a + low)), 0xf0, load32(b + low));
+  } else if constexpr (kBits == 1) {
+    return _mm512_castsi128_si512(_mm_unpacklo_epi64(load8(a + low), load8(b + low)));
   } else {
     const __m256i lows = _mm256_inserti128_si256(_mm256_castsi128_si256(load16(a + low)), load16(b + low), 1);
     if constexpr (kBits == 2) return _mm512_castsi256_si512(lows);
@@ -207,7 +209,8 @@ struct ByteIndices {
   alignas(64) std::uint8_t byte[64];
 };
 // Brings the codes of four values of row a and of the same values of b into one 32-bit lane: for turbo4 two
-// bytes of each, for turbo2 one twice, for turbo3 one of low bits and the one that has its high bits. Lane 4l
+// bytes of each, for turbo2 and one bit one twice, for turbo3 one of low bits and the one that has its high
+// bits. Lane 4l
 // + i takes values 16i + 4l .. 16i + 4l + 3, so that a transpose inside 128-bit lanes restores their order.
 template <int kBits>
 constexpr ByteIndices interleave() {
@@ -216,7 +219,9 @@ constexpr ByteIndices interleave() {
     const int four = 4 * (lane % 4) + lane / 4;
     for (int row = 0; row < 2; ++row) {
       std::uint8_t* word = r.byte + 4 * lane + 2 * row;
-      word[0] = static_cast<std::uint8_t>(kBits == 4 ? 32 * row + 2 * four : 16 * row + four);
+      word[0] = static_cast<std::uint8_t>(kBits == 4   ? 32 * row + 2 * four
+                                          : kBits == 1 ? 8 * row + four / 2
+                                                       : 16 * row + four);
       word[1] = static_cast<std::uint8_t>(kBits == 4   ? word[0] + 1
                                           : kBits == 3 ? 32 + 8 * row + four / 2
                                                        : word[0]);
@@ -227,16 +232,19 @@ constexpr ByteIndices interleave() {
 template <int kBits>
 constexpr ByteIndices kInterleave = interleave<kBits>();
 
-// turbo3: what a word is shifted by to bring the high bit of its first value to bit 2.
-constexpr ByteIndices high_shifts() {
+// Where eight values share a byte of the word: what it is shifted by to bring the bit of its first value to
+// bit 0 (one bit: from the lower byte) or 2 (turbo3: from the upper byte).
+template <int kBits>
+constexpr ByteIndices bit_shifts() {
   ByteIndices r{};
   for (int word = 0; word < 32; ++word) {
     const int four = 4 * (word / 2 % 4) + word / 8;
-    r.byte[2 * word] = static_cast<std::uint8_t>(6 + 4 * (four % 2));
+    r.byte[2 * word] = static_cast<std::uint8_t>((kBits == 1 ? 0 : 6) + 4 * (four % 2));
   }
   return r;
 }
-constexpr ByteIndices kHighShifts = high_shifts();
+template <int kBits>
+constexpr ByteIndices kBitShifts = bit_shifts<kBits>();
 
 // Adds to the 64 sums of each query its two weights (16 bits each, side by side) times the two rows' values.
 // Vector s of the sums holds the values s of each four.
@@ -249,9 +257,11 @@ TQ_INLINE void mix_pair(const PairTable<kBits>& table, __m512i pair, const std::
   TQ_UNROLL
   for (int s = 0; s < 4; ++s) {
     __m512i index = _mm512_srli_epi16(fours, static_cast<unsigned>(s * (kBits == 4 ? 4 : 2)));
-    if constexpr (kBits == 3) {
-      const __m512i shift = _mm512_add_epi16(_mm512_load_si512(kHighShifts.byte), _mm512_set1_epi16(s));
-      index = _mm512_ternarylogic_epi32(_mm512_set1_epi16(3), index, _mm512_srlv_epi16(fours, shift), 0xca);
+    if constexpr (kBits == 3 || kBits == 1) {
+      const __m512i shift = _mm512_add_epi16(_mm512_load_si512(kBitShifts<kBits>.byte),
+                                             _mm512_set1_epi16(static_cast<short>(s)));
+      const __m512i bits = _mm512_srlv_epi16(fours, shift);
+      index = kBits == 1 ? bits : _mm512_ternarylogic_epi32(_mm512_set1_epi16(3), index, bits, 0xca);
     }
     const __m512i values = _mm512_permutexvar_epi16(index, table.entries);
     TQ_UNROLL

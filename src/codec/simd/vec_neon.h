@@ -153,6 +153,10 @@ TQ_INLINE uint8x16_t load_codes(const std::uint8_t* low, const std::uint8_t* hig
     const uint8x8_t even = vand_u8(bytes, vdup_n_u8(15));
     const uint8x8_t odd = vshr_n_u8(bytes, 4);
     return vcombine_u8(vzip1_u8(even, odd), vzip2_u8(even, odd));
+  } else if constexpr (kBits == 1) {
+    const int8x16_t to_bit_0 = {0, -1, -2, -3, -4, -5, -6, -7, 0, -1, -2, -3, -4, -5, -6, -7};
+    const uint8x16_t planes = vcombine_u8(vdup_n_u8(low[0]), vdup_n_u8(low[1]));
+    return vandq_u8(vshlq_u8(planes, to_bit_0), vdupq_n_u8(1));
   } else {
     const uint8x16_t four_times = {0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3};
     const int8x16_t shifts = {0, -2, -4, -6, 0, -2, -4, -6, 0, -2, -4, -6, 0, -2, -4, -6};
