@@ -73,7 +73,7 @@ CLI::Option* add_float(CLI::App& app, const std::string& names, float& value, co
 }
 
 CacheOptions add_cache_options(CLI::App& app, EngineOptions& options) {
-  const std::string types = "f16, q8_0, q4_0, turbo4, turbo3 or turbo2";
+  const std::string types = "f16, q8_0, q4_0, turbo4, turbo35, turbo3, turbo25, turbo2, turbo3q or turbo2q";
   return {
       add_kv_type(app, "--cache-type-k", options.type_k,
                   "(-ctk) type of cached keys: " + types + " [turbo4]"),

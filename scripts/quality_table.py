@@ -15,6 +15,8 @@ sys.path.insert(0, str(ROOT / "tests/oracle"))
 PAIRS = [("q8_0", "q8_0"), ("q4_0", "q4_0"), ("turbo4", "turbo4"), ("turbo3", "turbo3"), ("turbo2", "turbo2"),
          ("f16", "turbo4"), ("f16", "turbo3"), ("f16", "turbo2"), ("turbo4", "f16"), ("turbo3", "f16"),
          ("q8_0", "turbo4"), ("q8_0", "turbo3"), ("q8_0", "turbo2")]
+TWO_PARTS = ("turbo35", "turbo25", "turbo3q", "turbo2q")  # docs/decisions/qjl.md
+PAIRS += [pair for t in TWO_PARTS for pair in ((t, t), ("q8_0", t), (t, "q8_0"))]
 
 
 def main():

@@ -227,7 +227,7 @@ def test_full_disk_is_an_error():
     (["-p", "x", "--raw", "--system", "y"], ["--system", "--raw"]),
     (["--json"], ["--json", "-p or -f"]),
     (["--raw"], ["--raw", "-p or -f"]),
-    (["-p", "x", "-ctk", "turbo5"], ["turbo5", "f16, q8_0, q4_0, turbo4, turbo3, turbo2"]),
+    (["-p", "x", "-ctk", "turbo5"], ["turbo5", "f16, q8_0, q4_0, turbo4, turbo35, turbo3, turbo25, turbo2, turbo3q, turbo2q"]),
     (["-p", "x", "-ctv", ""], ["--cache-type-v"]),
     (["-p", "x", "-c", "0"], ["--ctx-size", "'0'", "1 or more"]),
     (["-p", "x", "-c", "-5"], ["--ctx-size", "'-5'"]),

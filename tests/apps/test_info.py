@@ -23,6 +23,12 @@ def info_text(*arguments):
 
 def cache_bytes(name, head_dim):
     """Bytes of one row: codes, and a 2-byte norm or scale for each group."""
+    if name in ("turbo2q", "turbo3q"):  # two parts: one bit less, and the residual's signs
+        return head_dim * int(name[5]) // 8 + 2 * 2 * -(-head_dim // 128)
+    if name in ("turbo25", "turbo35"):  # two parts: the outliers have one bit more
+        outliers = head_dim // 32 * 16
+        bits = int(name[5])
+        return sum(n * b // 8 + 2 * -(-n // 128) for n, b in ((head_dim - outliers, bits), (outliers, bits + 1)))
     bits, group = {"f16": (16, None), "q8_0": (8, 32), "q4_0": (4, 32), "turbo4": (4, 128), "turbo3": (3, 128),
                    "turbo2": (2, 128)}[name]
     return head_dim * bits // 8 + (2 * -(-head_dim // group) if group else 0)
@@ -76,7 +82,7 @@ def test_tensors(model, reader):
 
 def test_cache_table(model):
     ours = model["cache"]["bytes_per_token"]
-    assert ours == {name: 2 * 30 * 3 * cache_bytes(name, 64) for name in ours} and len(ours) == 6
+    assert ours == {name: 2 * 30 * 3 * cache_bytes(name, 64) for name in ours} and len(ours) == 10
 
 
 def test_cache_plan():
