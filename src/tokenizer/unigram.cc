@@ -51,7 +51,6 @@ std::string UnigramEncoder::normalise(std::string_view text) const {
   while (!text.empty()) {
     std::size_t consumed = path_length(user_defined_, text);
     std::string_view replacement = text.substr(0, consumed);
-    std::string storage;
     if (consumed == 0) {
       if (const auto match = charsmap_.longest(text)) {
         consumed = match->length;
@@ -59,8 +58,8 @@ std::string UnigramEncoder::normalise(std::string_view text) const {
       } else {
         const Utf8Char c = decode_lenient(text);
         consumed = static_cast<std::size_t>(c.length);
-        append_utf8(storage, c.code);
-        replacement = storage;
+        const bool is_broken = c.code == kReplacement && c.length == 1;
+        replacement = is_broken ? std::string_view("\xEF\xBF\xBD") : text.substr(0, consumed);
       }
     }
     text.remove_prefix(consumed);

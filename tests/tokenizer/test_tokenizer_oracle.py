@@ -10,8 +10,10 @@ import tokenizer_client as ours
 from llama_oracle import Llama, read_vocab, smollm2_path, write_vocab
 from tokenizer_texts import fixed_texts, long_texts, random_texts
 
-PRES = ["default", "gpt-2", "smollm", "llama-bpe", "qwen2", "gpt-4o", "tekken", "deepseek-llm", "deepseek-coder", "deepseek-v3",
-        "falcon", "qwen35", "command-r", "chatglm-bpe"]
+# One name of each family of regexes (pre_patterns.cc), and those whose flags differ.
+PRES = ["default", "gpt-2", "smollm", "llama-bpe", "glm4", "chatglm-bpe", "jais-2", "qwen2", "ufakzeka", "laguna", "qwen35",
+        "minicpm5", "gpt-4o", "granite-embed-multi-97m", "youtu", "tekken", "deepseek-llm", "deepseek-coder", "deepseek-v3",
+        "spark2_5", "falcon", "bailingmoe", "seed-coder", "exaone-moe", "poro-chat", "viking", "chameleon"]
 
 
 def above_unicode(data):
@@ -65,7 +67,7 @@ def test_other_pre_tokenizers(pre, tmp_path):
     except AssertionError:
         pytest.skip(f"this llama.cpp does not know the pre-tokenizer {pre}")
     # Long runs overflow std::regex's stack inside llama.cpp, so they are compared for SmolLM2 only.
-    texts = fixed_texts() + random_texts(1000, pre)
+    texts = fixed_texts() + random_texts(1300, pre)
     compare(path, texts, False, oracle)
     compare(path, texts, True, oracle)
     oracle.close()
