@@ -15,6 +15,7 @@ import numpy as np
 GGML_TYPES = {"f16": 1, "q4_0": 2, "q8_0": 8}
 FLASH_ATTENTION_ON = 1
 BATCH = 512
+UNKNOWN, CONTROL, USER_DEFINED = 1, 8, 16  # attributes of tokens
 
 
 class ModelParams(c.Structure):
@@ -61,7 +62,7 @@ _PROTOTYPES = {
                                    c.c_bool]),
     "llama_token_to_piece": (c.c_int32, [c.c_void_p, c.c_int32, c.c_char_p, c.c_int32, c.c_int32, c.c_bool]),
     "llama_vocab_is_eog": (c.c_bool, [c.c_void_p, c.c_int32]),
-    "llama_vocab_is_control": (c.c_bool, [c.c_void_p, c.c_int32]),
+    "llama_vocab_get_attr": (c.c_int, [c.c_void_p, c.c_int32]),
     "llama_get_memory": (c.c_void_p, [c.c_void_p]),
     "llama_memory_clear": (None, [c.c_void_p, c.c_bool]),
     "llama_memory_seq_rm": (c.c_bool, [c.c_void_p, c.c_int32, c.c_int32, c.c_int32]),
@@ -134,7 +135,10 @@ class LlamaVocab:
         return out.raw[:n]
 
     def is_control(self, token):
-        return self.lib.llama_vocab_is_control(self.vocab, token)
+        return self.lib.llama_vocab_get_attr(self.vocab, token) & (UNKNOWN | CONTROL) != 0
+
+    def is_special(self, token):
+        return self.lib.llama_vocab_get_attr(self.vocab, token) & (UNKNOWN | CONTROL | USER_DEFINED) != 0
 
     def is_eog(self, token):
         return self.lib.llama_vocab_is_eog(self.vocab, token)

@@ -5,9 +5,9 @@ import pathlib
 import pytest
 
 import tokenizer_client as ours
-from llama_oracle import Llama, package_folder, smollm2_path
+from llama_oracle import Llama, smollm2_path
 from test_tokenizer_oracle import above_unicode
-from tokenizer_texts import SPECIALS, fixed_texts, long_texts, random_texts
+from tokenizer_texts import SPECIALS, fixed_texts, random_texts
 
 VENV = pathlib.Path(__file__).parent.parent.parent / ".venv"
 FILES = sorted((VENV / "vocabularies").glob("*.gguf"))
@@ -35,14 +35,10 @@ def entries(path):
     return ours.vocabulary(path)
 
 
-def specials_of(path):
+@pytest.fixture(scope="module")
+def specials(vocab):
     """Texts of special tokens, as a chat would hold them."""
-    package_folder("gguf")
-    import gguf
-
-    fields = gguf.GGUFReader(str(path)).fields
-    tokens, types = (fields[f"tokenizer.ggml.{key}"].contents() for key in ("tokens", "token_type"))
-    found = [text for text, kind in zip(tokens, types) if kind in (2, 3, 4) and text]
+    found = [vocab.piece(token, True).decode() for token in range(vocab.size) if vocab.is_special(token)]
     return (found[:12] + found[-12:] + SPECIALS)[:28]
 
 
@@ -52,8 +48,7 @@ def test_vocabularies_are_there():
 
 
 @pytest.mark.parametrize("mode", [PLAIN, PARSED, FRAMED])
-def test_ids(path, vocab, mode):
-    specials = specials_of(path)
+def test_ids(path, vocab, specials, mode):
     texts = fixed_texts(specials) + random_texts({PLAIN: 2500, PARSED: 2500, FRAMED: 300}[mode], mode, specials)
     texts = [text for text in texts if not above_unicode(text)]
     wrong, forged = [], 0
