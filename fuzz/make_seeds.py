@@ -137,8 +137,26 @@ def gguf_seeds():
     }
 
 
+def tokenizer_seeds():
+    """See tokenizer_fuzz.cc: model, pre and flags; tokens; merges; text; charsmap."""
+    space = "\u2581"
+    pieces = ["2a<unk>", "3a<s>", "3a</s>", "4a<x>", f"1c{space}", "1da", "1db", "1bab", "1caa", f"1b{space}ab", "1e1", "1e,",
+              "6a<0x63>", "6a<0x0A>", "1a\u0120", "1a\u0120ab"]
+    merges = ["a b", "a a", f"{space} ab", "\u0120 ab"]
+    text = "ab aab  ab,11 c\n\n<x> <s>ab it's \u00e9\u4e2d\U0001f600"
+    parts = ["\n".join(pieces).encode(), "\n".join(merges).encode(), text.encode()]
+    units = [0] * 256  # a map of "a" to "b"
+    units[0], units[ord("a") ^ 1], units[ord("a")] = 1 << 10, ord("a") | 1 << 8 | 1 << 10, 1 << 31
+    charsmap = struct.pack("<I256I", 1024, *units) + b"b\0"
+    seeds = {f"{name}_{flags}": bytes([model, pre, flags]) + b"\0".join(parts)
+             for model, name in enumerate(["gpt2", "gemma4", "llama", "t5", "bert"]) for pre, flags in ((0, 0), (3, 7))}
+    seeds |= {f"pre_{pre:02}": bytes([0, pre, 0]) + b"\0".join(parts) for pre in range(16)}
+    seeds["charsmap"] = bytes([3, 0, 6]) + b"\0".join([*parts, charsmap])
+    return seeds
+
+
 def main():
-    for target, seeds in {"gguf": gguf_seeds()}.items():  # those of the other targets are written by hand
+    for target, seeds in {"gguf": gguf_seeds(), "tokenizer": tokenizer_seeds()}.items():  # those of the other targets are written by hand
         folder = CORPUS / target
         folder.mkdir(parents=True, exist_ok=True)
         for old in folder.iterdir():
