@@ -92,9 +92,21 @@ std::string model_text(const ModelReport& report) {
   return text;
 }
 
+// What tokenizer.ggml.model stands for.
+std::string_view tokenizer_kind(std::string_view model) {
+  if (model == "gpt2") return "byte-level BPE";
+  if (model == "llama") return "SentencePiece BPE";
+  if (model == "gemma4") return "SentencePiece BPE with merges";
+  if (model == "t5") return "SentencePiece unigram";
+  if (model == "bert") return "WordPiece";
+  return "not supported";
+}
+
 std::string tokenizer_text(const TokenizerFacts& t) {
+  std::string name = shown(t.model);
+  if (t.model) name += " (" + std::string(tokenizer_kind(*t.model)) + ")";
   std::string text =
-      line("tokenizer", shown(t.model) + ", pre " + shown(t.pre) + ", " +
+      line("tokenizer", name + ", pre " + shown(t.pre) + ", " +
                             (t.n_tokens ? std::to_string(*t.n_tokens) + " tokens" : "no token list"));
   for (const SpecialToken& token : t.special) {
     text += line("  " + token.role,

@@ -51,7 +51,8 @@ class Engine {
   // The cache type of each layer, for people: "K turbo4, V turbo4 (layers 0-1, 28-29: V q8_0)".
   virtual std::string cache_description() const = 0;
 
-  // Text. encode() adds BOS in front exactly when `add_bos` is set and the model wants one.
+  // Text. encode() adds BOS in front exactly when `add_bos` is set and the model wants one (and EOS behind,
+  // where the file asks for that, as those of embedding models do).
   virtual std::vector<Token> encode(std::string_view text, SpecialText special, bool add_bos) const = 0;
   virtual std::string_view token_bytes(Token token) const = 0;  // possibly part of a UTF-8 sequence
   virtual bool is_end_of_generation(Token token) const = 0;
