@@ -19,14 +19,17 @@ void convert_halves(const std::byte* src, std::int64_t n, Convert convert, float
 }
 
 void dequantize_groups(const QuantReader& reader, const std::byte* src, std::int64_t n, float* dst) {
+  const QuantTraits& traits = reader.traits;
   QuantGroup group;
   for (std::int64_t g = 0; g < n / kQuantGroup; ++g, dst += kQuantGroup) {
     reader.read(src, g, group);
     for (std::size_t c = 0; c < kQuantGroup; ++c) {
-      const float code = static_cast<float>(group.codes[c] - reader.traits.zero);
-      const float product = group.scales[c / 16] * code;
-      dst[c] = reader.traits.has_minimum ? product + group.minimum
-                                         : product;  // adding 0 would lose the sign of -0
+      const int value =
+          traits.book != nullptr ? traits.book->values[group.codes[c]] : group.codes[c] - traits.zero;
+      const float product = group.d * static_cast<float>(group.scale[c / 16]) * static_cast<float>(value);
+      // Adding a minimum of 0 would lose the sign of -0.
+      dst[c] =
+          traits.has_minimum ? product + group.d_min * static_cast<float>(group.minimum[c / 16]) : product;
     }
   }
 }

@@ -9,7 +9,7 @@
 
 namespace tq {
 
-// F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q4_K, Q5_K and Q6_K.
+// F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q2_K to Q6_K, IQ4_NL, IQ4_XS and MXFP4.
 bool can_dequantize(GgmlType type);
 
 // n values, a multiple of the type's block size, from `src` at any alignment. The type must be one that

@@ -6,44 +6,9 @@
 #include <cstdint>
 
 #include "base/cpu.h"
+#include "ops/packed_format.h"
 
 namespace tq {
-
-// Packed weights: rows come in tiles of 16, columns in groups of 32; y = sum over groups of d*(codes . x) +
-// m*sum(x).
-inline constexpr int kTileRows = 16;
-inline constexpr int kGroupCols = 32;
-
-// How a packed tile stores a group, 16 rows interleaved so that one vector register holds 4 columns of every
-// row: byte 4r + j of vector v is row r, column 4v + j (4-bit: low nibble column 4v + j, high nibble column
-// 16 + 4v + j).
-//   kW4Sym   q + 8 in 4 bits, a scale
-//   kW4Min   q in 4 bits, a scale and a minimum
-//   kW8Sym   q + 128 in 8 bits, a scale
-//   kW8Half  q + 128 in 8 bits, a scale for columns 0..15 and one for 16..31 (Q6_K)
-//   kW8Min   q in 8 bits, a scale and a minimum
-enum class PackedFormat : std::uint8_t { kW4Sym, kW4Min, kW8Sym, kW8Half, kW8Min };
-inline constexpr int kPackedFormats = 5;
-
-constexpr int packed_bits(PackedFormat f) {
-  return f == PackedFormat::kW4Sym || f == PackedFormat::kW4Min ? 4 : 8;
-}
-constexpr bool packed_has_min(PackedFormat f) {
-  return f == PackedFormat::kW4Min || f == PackedFormat::kW8Min;
-}
-// What is stored for a weight of zero where there is no minimum.
-constexpr int packed_zero(PackedFormat f) { return packed_has_min(f) ? 0 : (packed_bits(f) == 4 ? 8 : 128); }
-// Bytes of one group of one tile.
-constexpr int code_bytes(PackedFormat f) { return kTileRows * kGroupCols * packed_bits(f) / 8; }
-constexpr int param_count(PackedFormat f) {
-  return packed_has_min(f) || f == PackedFormat::kW8Half ? 2 * kTileRows : kTileRows;
-}
-
-struct PackedTile {
-  const std::uint8_t* codes;    // [n_groups, code_bytes]
-  const std::uint16_t* params;  // [n_groups, param_count] binary16: 16 scales, 16 minima or second scales
-  std::int64_t n_groups;
-};
 
 // 32 activations as signed bytes: x = scale * (code + residual / kResidualSteps), the residual only where one
 // value holds more than half of the group's energy. Such outliers make up nearly all of the error of 8-bit
@@ -56,7 +21,8 @@ struct QuantizedGroup {
     std::int32_t low;
   };
   float scale;
-  float sum;  // of the x
+  float sum;      // of the x
+  float low_sum;  // of columns 0..15
   Sums code_sums;
   Sums residual_sums;
   std::int32_t has_residual;

@@ -1,6 +1,6 @@
-// AVX2: the tile of 16 rows is two registers of 8. vpmaddubsw adds pairs into 16 bits, which 4-bit codes
-// cannot overflow (2 * 15 * 127); 8-bit codes are made signed and moved to |w| and sign(x, w), so that 2 *
-// 127 * 127 fits.
+// AVX2: the tile of 16 rows is two registers of 8. vpmaddubsw adds pairs into 16 bits, which codes of up to 6
+// bits cannot overflow (2 * 63 * 127); 8-bit codes and books are signed and moved to |w| and sign(x, w), so
+// that 2 * 128 * 127 fits.
 #include <immintrin.h>
 
 #define TQ_VECTOR_BYTES 32
@@ -43,59 +43,118 @@ inline __m256i broadcast4(const std::int8_t* p) {
   return _mm256_set1_epi32(four);
 }
 
-inline __m256 load_halves(const std::uint16_t* p) {
+inline __m256 load_halves(const std::uint8_t* p) {
   return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
 }
+inline __m128i load_8_bytes(const std::uint8_t* p) {
+  return _mm_loadl_epi64(reinterpret_cast<const __m128i*>(p));
+}
 
-// Sum of 4 products a lane, u4 or s8 weights with s8 activations.
-template <PackedFormat kFormat>
+// d times 8 signed bytes; unsigned ones are below 64.
+inline __m256 scaled_bytes(__m256 d, __m128i bytes) {
+  return _mm256_mul_ps(d, _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(bytes)));
+}
+
+constexpr bool is_signed(const PackedTraits& t) { return t.low_bits == 8 || t.book != nullptr; }
+
+// Sum of 4 products a lane, u8 (at most 6 bits) or s8 weights with s8 activations.
+template <bool kSigned>
 inline __m256i dot4(__m256i w, __m256i x) {
   const __m256i ones = _mm256_set1_epi16(1);
-  if constexpr (packed_bits(kFormat) == 4) {
-    return _mm256_madd_epi16(_mm256_maddubs_epi16(w, x), ones);
-  } else {
+  if constexpr (kSigned) {
     return _mm256_madd_epi16(_mm256_maddubs_epi16(_mm256_abs_epi8(w), _mm256_sign_epi8(x, w)), ones);
-  }
-}
-
-// Register v of half h (rows 8h..8h+7) of a group. 8-bit codes become signed: code - 128.
-template <PackedFormat kFormat>
-inline __m256i weights_at(const std::uint8_t* codes, int v, int h) {
-  if constexpr (packed_bits(kFormat) == 4) {
-    const __m256i bytes = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(codes + 64 * (v % 4) + 32 * h));
-    const __m256i low = _mm256_set1_epi8(15);
-    return v < 4 ? _mm256_and_si256(bytes, low) : _mm256_and_si256(_mm256_srli_epi16(bytes, 4), low);
   } else {
-    const __m256i bytes = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(codes + 64 * v + 32 * h));
-    return _mm256_xor_si256(bytes, _mm256_set1_epi8(static_cast<char>(0x80)));
+    return _mm256_madd_epi16(_mm256_maddubs_epi16(w, x), ones);
   }
 }
 
-// Scales of half a tile (8 rows), and its minima or the scales of columns 16..31.
-struct HalfParams {
-  __m256 scale;
-  __m256 second;
+// Vector kVector's bits in a plane of kBits, moved to bit kTo of each byte; rows 8h .. 8h + 7.
+template <int kBits, int kVector, int kTo>
+inline __m256i plane_at(const std::uint8_t* plane, int h) {
+  const __m256i bytes =
+      _mm256_loadu_si256(reinterpret_cast<const __m256i*>(plane + 64 * (kVector % kBits) + 32 * h));
+  if constexpr (kBits == 8) return bytes;
+  constexpr int kFrom = kBits * (kVector / kBits);
+  const __m256i mask = _mm256_set1_epi8(static_cast<char>(((1 << kBits) - 1) << kTo));
+  if constexpr (kFrom > kTo) {
+    return _mm256_and_si256(_mm256_srli_epi16(bytes, kFrom - kTo), mask);
+  } else if constexpr (kFrom < kTo) {
+    return _mm256_and_si256(_mm256_slli_epi16(bytes, kTo - kFrom), mask);
+  } else {
+    return _mm256_and_si256(bytes, mask);
+  }
+}
+
+// Columns 4 kVector .. 4 kVector + 3 of rows 8h .. 8h + 7: codes, or signed weights where is_signed().
+template <PackedFormat kFormat, int kVector>
+inline __m256i weights_at(const std::uint8_t* codes, int h) {
+  constexpr PackedTraits kTraits = packed_traits(kFormat);
+  __m256i w = plane_at<kTraits.low_bits, kVector, 0>(codes, h);
+  if constexpr (kTraits.high_bits != 0) {
+    const std::uint8_t* high = codes + plane_bytes(kTraits.low_bits);
+    w = _mm256_or_si256(w, plane_at<kTraits.high_bits, kVector, kTraits.low_bits>(high, h));
+  }
+  if constexpr (kTraits.book != nullptr) {
+    const __m128i book = _mm_loadu_si128(reinterpret_cast<const __m128i*>(kTraits.book->values));
+    return _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(book), w);
+  }
+  if constexpr (kTraits.low_bits == 8) return _mm256_xor_si256(w, _mm256_set1_epi8(static_cast<char>(0x80)));
+  return w;
+}
+
+// Scales and minima of 8 rows in a group, of columns 0..15 and 16..31. Those a format lacks are never read.
+struct GroupScales {
+  __m256 scale[2];
+  __m256 minimum[2];
 };
+
+// Scales of rows 8h .. 8h + 7 in the group i of the block that `header` starts.
+template <PackedScales kScales>
+inline GroupScales load_scales(const std::uint8_t* header, int i, int h) {
+  const __m256 none = _mm256_setzero_ps();
+  const std::uint8_t* factors = header + 16 * h;
+  const __m256 d =
+      kScales == PackedScales::kBfloat ? (__m256)FromBf16::vector(factors) : load_halves(factors);
+  const __m256 d_min = has_min(kScales) ? load_halves(factors + 2 * kTileRows) : none;
+  if constexpr (!is_super(kScales)) return {{d, d}, {d_min, d_min}};
+  const std::uint8_t* p = header + block_factor_bytes(kScales) + i * group_scale_bytes(kScales) + 8 * h;
+  if constexpr (kScales == PackedScales::kSuper16Min) {
+    const __m128i nibble = _mm_set1_epi8(15);
+    const __m128i low = load_8_bytes(p);
+    const __m128i high = load_8_bytes(p + kTileRows);
+    return {{scaled_bytes(d, _mm_and_si128(low, nibble)), scaled_bytes(d, _mm_and_si128(high, nibble))},
+            {scaled_bytes(d_min, _mm_and_si128(_mm_srli_epi16(low, 4), nibble)),
+             scaled_bytes(d_min, _mm_and_si128(_mm_srli_epi16(high, 4), nibble))}};
+  } else if constexpr (kScales == PackedScales::kSuper16) {
+    return {{scaled_bytes(d, load_8_bytes(p)), scaled_bytes(d, load_8_bytes(p + kTileRows))}, {none, none}};
+  } else {
+    const __m256 scale = scaled_bytes(d, load_8_bytes(p));
+    const __m256 minimum = has_min(kScales) ? scaled_bytes(d_min, load_8_bytes(p + kTileRows)) : none;
+    return {{scale, scale}, {minimum, minimum}};
+  }
+}
 
 // A group's dot products with 32 codes: scale * dot of every row, before the activations' own scale.
 template <PackedFormat kFormat>
-inline __m256 scaled_dot(const std::uint8_t* weights, int h, const HalfParams& params,
-                         const std::int8_t* codes, const QuantizedGroup::Sums& sums) {
-  // What the integer dot must still be corrected by, times the sum of the activations' codes.
-  constexpr int kZero = kFormat == PackedFormat::kW4Sym ? -8 : (kFormat == PackedFormat::kW8Min ? 128 : 0);
+inline __m256 scaled_dot(const __m256i w[8], const __m256 scale[2], const std::int8_t* codes,
+                         const QuantizedGroup::Sums& sums) {
+  constexpr PackedTraits kTraits = packed_traits(kFormat);
+  constexpr bool kSigned = is_signed(kTraits);
+  constexpr bool kHalves = has_half_groups(kTraits.scales);
+  constexpr int kZero = kSigned ? 0 : kTraits.zero;
   __m256i low = _mm256_setzero_si256();   // columns 0..15
   __m256i high = _mm256_setzero_si256();  // columns 16..31
-  if constexpr (kZero != 0) low = _mm256_set1_epi32(kZero * sums.all);
+  if constexpr (kZero != 0) low = _mm256_set1_epi32(-kZero * (kHalves ? sums.low : sums.all));
+  if constexpr (kZero != 0 && kHalves) high = _mm256_set1_epi32(-kZero * (sums.all - sums.low));
   for (int v = 0; v < 4; ++v) {
-    low = _mm256_add_epi32(low, dot4<kFormat>(weights_at<kFormat>(weights, v, h), broadcast4(codes + 4 * v)));
-    high = _mm256_add_epi32(
-        high, dot4<kFormat>(weights_at<kFormat>(weights, v + 4, h), broadcast4(codes + 16 + 4 * v)));
+    low = _mm256_add_epi32(low, dot4<kSigned>(w[v], broadcast4(codes + 4 * v)));
+    high = _mm256_add_epi32(high, dot4<kSigned>(w[4 + v], broadcast4(codes + 16 + 4 * v)));
   }
-  if constexpr (kFormat == PackedFormat::kW8Half) {
-    return _mm256_fmadd_ps(_mm256_cvtepi32_ps(high), params.second,
-                           _mm256_mul_ps(_mm256_cvtepi32_ps(low), params.scale));
+  if constexpr (kHalves) {
+    return _mm256_fmadd_ps(_mm256_cvtepi32_ps(high), scale[1],
+                           _mm256_mul_ps(_mm256_cvtepi32_ps(low), scale[0]));
   } else {
-    return _mm256_mul_ps(_mm256_cvtepi32_ps(_mm256_add_epi32(low, high)), params.scale);
+    return _mm256_mul_ps(_mm256_cvtepi32_ps(_mm256_add_epi32(low, high)), scale[0]);
   }
 }
 
@@ -104,25 +163,34 @@ inline __m256 scaled_dot(const std::uint8_t* weights, int h, const HalfParams& p
 template <PackedFormat kFormat, int kTokens>
 inline void half_tile(const PackedTile& tile, const QuantizedRows& x, std::int64_t token, int h, float* y,
                       std::int64_t ldy) {
+  constexpr PackedScales kScales = packed_traits(kFormat).scales;
+  constexpr int kGroups = block_groups(kScales);
   __m256 acc[kTokens];
   for (int t = 0; t < kTokens; ++t) acc[t] = _mm256_setzero_ps();
   for (std::int64_t g = 0; g < tile.n_groups; ++g) {
-    const std::uint8_t* codes = tile.codes + g * code_bytes(kFormat);
-    const std::uint16_t* halves = tile.params + g * param_count(kFormat) + 8 * h;
-    HalfParams params = {load_halves(halves), _mm256_setzero_ps()};
-    if constexpr (param_count(kFormat) > kTileRows) params.second = load_halves(halves + kTileRows);
+    const std::uint8_t* block = tile.data + g / kGroups * block_bytes(kFormat);
+    const auto i = static_cast<int>(g % kGroups);
+    const std::uint8_t* codes = block + header_bytes(kScales) + i * code_bytes(kFormat);
+    const GroupScales scales = load_scales<kScales>(block, i, h);
+    const __m256i w[8] = {weights_at<kFormat, 0>(codes, h), weights_at<kFormat, 1>(codes, h),
+                          weights_at<kFormat, 2>(codes, h), weights_at<kFormat, 3>(codes, h),
+                          weights_at<kFormat, 4>(codes, h), weights_at<kFormat, 5>(codes, h),
+                          weights_at<kFormat, 6>(codes, h), weights_at<kFormat, 7>(codes, h)};
     for (int t = 0; t < kTokens; ++t) {
       const std::int64_t at = (token + t) * x.n_groups + g;
       const QuantizedGroup& group = x.groups[at];
-      __m256 dot = scaled_dot<kFormat>(codes, h, params, x.codes + at * kGroupCols, group.code_sums);
+      __m256 dot = scaled_dot<kFormat>(w, scales.scale, x.codes + at * kGroupCols, group.code_sums);
       if (__builtin_expect(group.has_residual != 0, 0)) {
         const __m256 rest =
-            scaled_dot<kFormat>(codes, h, params, x.residuals + at * kGroupCols, group.residual_sums);
+            scaled_dot<kFormat>(w, scales.scale, x.residuals + at * kGroupCols, group.residual_sums);
         dot = _mm256_fmadd_ps(rest, _mm256_set1_ps(1 / kResidualSteps), dot);
       }
       acc[t] = _mm256_fmadd_ps(dot, _mm256_set1_ps(group.scale), acc[t]);
-      if constexpr (packed_has_min(kFormat)) {
-        acc[t] = _mm256_fmadd_ps(params.second, _mm256_set1_ps(group.sum), acc[t]);
+      if constexpr (kScales == PackedScales::kSuper16Min) {
+        acc[t] = _mm256_fmadd_ps(scales.minimum[0], _mm256_set1_ps(group.low_sum), acc[t]);
+        acc[t] = _mm256_fmadd_ps(scales.minimum[1], _mm256_set1_ps(group.sum - group.low_sum), acc[t]);
+      } else if constexpr (has_min(kScales)) {
+        acc[t] = _mm256_fmadd_ps(scales.minimum[0], _mm256_set1_ps(group.sum), acc[t]);
       }
     }
   }

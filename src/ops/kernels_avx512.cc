@@ -37,46 +37,147 @@ inline __m512i broadcast4(const std::int8_t* p) {
   return _mm512_set1_epi32(four);
 }
 
-template <PackedFormat kFormat>
-inline void unpack_group(const std::uint8_t* codes, __m512i w[8]) {
-  if constexpr (packed_bits(kFormat) == 4) {
-    const __m512i low = _mm512_set1_epi8(15);
-    for (int v = 0; v < 4; ++v) {
-      const __m512i bytes = _mm512_loadu_si512(codes + 64 * v);
-      w[v] = _mm512_and_si512(bytes, low);
-      w[4 + v] = _mm512_and_si512(_mm512_srli_epi16(bytes, 4), low);
-    }
+// Vector kVector's bits in a plane of kBits, moved to bit kTo of each byte.
+template <int kBits, int kVector, int kTo>
+inline __m512i plane_at(const std::uint8_t* plane) {
+  const __m512i bytes = _mm512_loadu_si512(plane + 64 * (kVector % kBits));
+  if constexpr (kBits == 8) return bytes;
+  constexpr int kFrom = kBits * (kVector / kBits);
+  const __m512i mask = _mm512_set1_epi8(((1 << kBits) - 1) << kTo);
+  if constexpr (kFrom > kTo) {
+    return _mm512_and_si512(_mm512_srli_epi16(bytes, kFrom - kTo), mask);
+  } else if constexpr (kFrom < kTo) {
+    return _mm512_and_si512(_mm512_slli_epi16(bytes, kTo - kFrom), mask);
   } else {
-    for (int v = 0; v < 8; ++v) w[v] = _mm512_loadu_si512(codes + 64 * v);
+    return _mm512_and_si512(bytes, mask);
   }
 }
 
-inline __m512 load_halves(const std::uint16_t* p) {
+// What is added to values of a code book so that they are unsigned, as vpdpbusd wants them.
+constexpr int kBookOffset = 128;
+constexpr int zero_of(const PackedTraits& t) { return t.book != nullptr ? kBookOffset : t.zero; }
+
+// Columns 4 kVector .. 4 kVector + 3 of a group's 16 rows, as unsigned values that are zero_of() too large.
+template <PackedFormat kFormat, int kVector>
+inline __m512i weights_at(const std::uint8_t* codes) {
+  constexpr PackedTraits kTraits = packed_traits(kFormat);
+  __m512i w = plane_at<kTraits.low_bits, kVector, 0>(codes);
+  if constexpr (kTraits.high_bits != 0) {
+    const std::uint8_t* high = codes + plane_bytes(kTraits.low_bits);
+    w = _mm512_or_si512(w, plane_at<kTraits.high_bits, kVector, kTraits.low_bits>(high));
+  }
+  if constexpr (kTraits.book != nullptr) {
+    const __m128i book = _mm_loadu_si128(reinterpret_cast<const __m128i*>(kTraits.book->values));
+    const __m128i shifted = _mm_xor_si128(book, _mm_set1_epi8(static_cast<char>(kBookOffset)));
+    w = _mm512_shuffle_epi8(_mm512_broadcast_i32x4(shifted), w);
+  }
+  return w;
+}
+
+inline __m512 load_halves(const std::uint8_t* p) {
   return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
+}
+inline __m128i load_bytes(const std::uint8_t* p) {
+  return _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+}
+
+// d times 16 signed bytes; unsigned ones are below 64.
+inline __m512 scaled_bytes(__m512 d, __m128i bytes) {
+  return _mm512_mul_ps(d, _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(bytes)));
+}
+
+// A group's scales, and its minima, of columns 0..15 and 16..31. Those a format lacks are never read.
+struct GroupScales {
+  __m512 scale[2];
+  __m512 minimum[2];
+};
+
+// The factors of a block, whose header they start.
+struct BlockFactors {
+  __m512 d;
+  __m512 d_min;
+};
+
+template <PackedScales kScales>
+inline BlockFactors load_factors(const std::uint8_t* header) {
+  BlockFactors f = {_mm512_setzero_ps(), _mm512_setzero_ps()};
+  f.d = kScales == PackedScales::kBfloat ? (__m512)FromBf16::vector(header) : load_halves(header);
+  if constexpr (has_min(kScales)) f.d_min = load_halves(header + 2 * kTileRows);
+  return f;
+}
+
+// Scales of the block's group i.
+template <PackedScales kScales>
+inline GroupScales load_scales(const BlockFactors& f, const std::uint8_t* header, int i) {
+  if constexpr (!is_super(kScales)) return {{f.d, f.d}, {f.d_min, f.d_min}};
+  const std::uint8_t* p = header + block_factor_bytes(kScales) + i * group_scale_bytes(kScales);
+  const __m512 none = _mm512_setzero_ps();
+  if constexpr (kScales == PackedScales::kSuper16Min) {
+    const __m128i nibble = _mm_set1_epi8(15);
+    const __m128i low = load_bytes(p);
+    const __m128i high = load_bytes(p + kTileRows);
+    return {{scaled_bytes(f.d, _mm_and_si128(low, nibble)), scaled_bytes(f.d, _mm_and_si128(high, nibble))},
+            {scaled_bytes(f.d_min, _mm_and_si128(_mm_srli_epi16(low, 4), nibble)),
+             scaled_bytes(f.d_min, _mm_and_si128(_mm_srli_epi16(high, 4), nibble))}};
+  } else if constexpr (kScales == PackedScales::kSuper16) {
+    return {{scaled_bytes(f.d, load_bytes(p)), scaled_bytes(f.d, load_bytes(p + kTileRows))}, {none, none}};
+  } else {
+    const __m512 scale = scaled_bytes(f.d, load_bytes(p));
+    __m512 minimum = none;
+    if constexpr (has_min(kScales)) minimum = scaled_bytes(f.d_min, load_bytes(p + kTileRows));
+    return {{scale, scale}, {minimum, minimum}};
+  }
 }
 
 // A group's dot products with 32 codes: scale * dot of every row, before the activations' own scale.
 template <PackedFormat kFormat>
-inline __m512 scaled_dot(const __m512i w[8], __m512 scale, __m512 second, const std::int8_t* codes,
+inline __m512 scaled_dot(const __m512i w[8], const __m512 scale[2], const std::int8_t* codes,
                          const QuantizedGroup::Sums& sums) {
-  constexpr int kZero = packed_zero(kFormat);
+  constexpr int kZero = zero_of(packed_traits(kFormat));
+  constexpr bool kHalves = has_half_groups(packed_traits(kFormat).scales);
   // Two chains, columns 0..15 and 16..31: vpdpbusd has a latency of several cycles.
   __m512i low = _mm512_setzero_si512();
   __m512i high = _mm512_setzero_si512();
-  if constexpr (kFormat == PackedFormat::kW8Half) {
-    low = _mm512_set1_epi32(-kZero * sums.low);
-    high = _mm512_set1_epi32(-kZero * (sums.all - sums.low));
-  } else if constexpr (kZero != 0) {
-    low = _mm512_set1_epi32(-kZero * sums.all);
-  }
+  if constexpr (kZero != 0) low = _mm512_set1_epi32(-kZero * (kHalves ? sums.low : sums.all));
+  if constexpr (kZero != 0 && kHalves) high = _mm512_set1_epi32(-kZero * (sums.all - sums.low));
   for (int v = 0; v < 4; ++v) {
     low = _mm512_dpbusd_epi32(low, w[v], broadcast4(codes + 4 * v));
     high = _mm512_dpbusd_epi32(high, w[4 + v], broadcast4(codes + 16 + 4 * v));
   }
-  if constexpr (kFormat == PackedFormat::kW8Half) {
-    return _mm512_fmadd_ps(_mm512_cvtepi32_ps(high), second, _mm512_mul_ps(_mm512_cvtepi32_ps(low), scale));
+  if constexpr (kHalves) {
+    return _mm512_fmadd_ps(_mm512_cvtepi32_ps(high), scale[1],
+                           _mm512_mul_ps(_mm512_cvtepi32_ps(low), scale[0]));
   } else {
-    return _mm512_mul_ps(_mm512_cvtepi32_ps(_mm512_add_epi32(low, high)), scale);
+    return _mm512_mul_ps(_mm512_cvtepi32_ps(_mm512_add_epi32(low, high)), scale[0]);
+  }
+}
+
+// Adds one group's products with kTokens activation rows; `x` are those of the first row's group.
+template <PackedFormat kFormat, int kTokens>
+inline void add_group(const std::uint8_t* codes, const GroupScales& scales, const QuantizedRows& x,
+                      std::int64_t at, __m512 acc[kTokens]) {
+  constexpr PackedScales kScales = packed_traits(kFormat).scales;
+  const __m512i w[8] = {weights_at<kFormat, 0>(codes), weights_at<kFormat, 1>(codes),
+                        weights_at<kFormat, 2>(codes), weights_at<kFormat, 3>(codes),
+                        weights_at<kFormat, 4>(codes), weights_at<kFormat, 5>(codes),
+                        weights_at<kFormat, 6>(codes), weights_at<kFormat, 7>(codes)};
+#pragma GCC unroll 16
+  for (int t = 0; t < kTokens; ++t, at += x.n_groups) {
+    const QuantizedGroup& group = x.groups[at];
+    __m512 dot = scaled_dot<kFormat>(w, scales.scale, x.codes + at * kGroupCols, group.code_sums);
+    // A token's groups with residuals are the same for every tile, so this branch is learnt.
+    if (__builtin_expect(group.has_residual != 0, 0)) {
+      const __m512 rest =
+          scaled_dot<kFormat>(w, scales.scale, x.residuals + at * kGroupCols, group.residual_sums);
+      dot = _mm512_fmadd_ps(rest, _mm512_set1_ps(1 / kResidualSteps), dot);
+    }
+    acc[t] = _mm512_fmadd_ps(dot, _mm512_set1_ps(group.scale), acc[t]);
+    if constexpr (kScales == PackedScales::kSuper16Min) {
+      acc[t] = _mm512_fmadd_ps(scales.minimum[0], _mm512_set1_ps(group.low_sum), acc[t]);
+      acc[t] = _mm512_fmadd_ps(scales.minimum[1], _mm512_set1_ps(group.sum - group.low_sum), acc[t]);
+    } else if constexpr (has_min(kScales)) {
+      acc[t] = _mm512_fmadd_ps(scales.minimum[0], _mm512_set1_ps(group.sum), acc[t]);
+    }
   }
 }
 
@@ -84,29 +185,17 @@ inline __m512 scaled_dot(const __m512i w[8], __m512 scale, __m512 second, const 
 template <PackedFormat kFormat, int kTokens>
 inline void tile_block(const PackedTile& tile, const QuantizedRows& x, std::int64_t token, float* y,
                        std::int64_t ldy) {
+  constexpr PackedScales kScales = packed_traits(kFormat).scales;
+  constexpr int kGroups = block_groups(kScales);
   __m512 acc[kTokens];
   for (int t = 0; t < kTokens; ++t) acc[t] = _mm512_setzero_ps();
-  for (std::int64_t g = 0; g < tile.n_groups; ++g) {
-    const std::uint16_t* params = tile.params + g * param_count(kFormat);
-    __m512i w[8];
-    unpack_group<kFormat>(tile.codes + g * code_bytes(kFormat), w);
-    const __m512 scale = load_halves(params);
-    __m512 second = _mm512_setzero_ps();  // the minimum, or the scale of columns 16..31
-    if constexpr (param_count(kFormat) > kTileRows) second = load_halves(params + kTileRows);
-#pragma GCC unroll 16
-    for (int t = 0; t < kTokens; ++t) {
-      const std::int64_t at = (token + t) * x.n_groups + g;
-      const QuantizedGroup& group = x.groups[at];
-      __m512 dot = scaled_dot<kFormat>(w, scale, second, x.codes + at * kGroupCols, group.code_sums);
-      // A token's groups with residuals are the same for every tile, so this branch is learnt.
-      if (__builtin_expect(group.has_residual != 0, 0)) {
-        const __m512 rest =
-            scaled_dot<kFormat>(w, scale, second, x.residuals + at * kGroupCols, group.residual_sums);
-        dot = _mm512_fmadd_ps(rest, _mm512_set1_ps(1 / kResidualSteps), dot);
-      }
-      acc[t] = _mm512_fmadd_ps(dot, _mm512_set1_ps(group.scale), acc[t]);
-      if constexpr (packed_has_min(kFormat))
-        acc[t] = _mm512_fmadd_ps(second, _mm512_set1_ps(group.sum), acc[t]);
+  const std::uint8_t* block = tile.data;
+  for (std::int64_t g = 0; g < tile.n_groups; g += kGroups, block += block_bytes(kFormat)) {
+    const BlockFactors factors = load_factors<kScales>(block);
+    for (int i = 0; i < kGroups; ++i) {
+      const GroupScales scales = load_scales<kScales>(factors, block, i);
+      add_group<kFormat, kTokens>(block + header_bytes(kScales) + i * code_bytes(kFormat), scales, x,
+                                  token * x.n_groups + g + i, acc);
     }
   }
   for (int t = 0; t < kTokens; ++t) _mm512_storeu_ps(y + (token + t) * ldy, acc[t]);

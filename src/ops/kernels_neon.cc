@@ -1,6 +1,5 @@
 // NEON with the dot-product extension (Armv8.2, Raspberry Pi 5 and later): sdot multiplies 4 columns of 4
-// rows with 4 activations, so a tile of 16 rows is four registers. Codes become signed first, which the sum
-// then corrects.
+// rows with 4 activations, so a tile of 16 rows is four registers. Codes become signed weights first.
 #include <arm_neon.h>
 
 #define TQ_VECTOR_BYTES 16
@@ -35,34 +34,81 @@ struct FromF16 {
   }
 };
 
-inline float32x4_t load_halves(const std::uint16_t* p) {
-  return vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(p)));
+inline float32x4_t load_halves(const std::uint8_t* p) {
+  return vcvt_f32_f16(vreinterpret_f16_u8(vld1_u8(p)));
 }
 
-// Register v of rows 4h..4h+3 of a group, as signed weights (8 bits with a minimum: less 128).
-template <PackedFormat kFormat>
-inline int8x16_t weights_at(const std::uint8_t* codes, int v, int h) {
-  if constexpr (packed_bits(kFormat) == 4) {
-    const uint8x16_t bytes = vld1q_u8(codes + 64 * (v % 4) + 16 * h);
-    const uint8x16_t nibbles = v < 4 ? vandq_u8(bytes, vdupq_n_u8(15)) : vshrq_n_u8(bytes, 4);
-    return vsubq_s8(vreinterpretq_s8_u8(nibbles), vdupq_n_s8(packed_zero(kFormat)));
+// d times 4 signed bytes; unsigned ones are below 64.
+inline float32x4_t scaled_bytes(float32x4_t d, int8x8_t bytes) {
+  return vmulq_f32(d, vcvtq_f32_s32(vmovl_s16(vget_low_s16(vmovl_s8(bytes)))));
+}
+inline int8x8_t load_4_bytes(const std::uint8_t* p) {
+  std::uint32_t four;
+  __builtin_memcpy(&four, p, 4);
+  return vreinterpret_s8_u32(vdup_n_u32(four));
+}
+
+// Vector kVector's bits in a plane of kBits, moved to bit kTo of each byte; rows 4h .. 4h + 3.
+template <int kBits, int kVector, int kTo>
+inline uint8x16_t plane_at(const std::uint8_t* plane, int h) {
+  const uint8x16_t bytes = vld1q_u8(plane + 64 * (kVector % kBits) + 16 * h);
+  if constexpr (kBits == 8) return bytes;
+  constexpr int kFrom = kBits * (kVector / kBits);
+  const uint8x16_t mask = vdupq_n_u8(((1 << kBits) - 1) << kTo);
+  return vandq_u8(vshlq_u8(bytes, vdupq_n_s8(kTo - kFrom)), mask);
+}
+
+// Columns 4 kVector .. 4 kVector + 3 of rows 4h .. 4h + 3, as signed weights.
+template <PackedFormat kFormat, int kVector>
+inline int8x16_t weights_at(const std::uint8_t* codes, int h) {
+  constexpr PackedTraits kTraits = packed_traits(kFormat);
+  uint8x16_t w = plane_at<kTraits.low_bits, kVector, 0>(codes, h);
+  if constexpr (kTraits.high_bits != 0) {
+    const std::uint8_t* high = codes + plane_bytes(kTraits.low_bits);
+    w = vorrq_u8(w, plane_at<kTraits.high_bits, kVector, kTraits.low_bits>(high, h));
+  }
+  if constexpr (kTraits.book != nullptr) return vqtbl1q_s8(vld1q_s8(kTraits.book->values), w);
+  return vreinterpretq_s8_u8(vsubq_u8(w, vdupq_n_u8(kTraits.zero)));
+}
+
+// Scales and minima of 4 rows in a group, of columns 0..15 and 16..31. Those a format lacks are never read.
+struct GroupScales {
+  float32x4_t scale[2];
+  float32x4_t minimum[2];
+};
+
+// Scales of rows 4h .. 4h + 3 in the group i of the block that `header` starts.
+template <PackedScales kScales>
+inline GroupScales load_scales(const std::uint8_t* header, int i, int h) {
+  const float32x4_t none = vdupq_n_f32(0.0F);
+  const std::uint8_t* factors = header + 8 * h;
+  const float32x4_t d =
+      kScales == PackedScales::kBfloat ? (float32x4_t)FromBf16::vector(factors) : load_halves(factors);
+  const float32x4_t d_min = has_min(kScales) ? load_halves(factors + 2 * kTileRows) : none;
+  if constexpr (!is_super(kScales)) return {{d, d}, {d_min, d_min}};
+  const std::uint8_t* p = header + block_factor_bytes(kScales) + i * group_scale_bytes(kScales) + 4 * h;
+  if constexpr (kScales == PackedScales::kSuper16Min) {
+    const uint8x8_t low = vreinterpret_u8_s8(load_4_bytes(p));
+    const uint8x8_t high = vreinterpret_u8_s8(load_4_bytes(p + kTileRows));
+    const uint8x8_t nibble = vdup_n_u8(15);
+    return {{scaled_bytes(d, vreinterpret_s8_u8(vand_u8(low, nibble))),
+             scaled_bytes(d, vreinterpret_s8_u8(vand_u8(high, nibble)))},
+            {scaled_bytes(d_min, vreinterpret_s8_u8(vshr_n_u8(low, 4))),
+             scaled_bytes(d_min, vreinterpret_s8_u8(vshr_n_u8(high, 4)))}};
+  } else if constexpr (kScales == PackedScales::kSuper16) {
+    return {{scaled_bytes(d, load_4_bytes(p)), scaled_bytes(d, load_4_bytes(p + kTileRows))}, {none, none}};
   } else {
-    return vreinterpretq_s8_u8(veorq_u8(vld1q_u8(codes + 64 * v + 16 * h), vdupq_n_u8(0x80)));
+    const float32x4_t scale = scaled_bytes(d, load_4_bytes(p));
+    const float32x4_t minimum = has_min(kScales) ? scaled_bytes(d_min, load_4_bytes(p + kTileRows)) : none;
+    return {{scale, scale}, {minimum, minimum}};
   }
 }
 
-// Scales of a quarter tile (4 rows), and its minima or the scales of columns 16..31.
-struct QuarterParams {
-  float32x4_t scale;
-  float32x4_t second;
-};
-
 // A group's dot products with 32 codes: scale * dot of every row, before the activations' own scale.
 template <PackedFormat kFormat>
-inline float32x4_t scaled_dot(const int8x16_t w[8], const QuarterParams& params, const std::int8_t* codes,
-                              const QuantizedGroup::Sums& sums) {
-  int32x4_t low = vdupq_n_s32(kFormat == PackedFormat::kW8Min ? 128 * sums.all : 0);  // columns 0..15
-  int32x4_t high = vdupq_n_s32(0);                                                    // columns 16..31
+inline float32x4_t scaled_dot(const int8x16_t w[8], const float32x4_t scale[2], const std::int8_t* codes) {
+  int32x4_t low = vdupq_n_s32(0);   // columns 0..15
+  int32x4_t high = vdupq_n_s32(0);  // columns 16..31
   const int8x16_t x_low = vld1q_s8(codes);
   const int8x16_t x_high = vld1q_s8(codes + 16);
   low = vdotq_laneq_s32(low, w[0], x_low, 0);
@@ -73,10 +119,10 @@ inline float32x4_t scaled_dot(const int8x16_t w[8], const QuarterParams& params,
   high = vdotq_laneq_s32(high, w[6], x_high, 2);
   low = vdotq_laneq_s32(low, w[3], x_low, 3);
   high = vdotq_laneq_s32(high, w[7], x_high, 3);
-  if constexpr (kFormat == PackedFormat::kW8Half) {
-    return vfmaq_f32(vmulq_f32(vcvtq_f32_s32(low), params.scale), vcvtq_f32_s32(high), params.second);
+  if constexpr (has_half_groups(packed_traits(kFormat).scales)) {
+    return vfmaq_f32(vmulq_f32(vcvtq_f32_s32(low), scale[0]), vcvtq_f32_s32(high), scale[1]);
   } else {
-    return vmulq_f32(vcvtq_f32_s32(vaddq_s32(low, high)), params.scale);
+    return vmulq_f32(vcvtq_f32_s32(vaddq_s32(low, high)), scale[0]);
   }
 }
 
@@ -84,24 +130,34 @@ inline float32x4_t scaled_dot(const int8x16_t w[8], const QuarterParams& params,
 template <PackedFormat kFormat, int kTokens>
 inline void quarter_tile(const PackedTile& tile, const QuantizedRows& x, std::int64_t token, int h, float* y,
                          std::int64_t ldy) {
+  constexpr PackedScales kScales = packed_traits(kFormat).scales;
+  constexpr int kGroups = block_groups(kScales);
   float32x4_t acc[kTokens];
   for (int t = 0; t < kTokens; ++t) acc[t] = vdupq_n_f32(0.0F);
   for (std::int64_t g = 0; g < tile.n_groups; ++g) {
-    const std::uint16_t* halves = tile.params + g * param_count(kFormat) + 4 * h;
-    QuarterParams params = {load_halves(halves), vdupq_n_f32(0.0F)};
-    if constexpr (param_count(kFormat) > kTileRows) params.second = load_halves(halves + kTileRows);
-    int8x16_t w[8];
-    for (int v = 0; v < 8; ++v) w[v] = weights_at<kFormat>(tile.codes + g * code_bytes(kFormat), v, h);
+    const std::uint8_t* block = tile.data + g / kGroups * block_bytes(kFormat);
+    const auto i = static_cast<int>(g % kGroups);
+    const std::uint8_t* codes = block + header_bytes(kScales) + i * code_bytes(kFormat);
+    const GroupScales scales = load_scales<kScales>(block, i, h);
+    const int8x16_t w[8] = {weights_at<kFormat, 0>(codes, h), weights_at<kFormat, 1>(codes, h),
+                            weights_at<kFormat, 2>(codes, h), weights_at<kFormat, 3>(codes, h),
+                            weights_at<kFormat, 4>(codes, h), weights_at<kFormat, 5>(codes, h),
+                            weights_at<kFormat, 6>(codes, h), weights_at<kFormat, 7>(codes, h)};
     for (int t = 0; t < kTokens; ++t) {
       const std::int64_t at = (token + t) * x.n_groups + g;
       const QuantizedGroup& group = x.groups[at];
-      float32x4_t dot = scaled_dot<kFormat>(w, params, x.codes + at * kGroupCols, group.code_sums);
+      float32x4_t dot = scaled_dot<kFormat>(w, scales.scale, x.codes + at * kGroupCols);
       if (__builtin_expect(group.has_residual != 0, 0)) {
-        const auto rest = scaled_dot<kFormat>(w, params, x.residuals + at * kGroupCols, group.residual_sums);
+        const auto rest = scaled_dot<kFormat>(w, scales.scale, x.residuals + at * kGroupCols);
         dot = vfmaq_n_f32(dot, rest, 1 / kResidualSteps);
       }
       acc[t] = vfmaq_n_f32(acc[t], dot, group.scale);
-      if constexpr (packed_has_min(kFormat)) acc[t] = vfmaq_n_f32(acc[t], params.second, group.sum);
+      if constexpr (kScales == PackedScales::kSuper16Min) {
+        acc[t] = vfmaq_n_f32(acc[t], scales.minimum[0], group.low_sum);
+        acc[t] = vfmaq_n_f32(acc[t], scales.minimum[1], group.sum - group.low_sum);
+      } else if constexpr (has_min(kScales)) {
+        acc[t] = vfmaq_n_f32(acc[t], scales.minimum[0], group.sum);
+      }
     }
   }
   for (int t = 0; t < kTokens; ++t) vst1q_f32(y + (token + t) * ldy + 4 * h, acc[t]);

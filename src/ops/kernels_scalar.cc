@@ -32,50 +32,89 @@ struct FromF16 {
   }
 };
 
-// Column c of row r in a group's codes.
+float half_at(const std::uint8_t* p, int r) { return FromF16::scalar(p + 2 * r); }
+
+// Bits of column c of row r in a plane of codes.
+template <int kBits>
+inline int plane_at(const std::uint8_t* plane, int r, int c) {
+  const int v = c / 4;
+  return plane[v % kBits * 64 + 4 * r + c % 4] >> kBits * (v / kBits) & ((1 << kBits) - 1);
+}
+
+// What column c of row r in a group's codes stands for.
 template <PackedFormat kFormat>
-inline int code_at(const std::uint8_t* codes, int r, int c) {
-  if constexpr (packed_bits(kFormat) == 4) {
-    const int byte = codes[(c % 16) / 4 * 64 + 4 * r + c % 4];
-    return c < 16 ? byte & 15 : byte >> 4;
+inline int value_at(const std::uint8_t* codes, int r, int c) {
+  constexpr PackedTraits kTraits = packed_traits(kFormat);
+  int code = plane_at<kTraits.low_bits>(codes, r, c);
+  if constexpr (kTraits.high_bits != 0) {
+    code |= plane_at<kTraits.high_bits>(codes + plane_bytes(kTraits.low_bits), r, c) << kTraits.low_bits;
+  }
+  if constexpr (kTraits.book != nullptr) return kTraits.book->values[code];
+  return code - kTraits.zero;
+}
+
+// Scales and minima of row r in a group, of columns 0..15 and 16..31.
+struct GroupScales {
+  float scale[2];
+  float minimum[2];
+};
+
+// `header` is the block's, `i` the group's place in the block.
+template <PackedFormat kFormat>
+inline GroupScales scales_at(const std::uint8_t* header, int i, int r) {
+  constexpr PackedScales kScales = packed_traits(kFormat).scales;
+  const float d = kScales == PackedScales::kBfloat ? FromBf16::scalar(header + 2 * r) : half_at(header, r);
+  float d_min = 0;
+  if constexpr (has_min(kScales)) d_min = half_at(header + 2 * kTileRows, r);
+  if constexpr (!is_super(kScales)) return {{d, d}, {d_min, d_min}};
+  const std::uint8_t* p = header + block_factor_bytes(kScales) + i * group_scale_bytes(kScales) + r;
+  if constexpr (kScales == PackedScales::kSuper16Min) {
+    const int low = p[0];
+    const int high = p[kTileRows];
+    return {{d * static_cast<float>(low & 15), d * static_cast<float>(high & 15)},
+            {d_min * static_cast<float>(low >> 4), d_min * static_cast<float>(high >> 4)}};
+  } else if constexpr (kScales == PackedScales::kSuper16) {
+    return {{d * static_cast<float>(static_cast<std::int8_t>(p[0])),
+             d * static_cast<float>(static_cast<std::int8_t>(p[kTileRows]))},
+            {}};
   } else {
-    return codes[c / 4 * 64 + 4 * r + c % 4];
+    const float scale = d * static_cast<float>(static_cast<std::int8_t>(p[0]));
+    float minimum = 0;
+    if constexpr (has_min(kScales)) minimum = d_min * static_cast<float>(p[kTileRows]);
+    return {{scale, scale}, {minimum, minimum}};
   }
 }
 
-// Row r of a group times 32 codes, columns 0..15 and 16..31 apart.
+// Row r of a group times 32 codes of activations.
 template <PackedFormat kFormat>
-inline void dot_halves(const std::uint8_t* weights, int r, const std::int8_t* x, std::int32_t dot[2]) {
-  dot[0] = dot[1] = 0;
-  for (int c = 0; c < kGroupCols; ++c) {
-    dot[c / 16] += (code_at<kFormat>(weights, r, c) - packed_zero(kFormat)) * x[c];
-  }
+inline float scaled_dot(const std::uint8_t* weights, int r, const GroupScales& scales, const std::int8_t* x) {
+  std::int32_t dot[2] = {};
+  for (int c = 0; c < kGroupCols; ++c) dot[c / 16] += value_at<kFormat>(weights, r, c) * x[c];
+  return scales.scale[0] * static_cast<float>(dot[0]) + scales.scale[1] * static_cast<float>(dot[1]);
 }
 
 template <PackedFormat kFormat>
 void tile(const PackedTile& tile, const QuantizedRows& x, std::int64_t begin, std::int64_t end, float* y,
           std::int64_t ldy) {
+  constexpr PackedScales kScales = packed_traits(kFormat).scales;
   for (std::int64_t t = begin; t < end; ++t) {
     const QuantizedRows row = x.row(t);
     for (int r = 0; r < kTileRows; ++r) {
       float sum = 0;
       for (std::int64_t g = 0; g < tile.n_groups; ++g) {
-        const std::uint8_t* codes = tile.codes + g * code_bytes(kFormat);
-        const std::uint16_t* params = tile.params + g * param_count(kFormat);
+        const std::uint8_t* block = tile.data + g / block_groups(kScales) * block_bytes(kFormat);
+        const auto i = static_cast<int>(g % block_groups(kScales));
+        const std::uint8_t* codes = block + header_bytes(kScales) + i * code_bytes(kFormat);
         const QuantizedGroup& group = row.groups[g];
-        const float scale = f16_to_f32(params[r]);
-        const float second = param_count(kFormat) > kTileRows ? f16_to_f32(params[kTileRows + r]) : 0;
-        const float high_scale = kFormat == PackedFormat::kW8Half ? second : scale;
-        std::int32_t dot[2];
-        dot_halves<kFormat>(codes, r, row.codes + g * kGroupCols, dot);
-        float product = scale * static_cast<float>(dot[0]) + high_scale * static_cast<float>(dot[1]);
+        const GroupScales scales = scales_at<kFormat>(block, i, r);
+        float product = scaled_dot<kFormat>(codes, r, scales, row.codes + g * kGroupCols);
         if (group.has_residual != 0) {
-          dot_halves<kFormat>(codes, r, row.residuals + g * kGroupCols, dot);
-          product +=
-              (scale * static_cast<float>(dot[0]) + high_scale * static_cast<float>(dot[1])) / kResidualSteps;
+          product += scaled_dot<kFormat>(codes, r, scales, row.residuals + g * kGroupCols) / kResidualSteps;
         }
         sum += group.scale * product;
-        if constexpr (packed_has_min(kFormat)) sum += second * group.sum;
+        if constexpr (has_min(kScales)) {
+          sum += scales.minimum[0] * group.low_sum + scales.minimum[1] * (group.sum - group.low_sum);
+        }
       }
       y[t * ldy + r] = sum;
     }

@@ -28,11 +28,9 @@ void Linear::run_tile(const Kernels& kernels, std::int64_t tile, const float* x,
                       std::int64_t ldy) const {
   const std::int64_t row = tile * kTileRows;
   if (is_packed()) {
-    const std::int64_t n_groups = n_in_ / kGroupCols;
-    const auto* codes = packed_.as<std::uint8_t>() + tile * n_groups * code_bytes(format_);
-    const auto* params = reinterpret_cast<const std::uint16_t*>(packed_.data() + params_offset_) +
-                         tile * n_groups * param_count(format_);
-    kernels.tile[static_cast<int>(format_)]({codes, params, n_groups}, quantized, begin, end, y + row, ldy);
+    kernels.tile[static_cast<int>(format_)](
+        {packed_.as<std::uint8_t>() + tile * tile_bytes_, n_in_ / kGroupCols}, quantized, begin, end, y + row,
+        ldy);
     return;
   }
   const auto dot = dense_type_ == GgmlType::kF32   ? kernels.dot_f32

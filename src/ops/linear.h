@@ -18,7 +18,7 @@ namespace tq {
 bool can_pack(GgmlType type);
 
 // One weight matrix [n_in, n_out]; for an expert of a tensor that holds many, pack tensor.matrix(expert).
-// Quantised types are repacked into 4- or 8-bit tiles (ops/pack.cc); F32, F16 and BF16 stay in the mapped
+// Quantised types are repacked into tiles (ops/packed_format.h); F32, F16 and BF16 stay in the mapped
 // file, which must outlive the layer.
 class Linear {
  public:
@@ -40,10 +40,10 @@ class Linear {
 
   std::int64_t n_in_ = 0;
   std::int64_t n_out_ = 0;
-  // Packed: all tiles' codes, then all tiles' parameters.
+  // Packed: tiles, one after the other.
   PackedFormat format_{};
   Buffer packed_;
-  std::size_t params_offset_ = 0;
+  std::int64_t tile_bytes_ = 0;
   // Dense.
   const std::byte* dense_ = nullptr;
   GgmlType dense_type_{};

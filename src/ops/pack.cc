@@ -1,8 +1,9 @@
-// Repacks a quantised weight matrix into the tiles of kernels.h, once, at load: every file type becomes one
-// of five layouts, so kernels are written for layouts and not for types. Codes keep their values; scales and
-// minima are rounded to binary16, which changes only those that are products in the file (K types, by at most
-// 2^-11).
+// Repacks a quantised weight matrix into the tiles of packed_format.h, once, at load: kernels are then
+// written for one way of storing codes and scales, and read memory from front to back.
 #include <algorithm>
+#include <array>
+#include <cstring>
+#include <optional>
 #include <string>
 
 #include "base/f16.h"
@@ -14,39 +15,134 @@ namespace {
 
 static_assert(kQuantGroup == kGroupCols);
 
-PackedFormat format_for(const QuantTraits& traits) {
-  if (traits.bits == 4) return traits.has_minimum ? PackedFormat::kW4Min : PackedFormat::kW4Sym;
-  if (traits.has_minimum) return PackedFormat::kW8Min;
-  return traits.has_half_scales ? PackedFormat::kW8Half : PackedFormat::kW8Sym;
-}
-
-// Column c of row r in a group's codes; `code` has packed_bits(format).
-void put_code(PackedFormat format, std::uint8_t* codes, int r, int c, std::uint8_t code) {
-  if (packed_bits(format) == 8) {
-    codes[c / 4 * 64 + 4 * r + c % 4] = code;
-  } else {
-    codes[c % 16 / 4 * 64 + 4 * r + c % 4] |= static_cast<std::uint8_t>(c < 16 ? code : code << 4);
-  }
-}
-
-// One group of row r. The destination is zeroed.
-void put_group(PackedFormat format, const QuantGroup& group, int zero, int r, std::uint8_t* codes,
-               std::uint16_t* params) {
-  for (int c = 0; c < kGroupCols; ++c) {
-    put_code(format, codes, r, c, static_cast<std::uint8_t>(group.codes[static_cast<std::size_t>(c)] + zero));
-  }
-  params[r] = f32_to_f16(group.scales[0]);
-  if (format == PackedFormat::kW8Half) params[kTileRows + r] = f32_to_f16(group.scales[1]);
-  if (packed_has_min(format)) params[kTileRows + r] = f32_to_f16(group.minimum);
-}
-
 bool is_dense(GgmlType type) {
   return type == GgmlType::kF32 || type == GgmlType::kF16 || type == GgmlType::kBF16;
 }
 
+std::optional<PackedFormat> format_for(GgmlType type) {
+  constexpr std::array<std::pair<GgmlType, PackedFormat>, kPackedFormats> kFormats = {{
+      {GgmlType::kQ4_0, PackedFormat::kQ4_0},
+      {GgmlType::kQ4_1, PackedFormat::kQ4_1},
+      {GgmlType::kQ5_0, PackedFormat::kQ5_0},
+      {GgmlType::kQ5_1, PackedFormat::kQ5_1},
+      {GgmlType::kQ8_0, PackedFormat::kQ8_0},
+      {GgmlType::kIQ4_NL, PackedFormat::kIQ4_NL},
+      {GgmlType::kMXFP4, PackedFormat::kMXFP4},
+      {GgmlType::kQ2_K, PackedFormat::kQ2_K},
+      {GgmlType::kQ3_K, PackedFormat::kQ3_K},
+      {GgmlType::kQ4_K, PackedFormat::kQ4_K},
+      {GgmlType::kQ5_K, PackedFormat::kQ5_K},
+      {GgmlType::kQ6_K, PackedFormat::kQ6_K},
+      {GgmlType::kIQ4_XS, PackedFormat::kIQ4_XS},
+  }};
+  for (const auto& [file, packed] : kFormats) {
+    if (file == type) return packed;
+  }
+  return std::nullopt;
+}
+
+using TileGroup = std::array<QuantGroup, kTileRows>;
+
+// A plane of kBits: bits [from, from + kBits) of every code.
+template <int kBits>
+void put_plane(const std::uint8_t* vectors, int from, std::uint8_t* out) {
+  constexpr int kMask = (1 << kBits) - 1;
+  for (int u = 0; u < kBits; ++u) {
+    for (int b = 0; b < 64; ++b) {
+      unsigned packed = 0;
+      for (int k = 0; k < 8 / kBits; ++k) {
+        packed |= (static_cast<unsigned>(vectors[64 * (u + kBits * k) + b]) >> from & kMask) << (kBits * k);
+      }
+      out[64 * u + b] = static_cast<std::uint8_t>(packed);
+    }
+  }
+}
+
+void put_plane(int bits, const std::uint8_t* vectors, int from, std::uint8_t* out) {
+  switch (bits) {
+    case 1:
+      return put_plane<1>(vectors, from, out);
+    case 2:
+      return put_plane<2>(vectors, from, out);
+    case 4:
+      return put_plane<4>(vectors, from, out);
+    case 8:
+      return put_plane<8>(vectors, from, out);
+    default:
+      return;
+  }
+}
+
+void put_codes(const PackedTraits& traits, const TileGroup& rows, std::uint8_t* out) {
+  std::uint8_t vectors[8 * 64];
+  for (std::size_t v = 0; v < 8; ++v) {
+    for (std::size_t r = 0; r < kTileRows; ++r) {
+      std::memcpy(vectors + 64 * v + 4 * r, rows[r].codes.data() + 4 * v, 4);
+    }
+  }
+  put_plane(traits.low_bits, vectors, 0, out);
+  put_plane(traits.high_bits, vectors, traits.low_bits, out + plane_bytes(traits.low_bits));
+}
+
+// What the groups of a block share.
+void put_factors(PackedScales scales, const TileGroup& rows, std::uint8_t* header) {
+  std::uint16_t factors[2 * kTileRows] = {};
+  for (std::size_t r = 0; r < kTileRows; ++r) {
+    // Powers of two are cut to bfloat16 without loss.
+    factors[r] = scales == PackedScales::kBfloat
+                     ? static_cast<std::uint16_t>(std::bit_cast<std::uint32_t>(rows[r].d) >> 16)
+                     : f32_to_f16(rows[r].d);
+    factors[kTileRows + r] = f32_to_f16(rows[r].d_min);
+  }
+  std::memcpy(header, factors, static_cast<std::size_t>(block_factor_bytes(scales)));
+}
+
+void put_scales(PackedScales scales, const TileGroup& rows, std::uint8_t* out) {
+  for (std::size_t r = 0; r < kTileRows; ++r) {
+    const QuantGroup& row = rows[r];
+    const auto byte = [](int value) { return static_cast<std::uint8_t>(value); };
+    switch (scales) {
+      case PackedScales::kSuper:
+        out[r] = byte(row.scale[0]);
+        break;
+      case PackedScales::kSuperMin:
+        out[r] = byte(row.scale[0]);
+        out[kTileRows + r] = byte(row.minimum[0]);
+        break;
+      case PackedScales::kSuper16:
+      case PackedScales::kSuper16Min:
+        for (std::size_t h = 0; h < 2; ++h) {
+          const int minimum = scales == PackedScales::kSuper16Min ? row.minimum[h] << 4 : 0;
+          out[kTileRows * h + r] = byte(row.scale[h] | minimum);
+        }
+        break;
+      default:
+        break;
+    }
+  }
+}
+
+// One tile from rows that start at `rows`, `row_bytes` apart; n_rows may be less than a whole tile, whose
+// other rows become zeros.
+void pack_tile(PackedFormat format, ReadQuantGroup read, const std::byte* rows, std::size_t row_bytes,
+               std::size_t n_rows, std::int64_t n_groups, std::uint8_t* out) {
+  const PackedTraits traits = packed_traits(format);
+  const int n = block_groups(traits.scales);
+  TileGroup group{};
+  for (std::int64_t first = 0; first < n_groups; first += n, out += block_bytes(format)) {
+    for (int i = 0; i < n; ++i) {
+      for (std::size_t r = 0; r < n_rows; ++r) read(rows + r * row_bytes, first + i, group[r]);
+      if (i == 0) put_factors(traits.scales, group, out);
+      put_scales(traits.scales, group,
+                 out + block_factor_bytes(traits.scales) + i * group_scale_bytes(traits.scales));
+      put_codes(traits, group, out + header_bytes(traits.scales) + i * code_bytes(format));
+    }
+  }
+}
+
 }  // namespace
 
-bool can_pack(GgmlType type) { return is_dense(type) || quant_reader(type) != nullptr; }
+bool can_pack(GgmlType type) { return is_dense(type) || format_for(type).has_value(); }
 
 Expected<Linear> Linear::pack(const TensorView& weight, ThreadPool& pool) {
   Linear layer;
@@ -57,42 +153,29 @@ Expected<Linear> Linear::pack(const TensorView& weight, ThreadPool& pool) {
     layer.dense_type_ = weight.type;
     return layer;
   }
-  const QuantReader* reader = quant_reader(weight.type);
-  if (reader == nullptr) {
+  const auto format = format_for(weight.type);
+  if (!format) {
     const auto traits = ggml_type_traits(weight.type);
     return Error{ErrorCode::kUnsupported, "the tensor '" + std::string(weight.name) + "' has the type " +
                                               std::string(traits ? traits->name : "?") +
                                               ", which is not supported as a weight yet."};
   }
-  const PackedFormat format = layer.format_ = format_for(reader->traits);
-  // The packed zero point less the file's: what turns a code of the file into one of the layout.
-  const int zero = reader->traits.has_minimum ? 0 : packed_zero(format) - reader->traits.zero;
+  layer.format_ = *format;
   const std::int64_t n_groups = layer.n_in_ / kGroupCols;
-  const std::int64_t code_size = n_groups * code_bytes(format);  // of a tile
-  const std::int64_t param_size = n_groups * param_count(format);
-  layer.params_offset_ = static_cast<std::size_t>(layer.n_tiles() * code_size);
-  auto buffer =
-      Buffer::allocate(layer.params_offset_ + static_cast<std::size_t>(layer.n_tiles() * param_size) * 2);
+  layer.tile_bytes_ = n_groups / block_groups(packed_traits(*format).scales) * block_bytes(*format);
+  auto buffer = Buffer::allocate(static_cast<std::size_t>(layer.n_tiles() * layer.tile_bytes_));
   if (!buffer) return buffer.error();
   layer.packed_ = std::move(*buffer);
 
+  const ReadQuantGroup read = quant_reader(weight.type)->read;
   const std::size_t row_bytes = weight.data.size() / static_cast<std::size_t>(layer.n_out_);
   pool.run([&](int thread) {
     const Range share = share_of(layer.n_tiles(), thread, pool.size());
-    QuantGroup group;
     for (std::int64_t tile = share.begin; tile < share.end; ++tile) {
-      std::uint8_t* codes = layer.packed_.as<std::uint8_t>() + tile * code_size;
-      auto* params =
-          reinterpret_cast<std::uint16_t*>(layer.packed_.data() + layer.params_offset_) + tile * param_size;
-      const auto rows = static_cast<int>(std::min<std::int64_t>(kTileRows, layer.n_out_ - tile * kTileRows));
-      for (int r = 0; r < rows; ++r) {
-        const std::byte* row =
-            weight.data.data() + static_cast<std::size_t>(tile * kTileRows + r) * row_bytes;
-        for (std::int64_t g = 0; g < n_groups; ++g) {
-          reader->read(row, g, group);
-          put_group(format, group, zero, r, codes + g * code_bytes(format), params + g * param_count(format));
-        }
-      }
+      const std::int64_t row = tile * kTileRows;
+      pack_tile(*format, read, weight.data.data() + static_cast<std::size_t>(row) * row_bytes, row_bytes,
+                static_cast<std::size_t>(std::min<std::int64_t>(kTileRows, layer.n_out_ - row)), n_groups,
+                layer.packed_.as<std::uint8_t>() + tile * layer.tile_bytes_);
     }
   });
   return layer;

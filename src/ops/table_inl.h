@@ -9,11 +9,19 @@ namespace {
 constexpr Kernels make_table(Isa isa) {
   Kernels k{};
   k.isa = isa;
-  k.tile[static_cast<int>(PackedFormat::kW4Sym)] = tile<PackedFormat::kW4Sym>;
-  k.tile[static_cast<int>(PackedFormat::kW4Min)] = tile<PackedFormat::kW4Min>;
-  k.tile[static_cast<int>(PackedFormat::kW8Sym)] = tile<PackedFormat::kW8Sym>;
-  k.tile[static_cast<int>(PackedFormat::kW8Half)] = tile<PackedFormat::kW8Half>;
-  k.tile[static_cast<int>(PackedFormat::kW8Min)] = tile<PackedFormat::kW8Min>;
+  k.tile[static_cast<int>(PackedFormat::kQ4_0)] = tile<PackedFormat::kQ4_0>;
+  k.tile[static_cast<int>(PackedFormat::kQ4_1)] = tile<PackedFormat::kQ4_1>;
+  k.tile[static_cast<int>(PackedFormat::kQ5_0)] = tile<PackedFormat::kQ5_0>;
+  k.tile[static_cast<int>(PackedFormat::kQ5_1)] = tile<PackedFormat::kQ5_1>;
+  k.tile[static_cast<int>(PackedFormat::kQ8_0)] = tile<PackedFormat::kQ8_0>;
+  k.tile[static_cast<int>(PackedFormat::kIQ4_NL)] = tile<PackedFormat::kIQ4_NL>;
+  k.tile[static_cast<int>(PackedFormat::kMXFP4)] = tile<PackedFormat::kMXFP4>;
+  k.tile[static_cast<int>(PackedFormat::kQ2_K)] = tile<PackedFormat::kQ2_K>;
+  k.tile[static_cast<int>(PackedFormat::kQ3_K)] = tile<PackedFormat::kQ3_K>;
+  k.tile[static_cast<int>(PackedFormat::kQ4_K)] = tile<PackedFormat::kQ4_K>;
+  k.tile[static_cast<int>(PackedFormat::kQ5_K)] = tile<PackedFormat::kQ5_K>;
+  k.tile[static_cast<int>(PackedFormat::kQ6_K)] = tile<PackedFormat::kQ6_K>;
+  k.tile[static_cast<int>(PackedFormat::kIQ4_XS)] = tile<PackedFormat::kIQ4_XS>;
   k.dot_f32 = dot_rows<FromF32>;
   k.dot_f16 = dot_rows<FromF16>;
   k.dot_bf16 = dot_rows<FromBf16>;

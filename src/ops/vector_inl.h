@@ -53,8 +53,11 @@ inline bool has_outlier(float largest, float energy) { return 2 * largest * larg
 // What every ISA's quantize_row ends a group with; without residuals their sums are zero.
 inline QuantizedGroup make_group(float scale, QuantizedGroup::Sums codes, QuantizedGroup::Sums residuals,
                                  bool has_residual) {
-  const float sum = static_cast<float>(codes.all) + static_cast<float>(residuals.all) / kResidualSteps;
-  return {scale, scale * sum, codes, residuals, has_residual ? 1 : 0};
+  const auto sum = [&](std::int32_t code, std::int32_t residual) {
+    return scale * (static_cast<float>(code) + static_cast<float>(residual) / kResidualSteps);
+  };
+  return {scale,     sum(codes.all, residuals.all), sum(codes.low, residuals.low), codes,
+          residuals, has_residual ? 1 : 0};
 }
 
 // The last n < kWidth values of a row, the other lanes filled.

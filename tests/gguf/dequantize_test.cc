@@ -22,9 +22,11 @@ std::vector<float> dequantize(GgmlType type, const Bytes& block, std::int64_t n)
 }
 
 TEST(Dequantize, KnowsItsTypes) {
-  const std::vector<GgmlType> known = {GgmlType::kF32,  GgmlType::kF16,  GgmlType::kBF16, GgmlType::kQ4_0,
-                                       GgmlType::kQ4_1, GgmlType::kQ5_0, GgmlType::kQ5_1, GgmlType::kQ8_0,
-                                       GgmlType::kQ4_K, GgmlType::kQ5_K, GgmlType::kQ6_K};
+  const std::vector<GgmlType> known = {
+      GgmlType::kF32,  GgmlType::kF16,    GgmlType::kBF16,   GgmlType::kQ4_0,
+      GgmlType::kQ4_1, GgmlType::kQ5_0,   GgmlType::kQ5_1,   GgmlType::kQ8_0,
+      GgmlType::kQ2_K, GgmlType::kQ3_K,   GgmlType::kQ4_K,   GgmlType::kQ5_K,
+      GgmlType::kQ6_K, GgmlType::kIQ4_NL, GgmlType::kIQ4_XS, GgmlType::kMXFP4};
   for (std::uint32_t id = 0; id < 64; ++id) {
     const auto type = static_cast<GgmlType>(id);
     EXPECT_EQ(can_dequantize(type), std::find(known.begin(), known.end(), type) != known.end()) << id;
@@ -86,6 +88,42 @@ TEST(Dequantize, SixBitSuperBlock) {
               scale = i / 16 == 15 ? -16 : static_cast<int>(i / 16) + 1;
     const int code = (quarter < 2 ? 3 : 15) + 16 * quarter - 32;
     EXPECT_EQ(x[i], 0.5f * static_cast<float>(scale * code)) << i;
+  }
+}
+
+TEST(Dequantize, TwoAndThreeBitSuperBlocks) {
+  // Pairs 0xe4: code k in quarter k of each half. Scale 1 and minimum 2 for even groups of 16, 3 and 0 for
+  // odd.
+  Bytes q2;
+  for (int g = 0; g < 16; ++g) q2.put(static_cast<std::uint8_t>(g % 2 == 0 ? 0x21 : 0x03));
+  const std::vector<float> x2 = dequantize(GgmlType::kQ2_K, q2.fill(64, 0xe4).put(kHalf).put(kOne), 256);
+  // Third bits of group 1 of 32 only: elsewhere a code is 4 less. Scale nibbles 1 and 2, their top bits 3 for
+  // scales 0..3 and 2 for the rest: 1 + 48 - 32 = 17, 1 + 32 - 32 = 1, 2 + 32 - 32 = 2.
+  const Bytes q3 = Bytes().fill(32, 0x02).fill(64, 0xe4).fill(8, 0x21).fill(4, 0xab).put(kHalf);
+  const std::vector<float> x3 = dequantize(GgmlType::kQ3_K, q3, 256);
+  for (std::size_t i = 0; i < 256; ++i) {
+    const float code = static_cast<float>(i % 128 / 32);
+    EXPECT_EQ(x2[i], i / 16 % 2 == 0 ? 0.5f * code - 2.0f : 1.5f * code) << i;
+    const float scale = i < 64 ? 17.0f : (i < 128 ? 1.0f : 2.0f);
+    EXPECT_EQ(x3[i], 0.5f * scale * (i / 32 == 1 ? code : code - 4)) << i;
+  }
+}
+
+TEST(Dequantize, CodeBooks) {
+  const auto halves = [](const std::vector<float>& x, float first, float second) {
+    for (std::size_t i = 0; i < x.size(); ++i) EXPECT_EQ(x[i], i % 32 < 16 ? first : second) << i;
+  };
+  halves(dequantize(GgmlType::kIQ4_NL, Bytes().put(kHalf).fill(16, 0xf1), 32), -52.0f, 56.5f);
+  // 2^(126 - 128) * 1 and * -12; the smallest exponent is a subnormal number.
+  halves(dequantize(GgmlType::kMXFP4, Bytes().put(std::uint8_t{126}).fill(16, 0xf1), 32), 0.25f, -3.0f);
+  halves(dequantize(GgmlType::kMXFP4, Bytes().put(std::uint8_t{0}).fill(16, 0xf1), 32), 0x1p-128f,
+         -12 * 0x1p-128f);
+  // Scale nibble 1, topped by 2 everywhere: 33 - 32 = 1; by 3 for group 4: 17.
+  const Bytes xs =
+      Bytes().put(kHalf).put(std::uint8_t{0xaa}).put(std::uint8_t{0xab}).fill(4, 0x11).fill(128, 0xf1);
+  const std::vector<float> x = dequantize(GgmlType::kIQ4_XS, xs, 256);
+  for (std::size_t i = 0; i < 256; ++i) {
+    EXPECT_EQ(x[i], 0.5f * (i / 32 == 4 ? 17.0f : 1.0f) * (i % 32 < 16 ? -104.0f : 113.0f)) << i;
   }
 }
 

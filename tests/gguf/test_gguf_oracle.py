@@ -15,8 +15,9 @@ Value = gguf.GGUFValueType
 
 # What we dequantise, and where binary16 scales lie in a block.
 SCALES_F16 = {Type.F32: (), Type.F16: (), Type.BF16: (), Type.Q4_0: (0,), Type.Q4_1: (0, 2), Type.Q5_0: (0,), Type.Q5_1: (0, 2),
-              Type.Q8_0: (0,), Type.Q4_K: (0, 2), Type.Q5_K: (0, 2), Type.Q6_K: (208,)}
-QUANTISED_BY_GGUF = [Type.F32, Type.F16, Type.BF16, Type.Q4_0, Type.Q4_1, Type.Q5_0, Type.Q5_1, Type.Q8_0]
+              Type.Q8_0: (0,), Type.Q2_K: (80, 82), Type.Q3_K: (108,), Type.Q4_K: (0, 2), Type.Q5_K: (0, 2), Type.Q6_K: (208,),
+              Type.IQ4_NL: (0,), Type.IQ4_XS: (0,), Type.MXFP4: ()}
+QUANTISED_BY_GGUF = [Type.F32, Type.F16, Type.BF16, Type.Q4_0, Type.Q4_1, Type.Q5_0, Type.Q5_1, Type.Q8_0, Type.MXFP4]
 # ggml keeps these between kernels; no file holds them.
 NEVER_IN_FILES = {Type.Q8_1, Type.Q8_K}
 

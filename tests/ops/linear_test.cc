@@ -1,5 +1,5 @@
-// Linear layers of every weight type and ISA against double precision over the dequantised weights. The only
-// error allowed is that of rounding activations to 8 bits and, for K types, scales to binary16.
+// Linear layers of every weight type and ISA against double precision over the dequantised weights. Packed
+// weights keep their exact values, so the only error allowed is that of rounding activations to 8 bits.
 #include "ops/linear.h"
 
 #include <gtest/gtest.h>
@@ -17,9 +17,10 @@
 namespace tq {
 namespace {
 
-constexpr std::array kTypes = {GgmlType::kF32,  GgmlType::kF16,  GgmlType::kBF16, GgmlType::kQ4_0,
-                               GgmlType::kQ4_1, GgmlType::kQ5_0, GgmlType::kQ5_1, GgmlType::kQ8_0,
-                               GgmlType::kQ4_K, GgmlType::kQ5_K, GgmlType::kQ6_K};
+constexpr std::array kTypes = {GgmlType::kF32,  GgmlType::kF16,    GgmlType::kBF16,   GgmlType::kQ4_0,
+                               GgmlType::kQ4_1, GgmlType::kQ5_0,   GgmlType::kQ5_1,   GgmlType::kQ8_0,
+                               GgmlType::kQ2_K, GgmlType::kQ3_K,   GgmlType::kQ4_K,   GgmlType::kQ5_K,
+                               GgmlType::kQ6_K, GgmlType::kIQ4_NL, GgmlType::kIQ4_XS, GgmlType::kMXFP4};
 
 // Where a block of a quantised type keeps its binary16 numbers; every other byte may be anything.
 std::vector<std::size_t> half_offsets(GgmlType type) {
@@ -29,8 +30,14 @@ std::vector<std::size_t> half_offsets(GgmlType type) {
     case GgmlType::kQ4_K:
     case GgmlType::kQ5_K:
       return {0, 2};
+    case GgmlType::kQ2_K:
+      return {80, 82};
+    case GgmlType::kQ3_K:
+      return {108};
     case GgmlType::kQ6_K:
       return {208};
+    case GgmlType::kMXFP4:
+      return {};
     default:
       return {0};
   }
@@ -55,6 +62,9 @@ Weights random_weights(GgmlType type, std::int64_t n_in, std::int64_t n_out, uns
     const float value = normal(random);
     if (type == GgmlType::kF32) {
       std::memcpy(block, &value, 4);
+    } else if (type ==
+               GgmlType::kMXFP4) {  // an exponent: scales of 2^-40 to 2^10, beyond binary16 on one side
+      block[0] = static_cast<std::byte>(88 + random() % 51);
     } else {
       const bool dense16 = type == GgmlType::kF16 || type == GgmlType::kBF16;
       for (const std::size_t offset : dense16 ? std::vector<std::size_t>{0} : half_offsets(type)) {
@@ -72,11 +82,17 @@ Weights random_weights(GgmlType type, std::int64_t n_in, std::int64_t n_out, uns
   return w;
 }
 
-// |y - exact| allowed for row w and activations x: half a step of each activation, a quarter of a percent of
-// a rounded scale, and binary32 sums.
+bool is_dense(GgmlType type) {
+  return type == GgmlType::kF32 || type == GgmlType::kF16 || type == GgmlType::kBF16;
+}
+
+// |y - exact| allowed for row w and activations x. With e the error of an activation, half a step of the
+// largest of its group of 32 (largest / 127 / 2), the products are wrong by at most sum |w| e. That is what
+// one rounding to int8 explains, and all there is for packed weights: their values are exact in the layout.
+// The rest is binary32: each of the n / 32 partial sums rounds what has been added so far, of at most the
+// products' magnitudes. A minimum m enters as its own term m * sum(x); |m| is at most twice the largest |w|
+// of its group, as |scale * code + m| is small for one code or another.
 double error_bound(GgmlType type, const float* w, const float* x, std::int64_t n) {
-  const bool dense = type == GgmlType::kF32 || type == GgmlType::kF16 || type == GgmlType::kBF16;
-  const bool products = type == GgmlType::kQ4_K || type == GgmlType::kQ5_K || type == GgmlType::kQ6_K;
   double bound = 0, magnitude = 0, group_magnitude = 0;
   for (std::int64_t g = 0; g < n; g += kGroupCols) {
     double largest = 0, w_sum = 0, w_max = 0, x_sum = 0;
@@ -87,10 +103,9 @@ double error_bound(GgmlType type, const float* w, const float* x, std::int64_t n
       x_sum += std::fabs(static_cast<double>(x[i]));
       magnitude += std::fabs(static_cast<double>(w[i]) * x[i]);
     }
-    if (!dense) bound += largest / 254 * w_sum;
-    group_magnitude += w_max * x_sum;  // a minimum can be larger than any weight it yields, but not by much
+    if (!is_dense(type)) bound += largest / 254 * w_sum;
+    group_magnitude += w_max * x_sum;
   }
-  if (products) bound += group_magnitude * 4 * 0x1p-11;
   return bound + (magnitude + 2 * group_magnitude) * static_cast<double>(n) * 0x1p-24 + 1e-30;
 }
 
@@ -136,11 +151,36 @@ TEST_P(LinearOn, EveryTypeWithinTheRoundingOfActivations) {
   }
 }
 
+// An activation of 127 alone in its group is rounded to the code 127 and scale 1, so the product with it is
+// the weight itself: only the binary32 product and the minimum's own term may round.
+TEST_P(LinearOn, PackedWeightsKeepTheirValues) {
+  ThreadPool pool(2);
+  Compute compute(kernels_for(GetParam()), pool);
+  constexpr std::int64_t kIn = 256, kOut = 17;
+  std::vector<float> x(static_cast<std::size_t>(kIn * kIn), 0.0F), y(static_cast<std::size_t>(kIn) * 32);
+  for (std::size_t c = 0; c < kIn; ++c) x[c * kIn + c] = 127.0F;
+  for (const GgmlType type : kTypes) {
+    const Weights w = random_weights(type, kIn, kOut, 21);
+    auto layer = Linear::pack(w.view, pool);
+    ASSERT_TRUE(layer);
+    compute.linear(x.data(), kIn, kIn, std::array{LinearOutput{&*layer, y.data(), 32}});
+    for (std::size_t c = 0; c < kIn; ++c) {
+      for (std::size_t r = 0; r < kOut; ++r) {
+        const float* group = w.values.data() + r * kIn + c / 32 * 32;
+        float largest = 0;
+        for (std::size_t i = 0; i < 32; ++i) largest = std::max(largest, std::fabs(group[i]));
+        ASSERT_NEAR(y[c * 32 + r] / 127.0F, group[c % 32], 8 * 0x1p-24 * largest)
+            << ggml_type_traits(type)->name << " row " << r << " column " << c;
+      }
+    }
+  }
+}
+
 // Rows of weights and tokens must not depend on how they are grouped: the same bits alone and in a batch.
 TEST_P(LinearOn, ATokensResultDoesNotDependOnItsBatch) {
   ThreadPool pool(3);
   Compute compute(kernels_for(GetParam()), pool);
-  for (const GgmlType type : {GgmlType::kQ4_1, GgmlType::kQ6_K, GgmlType::kF32}) {
+  for (const GgmlType type : kTypes) {
     const Weights w = random_weights(type, 256, 48, 3);
     auto layer = Linear::pack(w.view, pool);
     ASSERT_TRUE(layer);
@@ -197,13 +237,13 @@ TEST(Linear, PacksOneExpertOfMany) {
 
 TEST(Linear, UnsupportedTypeIsAnError) {
   ThreadPool pool(1);
-  const std::vector<std::byte> bytes(84);
+  const std::vector<std::byte> bytes(66);
   const TensorView view = {
-      .name = "w", .type = GgmlType::kQ2_K, .n_dims = 2, .shape = {256, 1, 1, 1}, .data = bytes};
+      .name = "w", .type = GgmlType::kIQ2_XXS, .n_dims = 2, .shape = {256, 1, 1, 1}, .data = bytes};
   const auto layer = Linear::pack(view, pool);
   ASSERT_FALSE(layer);
   EXPECT_EQ(layer.error().code, ErrorCode::kUnsupported);
-  EXPECT_NE(layer.error().message.find("Q2_K"), std::string::npos) << layer.error().message;
+  EXPECT_NE(layer.error().message.find("IQ2_XXS"), std::string::npos) << layer.error().message;
 }
 
 }  // namespace
