@@ -27,6 +27,7 @@ class Linear {
   std::int64_t n_in() const { return n_in_; }
   std::int64_t n_out() const { return n_out_; }
   bool is_packed() const { return dense_ == nullptr; }
+  std::size_t packed_bytes() const { return packed_.size(); }
 
   // Rows of 16 outputs.
   std::int64_t n_tiles() const { return (n_out_ + kTileRows - 1) / kTileRows; }
