@@ -15,30 +15,31 @@ namespace tq {
 // activations; on SmolLM2-135M a second byte for that fifth of the groups cuts the divergence from exact
 // arithmetic sevenfold (docs/decisions/activation-rounding.md).
 struct QuantizedGroup {
-  // Sums of codes, of all 32 and of columns 0..15: what a stored zero point adds to a dot product.
-  struct Sums {
-    std::int32_t all;
-    std::int32_t low;
-  };
   float scale;
   float sum;      // of the x
   float low_sum;  // of columns 0..15
-  Sums code_sums;
-  Sums residual_sums;
-  std::int32_t has_residual;
+  std::uint32_t has_residual;
 };
 inline constexpr float kResidualSteps = 254.0F;
 
-struct QuantizedRows {
-  std::int8_t* codes;      // [n_rows, n_groups * 32]
-  std::int8_t* residuals;  // [n_rows, n_groups * 32], undefined where a group has none
-  QuantizedGroup* groups;  // [n_rows, n_groups]
-  std::int64_t n_groups;
+// Quantised rows lie in panels of kPanelRows tokens, the last of a batch perhaps fewer: [group, row of the
+// panel], so that what a tile multiplies a group of weights with is one run of memory.
+inline constexpr int kPanelRows = 12;
 
-  QuantizedRows row(std::int64_t i) const {
-    const std::int64_t at = i * n_groups;
-    return {codes + at * kGroupCols, residuals + at * kGroupCols, groups + at, n_groups};
-  }
+struct QuantizedPanel {
+  const std::int8_t* codes;      // [n_groups, n_rows, 32]
+  const std::int8_t* residuals;  // [n_groups, n_rows, 32], undefined where a group has none
+  const QuantizedGroup* groups;  // [n_groups, n_rows]
+  std::int64_t n_rows;           // 1 to kPanelRows
+};
+
+// One row of a panel, to be written: its group g is number g * stride.
+struct QuantizedRow {
+  std::int8_t* codes;
+  std::int8_t* residuals;
+  QuantizedGroup* groups;
+  std::int64_t n_groups;
+  std::int64_t stride;
 };
 
 // Queries that prefill attention handles side by side, one a vector lane.
@@ -47,9 +48,8 @@ inline constexpr int kAttentionLanes = 32;
 struct Kernels {
   Isa isa;
 
-  // y[t * ldy + r] = row r of the tile times activation row t, for r in [0, 16) and t in [begin, end).
-  void (*tile[kPackedFormats])(const PackedTile& tile, const QuantizedRows& x, std::int64_t begin,
-                               std::int64_t end, float* y, std::int64_t ldy);
+  // y[t * ldy + r] = row r of the tile times row t of the panel, for r in [0, 16).
+  void (*tile[kPackedFormats])(const PackedTile& tile, const QuantizedPanel& x, float* y, std::int64_t ldy);
   // Unpacked weights: y[t * ldy] = w . x[t * ldx], n products, for t in [0, n_rows); w in binary32, binary16
   // or bfloat16.
   void (*dot_f32)(const void* w, std::int64_t n, const float* x, std::int64_t ldx, std::int64_t n_rows,
@@ -59,7 +59,7 @@ struct Kernels {
   void (*dot_bf16)(const void* w, std::int64_t n, const float* x, std::int64_t ldx, std::int64_t n_rows,
                    float* y, std::int64_t ldy);
   // One row x[out.n_groups * 32] to int8.
-  void (*quantize_row)(const float* x, const QuantizedRows& out);
+  void (*quantize_row)(const float* x, const QuantizedRow& out);
 
   // y = x / rms(x) * weight; rms over n, eps inside the root.
   void (*rms_norm)(const float* x, const float* weight, float eps, std::int64_t n, float* y);

@@ -102,55 +102,60 @@ inline __m256i weights_at(const std::uint8_t* codes, int h) {
   return w;
 }
 
-// Scales and minima of 8 rows in a group, of columns 0..15 and 16..31. Those a format lacks are never read.
+// Scales of 8 rows in a group, of columns 0..15 and 16..31, and what the sums of activations are multiplied
+// by: minima, or what it takes to make unsigned weights signed. `low_offset` is what columns 0..15 have
+// beyond the rest.
 struct GroupScales {
   __m256 scale[2];
-  __m256 minimum[2];
+  __m256 offset;
+  __m256 low_offset;
 };
 
 // Scales of rows 8h .. 8h + 7 in the group i of the block that `header` starts.
-template <PackedScales kScales>
+template <PackedFormat kFormat>
 inline GroupScales load_scales(const std::uint8_t* header, int i, int h) {
+  constexpr PackedTraits kTraits = packed_traits(kFormat);
+  constexpr PackedScales kScales = kTraits.scales;
+  const __m256 zero = _mm256_set1_ps(is_signed(kTraits) ? 0.0F : -static_cast<float>(kTraits.zero));
   const __m256 none = _mm256_setzero_ps();
   const std::uint8_t* factors = header + 16 * h;
   const __m256 d =
       kScales == PackedScales::kBfloat ? (__m256)FromBf16::vector(factors) : load_halves(factors);
   const __m256 d_min = has_min(kScales) ? load_halves(factors + 2 * kTileRows) : none;
-  if constexpr (!is_super(kScales)) return {{d, d}, {d_min, d_min}};
   const std::uint8_t* p = header + block_factor_bytes(kScales) + i * group_scale_bytes(kScales) + 8 * h;
-  if constexpr (kScales == PackedScales::kSuper16Min) {
+  if constexpr (!is_super(kScales)) {
+    return {{d, d}, has_min(kScales) ? d_min : _mm256_mul_ps(d, zero), none};
+  } else if constexpr (kScales == PackedScales::kSuper16Min) {
     const __m128i nibble = _mm_set1_epi8(15);
     const __m128i low = load_8_bytes(p);
     const __m128i high = load_8_bytes(p + kTileRows);
+    const __m256 low_min = scaled_bytes(d_min, _mm_and_si128(_mm_srli_epi16(low, 4), nibble));
+    const __m256 high_min = scaled_bytes(d_min, _mm_and_si128(_mm_srli_epi16(high, 4), nibble));
     return {{scaled_bytes(d, _mm_and_si128(low, nibble)), scaled_bytes(d, _mm_and_si128(high, nibble))},
-            {scaled_bytes(d_min, _mm_and_si128(_mm_srli_epi16(low, 4), nibble)),
-             scaled_bytes(d_min, _mm_and_si128(_mm_srli_epi16(high, 4), nibble))}};
+            high_min,
+            _mm256_sub_ps(low_min, high_min)};
   } else if constexpr (kScales == PackedScales::kSuper16) {
-    return {{scaled_bytes(d, load_8_bytes(p)), scaled_bytes(d, load_8_bytes(p + kTileRows))}, {none, none}};
+    const __m256 low = scaled_bytes(d, load_8_bytes(p));
+    const __m256 high = scaled_bytes(d, load_8_bytes(p + kTileRows));
+    return {{low, high}, _mm256_mul_ps(high, zero), _mm256_mul_ps(_mm256_sub_ps(low, high), zero)};
   } else {
     const __m256 scale = scaled_bytes(d, load_8_bytes(p));
-    const __m256 minimum = has_min(kScales) ? scaled_bytes(d_min, load_8_bytes(p + kTileRows)) : none;
-    return {{scale, scale}, {minimum, minimum}};
+    if constexpr (!has_min(kScales)) return {{scale, scale}, _mm256_mul_ps(scale, zero), none};
+    return {{scale, scale}, scaled_bytes(d_min, load_8_bytes(p + kTileRows)), none};
   }
 }
 
 // A group's dot products with 32 codes: scale * dot of every row, before the activations' own scale.
 template <PackedFormat kFormat>
-inline __m256 scaled_dot(const __m256i w[8], const __m256 scale[2], const std::int8_t* codes,
-                         const QuantizedGroup::Sums& sums) {
-  constexpr PackedTraits kTraits = packed_traits(kFormat);
-  constexpr bool kSigned = is_signed(kTraits);
-  constexpr bool kHalves = has_half_groups(kTraits.scales);
-  constexpr int kZero = kSigned ? 0 : kTraits.zero;
+inline __m256 scaled_dot(const __m256i w[8], const __m256 scale[2], const std::int8_t* codes) {
+  constexpr bool kSigned = is_signed(packed_traits(kFormat));
   __m256i low = _mm256_setzero_si256();   // columns 0..15
   __m256i high = _mm256_setzero_si256();  // columns 16..31
-  if constexpr (kZero != 0) low = _mm256_set1_epi32(-kZero * (kHalves ? sums.low : sums.all));
-  if constexpr (kZero != 0 && kHalves) high = _mm256_set1_epi32(-kZero * (sums.all - sums.low));
   for (int v = 0; v < 4; ++v) {
     low = _mm256_add_epi32(low, dot4<kSigned>(w[v], broadcast4(codes + 4 * v)));
     high = _mm256_add_epi32(high, dot4<kSigned>(w[4 + v], broadcast4(codes + 16 + 4 * v)));
   }
-  if constexpr (kHalves) {
+  if constexpr (has_half_groups(packed_traits(kFormat).scales)) {
     return _mm256_fmadd_ps(_mm256_cvtepi32_ps(high), scale[1],
                            _mm256_mul_ps(_mm256_cvtepi32_ps(low), scale[0]));
   } else {
@@ -158,56 +163,53 @@ inline __m256 scaled_dot(const __m256i w[8], const __m256 scale[2], const std::i
   }
 }
 
-// Half h of the tile (rows 8h..8h+7) against kTokens activation rows. The compiler keeps the unpacked weights
-// of a group in registers across the tokens as far as they fit.
+// Half h of the tile (rows 8h..8h+7) against kTokens rows of a panel from row `first` on. The compiler keeps
+// the unpacked weights of a group in registers across the tokens as far as they fit.
 template <PackedFormat kFormat, int kTokens>
-inline void half_tile(const PackedTile& tile, const QuantizedRows& x, std::int64_t token, int h, float* y,
+inline void half_tile(const PackedTile& tile, const QuantizedPanel& x, std::int64_t first, int h, float* y,
                       std::int64_t ldy) {
   constexpr PackedScales kScales = packed_traits(kFormat).scales;
   constexpr int kGroups = block_groups(kScales);
+  constexpr bool kUnsigned = !is_signed(packed_traits(kFormat));
   __m256 acc[kTokens];
   for (int t = 0; t < kTokens; ++t) acc[t] = _mm256_setzero_ps();
   for (std::int64_t g = 0; g < tile.n_groups; ++g) {
     const std::uint8_t* block = tile.data + g / kGroups * block_bytes(kFormat);
     const auto i = static_cast<int>(g % kGroups);
     const std::uint8_t* codes = block + header_bytes(kScales) + i * code_bytes(kFormat);
-    const GroupScales scales = load_scales<kScales>(block, i, h);
+    const GroupScales scales = load_scales<kFormat>(block, i, h);
     const __m256i w[8] = {weights_at<kFormat, 0>(codes, h), weights_at<kFormat, 1>(codes, h),
                           weights_at<kFormat, 2>(codes, h), weights_at<kFormat, 3>(codes, h),
                           weights_at<kFormat, 4>(codes, h), weights_at<kFormat, 5>(codes, h),
                           weights_at<kFormat, 6>(codes, h), weights_at<kFormat, 7>(codes, h)};
     for (int t = 0; t < kTokens; ++t) {
-      const std::int64_t at = (token + t) * x.n_groups + g;
+      const std::int64_t at = g * x.n_rows + first + t;
       const QuantizedGroup& group = x.groups[at];
-      __m256 dot = scaled_dot<kFormat>(w, scales.scale, x.codes + at * kGroupCols, group.code_sums);
+      __m256 dot = scaled_dot<kFormat>(w, scales.scale, x.codes + at * kGroupCols);
       if (__builtin_expect(group.has_residual != 0, 0)) {
-        const __m256 rest =
-            scaled_dot<kFormat>(w, scales.scale, x.residuals + at * kGroupCols, group.residual_sums);
+        const __m256 rest = scaled_dot<kFormat>(w, scales.scale, x.residuals + at * kGroupCols);
         dot = _mm256_fmadd_ps(rest, _mm256_set1_ps(1 / kResidualSteps), dot);
       }
       acc[t] = _mm256_fmadd_ps(dot, _mm256_set1_ps(group.scale), acc[t]);
-      if constexpr (kScales == PackedScales::kSuper16Min) {
-        acc[t] = _mm256_fmadd_ps(scales.minimum[0], _mm256_set1_ps(group.low_sum), acc[t]);
-        acc[t] = _mm256_fmadd_ps(scales.minimum[1], _mm256_set1_ps(group.sum - group.low_sum), acc[t]);
-      } else if constexpr (has_min(kScales)) {
-        acc[t] = _mm256_fmadd_ps(scales.minimum[0], _mm256_set1_ps(group.sum), acc[t]);
+      if constexpr (kUnsigned) acc[t] = _mm256_fmadd_ps(scales.offset, _mm256_set1_ps(group.sum), acc[t]);
+      if constexpr (has_half_groups(kScales)) {
+        acc[t] = _mm256_fmadd_ps(scales.low_offset, _mm256_set1_ps(group.low_sum), acc[t]);
       }
     }
   }
-  for (int t = 0; t < kTokens; ++t) _mm256_storeu_ps(y + (token + t) * ldy + 8 * h, acc[t]);
+  for (int t = 0; t < kTokens; ++t) _mm256_storeu_ps(y + (first + t) * ldy + 8 * h, acc[t]);
 }
 
 template <PackedFormat kFormat>
-void tile(const PackedTile& tile, const QuantizedRows& x, std::int64_t begin, std::int64_t end, float* y,
-          std::int64_t ldy) {
+void tile(const PackedTile& tile, const QuantizedPanel& x, float* y, std::int64_t ldy) {
   for (int h = 0; h < 2; ++h) {
-    std::int64_t t = begin;
-    for (; t + 2 <= end; t += 2) half_tile<kFormat, 2>(tile, x, t, h, y, ldy);
-    for (; t < end; ++t) half_tile<kFormat, 1>(tile, x, t, h, y, ldy);
+    std::int64_t t = 0;
+    for (; t + 2 <= x.n_rows; t += 2) half_tile<kFormat, 2>(tile, x, t, h, y, ldy);
+    for (; t < x.n_rows; ++t) half_tile<kFormat, 1>(tile, x, t, h, y, ldy);
   }
 }
 
-inline QuantizedGroup::Sums store_codes(const __m256i q[4], std::int8_t* codes) {
+inline CodeSums store_codes(const __m256i q[4], std::int8_t* codes) {
   // The two packs interleave 128-bit halves; the permutation puts the 32-bit groups back in order.
   const __m256i packed = _mm256_packs_epi16(_mm256_packs_epi32(q[0], q[1]), _mm256_packs_epi32(q[2], q[3]));
   const __m256i ordered = _mm256_permutevar8x32_epi32(packed, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
@@ -216,9 +218,10 @@ inline QuantizedGroup::Sums store_codes(const __m256i q[4], std::int8_t* codes) 
   return {low + isum((VecI)_mm256_add_epi32(q[2], q[3])), low};
 }
 
-void quantize_row(const float* x, const QuantizedRows& out) {
+void quantize_row(const float* x, const QuantizedRow& out) {
   const __m256 sign = _mm256_set1_ps(-0.0F);
   for (std::int64_t g = 0; g < out.n_groups; ++g) {
+    const std::int64_t at = g * out.stride;
     __m256 v[4];
     __m256 largest8 = _mm256_setzero_ps();
     __m256 energy8 = _mm256_setzero_ps();
@@ -238,10 +241,10 @@ void quantize_row(const float* x, const QuantizedRows& out) {
       q[i] = _mm256_cvtps_epi32(steps);
       r[i] = _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_sub_ps(steps, _mm256_cvtepi32_ps(q[i])), more));
     }
-    const auto sums = store_codes(q, out.codes + g * kGroupCols);
-    QuantizedGroup::Sums residual_sums{};
-    if (outlier) residual_sums = store_codes(r, out.residuals + g * kGroupCols);
-    out.groups[g] = make_group(largest / 127.0F, sums, residual_sums, outlier);
+    const auto sums = store_codes(q, out.codes + at * kGroupCols);
+    CodeSums residual_sums{};
+    if (outlier) residual_sums = store_codes(r, out.residuals + at * kGroupCols);
+    out.groups[at] = make_group(largest / 127.0F, sums, residual_sums, outlier);
   }
 }
 

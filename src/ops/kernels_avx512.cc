@@ -86,10 +86,12 @@ inline __m512 scaled_bytes(__m512 d, __m128i bytes) {
   return _mm512_mul_ps(d, _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(bytes)));
 }
 
-// A group's scales, and its minima, of columns 0..15 and 16..31. Those a format lacks are never read.
+// A group's scales, of columns 0..15 and 16..31, and what the sums of activations are multiplied by: minima,
+// or what it takes to make unsigned weights signed. `low_offset` is what columns 0..15 have beyond the rest.
 struct GroupScales {
   __m512 scale[2];
-  __m512 minimum[2];
+  __m512 offset;
+  __m512 low_offset;
 };
 
 // The factors of a block, whose header they start.
@@ -107,39 +109,40 @@ inline BlockFactors load_factors(const std::uint8_t* header) {
 }
 
 // Scales of the block's group i.
-template <PackedScales kScales>
+template <PackedFormat kFormat>
 inline GroupScales load_scales(const BlockFactors& f, const std::uint8_t* header, int i) {
-  if constexpr (!is_super(kScales)) return {{f.d, f.d}, {f.d_min, f.d_min}};
-  const std::uint8_t* p = header + block_factor_bytes(kScales) + i * group_scale_bytes(kScales);
+  constexpr PackedScales kScales = packed_traits(kFormat).scales;
+  const __m512 zero = _mm512_set1_ps(-static_cast<float>(zero_of(packed_traits(kFormat))));
   const __m512 none = _mm512_setzero_ps();
-  if constexpr (kScales == PackedScales::kSuper16Min) {
+  const std::uint8_t* p = header + block_factor_bytes(kScales) + i * group_scale_bytes(kScales);
+  if constexpr (!is_super(kScales)) {
+    return {{f.d, f.d}, has_min(kScales) ? f.d_min : _mm512_mul_ps(f.d, zero), none};
+  } else if constexpr (kScales == PackedScales::kSuper16Min) {
     const __m128i nibble = _mm_set1_epi8(15);
     const __m128i low = load_bytes(p);
     const __m128i high = load_bytes(p + kTileRows);
+    const __m512 low_min = scaled_bytes(f.d_min, _mm_and_si128(_mm_srli_epi16(low, 4), nibble));
+    const __m512 high_min = scaled_bytes(f.d_min, _mm_and_si128(_mm_srli_epi16(high, 4), nibble));
     return {{scaled_bytes(f.d, _mm_and_si128(low, nibble)), scaled_bytes(f.d, _mm_and_si128(high, nibble))},
-            {scaled_bytes(f.d_min, _mm_and_si128(_mm_srli_epi16(low, 4), nibble)),
-             scaled_bytes(f.d_min, _mm_and_si128(_mm_srli_epi16(high, 4), nibble))}};
+            high_min,
+            _mm512_sub_ps(low_min, high_min)};
   } else if constexpr (kScales == PackedScales::kSuper16) {
-    return {{scaled_bytes(f.d, load_bytes(p)), scaled_bytes(f.d, load_bytes(p + kTileRows))}, {none, none}};
+    const __m512 low = scaled_bytes(f.d, load_bytes(p));
+    const __m512 high = scaled_bytes(f.d, load_bytes(p + kTileRows));
+    return {{low, high}, _mm512_mul_ps(high, zero), _mm512_mul_ps(_mm512_sub_ps(low, high), zero)};
   } else {
     const __m512 scale = scaled_bytes(f.d, load_bytes(p));
-    __m512 minimum = none;
-    if constexpr (has_min(kScales)) minimum = scaled_bytes(f.d_min, load_bytes(p + kTileRows));
-    return {{scale, scale}, {minimum, minimum}};
+    if constexpr (!has_min(kScales)) return {{scale, scale}, _mm512_mul_ps(scale, zero), none};
+    return {{scale, scale}, scaled_bytes(f.d_min, load_bytes(p + kTileRows)), none};
   }
 }
 
 // A group's dot products with 32 codes: scale * dot of every row, before the activations' own scale.
-template <PackedFormat kFormat>
-inline __m512 scaled_dot(const __m512i w[8], const __m512 scale[2], const std::int8_t* codes,
-                         const QuantizedGroup::Sums& sums) {
-  constexpr int kZero = zero_of(packed_traits(kFormat));
-  constexpr bool kHalves = has_half_groups(packed_traits(kFormat).scales);
+template <bool kHalves>
+inline __m512 scaled_dot(const __m512i w[8], const __m512 scale[2], const std::int8_t* codes) {
   // Two chains, columns 0..15 and 16..31: vpdpbusd has a latency of several cycles.
   __m512i low = _mm512_setzero_si512();
   __m512i high = _mm512_setzero_si512();
-  if constexpr (kZero != 0) low = _mm512_set1_epi32(-kZero * (kHalves ? sums.low : sums.all));
-  if constexpr (kZero != 0 && kHalves) high = _mm512_set1_epi32(-kZero * (sums.all - sums.low));
   for (int v = 0; v < 4; ++v) {
     low = _mm512_dpbusd_epi32(low, w[v], broadcast4(codes + 4 * v));
     high = _mm512_dpbusd_epi32(high, w[4 + v], broadcast4(codes + 16 + 4 * v));
@@ -152,73 +155,73 @@ inline __m512 scaled_dot(const __m512i w[8], const __m512 scale[2], const std::i
   }
 }
 
-// Adds one group's products with kTokens activation rows; `x` are those of the first row's group.
+// Adds the products of one group of weights with kTokens rows of a panel, whose groups `at` counts.
 template <PackedFormat kFormat, int kTokens>
-inline void add_group(const std::uint8_t* codes, const GroupScales& scales, const QuantizedRows& x,
+inline void add_group(const std::uint8_t* codes, const GroupScales& scales, const QuantizedPanel& x,
                       std::int64_t at, __m512 acc[kTokens]) {
-  constexpr PackedScales kScales = packed_traits(kFormat).scales;
+  constexpr bool kHalves = has_half_groups(packed_traits(kFormat).scales);
   const __m512i w[8] = {weights_at<kFormat, 0>(codes), weights_at<kFormat, 1>(codes),
                         weights_at<kFormat, 2>(codes), weights_at<kFormat, 3>(codes),
                         weights_at<kFormat, 4>(codes), weights_at<kFormat, 5>(codes),
                         weights_at<kFormat, 6>(codes), weights_at<kFormat, 7>(codes)};
+  const QuantizedGroup* groups = x.groups + at;
+  const std::int8_t* rows = x.codes + at * kGroupCols;
 #pragma GCC unroll 16
-  for (int t = 0; t < kTokens; ++t, at += x.n_groups) {
-    const QuantizedGroup& group = x.groups[at];
-    __m512 dot = scaled_dot<kFormat>(w, scales.scale, x.codes + at * kGroupCols, group.code_sums);
+  for (int t = 0; t < kTokens; ++t) {
+    __m512 dot = scaled_dot<kHalves>(w, scales.scale, rows + t * kGroupCols);
     // A token's groups with residuals are the same for every tile, so this branch is learnt.
-    if (__builtin_expect(group.has_residual != 0, 0)) {
-      const __m512 rest =
-          scaled_dot<kFormat>(w, scales.scale, x.residuals + at * kGroupCols, group.residual_sums);
+    if (__builtin_expect(groups[t].has_residual != 0, 0)) {
+      const __m512 rest = scaled_dot<kHalves>(w, scales.scale, x.residuals + (at + t) * kGroupCols);
       dot = _mm512_fmadd_ps(rest, _mm512_set1_ps(1 / kResidualSteps), dot);
     }
-    acc[t] = _mm512_fmadd_ps(dot, _mm512_set1_ps(group.scale), acc[t]);
-    if constexpr (kScales == PackedScales::kSuper16Min) {
-      acc[t] = _mm512_fmadd_ps(scales.minimum[0], _mm512_set1_ps(group.low_sum), acc[t]);
-      acc[t] = _mm512_fmadd_ps(scales.minimum[1], _mm512_set1_ps(group.sum - group.low_sum), acc[t]);
-    } else if constexpr (has_min(kScales)) {
-      acc[t] = _mm512_fmadd_ps(scales.minimum[0], _mm512_set1_ps(group.sum), acc[t]);
+    acc[t] = _mm512_fmadd_ps(dot, _mm512_set1_ps(groups[t].scale), acc[t]);
+    acc[t] = _mm512_fmadd_ps(scales.offset, _mm512_set1_ps(groups[t].sum), acc[t]);
+    if constexpr (kHalves) {
+      acc[t] = _mm512_fmadd_ps(scales.low_offset, _mm512_set1_ps(groups[t].low_sum), acc[t]);
     }
   }
 }
 
-// kTokens activation rows against one tile; their accumulators and the group's weights fit the 32 registers.
+// kTokens rows of a panel from row `first` on against one tile; their accumulators and the group's weights
+// fit the 32 registers.
 template <PackedFormat kFormat, int kTokens>
-inline void tile_block(const PackedTile& tile, const QuantizedRows& x, std::int64_t token, float* y,
+inline void tile_block(const PackedTile& tile, const QuantizedPanel& x, std::int64_t first, float* y,
                        std::int64_t ldy) {
   constexpr PackedScales kScales = packed_traits(kFormat).scales;
   constexpr int kGroups = block_groups(kScales);
   __m512 acc[kTokens];
   for (int t = 0; t < kTokens; ++t) acc[t] = _mm512_setzero_ps();
   const std::uint8_t* block = tile.data;
+  std::int64_t at = first;
   for (std::int64_t g = 0; g < tile.n_groups; g += kGroups, block += block_bytes(kFormat)) {
     const BlockFactors factors = load_factors<kScales>(block);
-    for (int i = 0; i < kGroups; ++i) {
-      const GroupScales scales = load_scales<kScales>(factors, block, i);
-      add_group<kFormat, kTokens>(block + header_bytes(kScales) + i * code_bytes(kFormat), scales, x,
-                                  token * x.n_groups + g + i, acc);
+    for (int i = 0; i < kGroups; ++i, at += x.n_rows) {
+      const GroupScales scales = load_scales<kFormat>(factors, block, i);
+      const std::uint8_t* codes = block + header_bytes(kScales) + i * code_bytes(kFormat);
+      add_group<kFormat, kTokens>(codes, scales, x, at, acc);
     }
   }
-  for (int t = 0; t < kTokens; ++t) _mm512_storeu_ps(y + (token + t) * ldy, acc[t]);
+  for (int t = 0; t < kTokens; ++t) _mm512_storeu_ps(y + (first + t) * ldy, acc[t]);
 }
 
 template <PackedFormat kFormat>
-void tile(const PackedTile& tile, const QuantizedRows& x, std::int64_t begin, std::int64_t end, float* y,
-          std::int64_t ldy) {
-  std::int64_t t = begin;
-  for (; t + 12 <= end; t += 12) tile_block<kFormat, 12>(tile, x, t, y, ldy);
-  for (; t + 4 <= end; t += 4) tile_block<kFormat, 4>(tile, x, t, y, ldy);
-  for (; t < end; ++t) tile_block<kFormat, 1>(tile, x, t, y, ldy);
+void tile(const PackedTile& tile, const QuantizedPanel& x, float* y, std::int64_t ldy) {
+  std::int64_t t = 0;
+  for (; t + 12 <= x.n_rows; t += 12) tile_block<kFormat, 12>(tile, x, t, y, ldy);
+  for (; t + 4 <= x.n_rows; t += 4) tile_block<kFormat, 4>(tile, x, t, y, ldy);
+  for (; t < x.n_rows; ++t) tile_block<kFormat, 1>(tile, x, t, y, ldy);
 }
 
-inline QuantizedGroup::Sums store_codes(__m512i a, __m512i b, std::int8_t* codes) {
+inline CodeSums store_codes(__m512i a, __m512i b, std::int8_t* codes) {
   _mm_storeu_si128(reinterpret_cast<__m128i*>(codes), _mm512_cvtsepi32_epi8(a));
   _mm_storeu_si128(reinterpret_cast<__m128i*>(codes + 16), _mm512_cvtsepi32_epi8(b));
   const std::int32_t low = _mm512_reduce_add_epi32(a);
   return {low + _mm512_reduce_add_epi32(b), low};
 }
 
-void quantize_row(const float* x, const QuantizedRows& out) {
+void quantize_row(const float* x, const QuantizedRow& out) {
   for (std::int64_t g = 0; g < out.n_groups; ++g) {
+    const std::int64_t at = g * out.stride;
     const __m512 a = _mm512_loadu_ps(x + g * kGroupCols);
     const __m512 b = _mm512_loadu_ps(x + g * kGroupCols + 16);
     const float largest = _mm512_reduce_max_ps(_mm512_max_ps(_mm512_abs_ps(a), _mm512_abs_ps(b)));
@@ -228,8 +231,8 @@ void quantize_row(const float* x, const QuantizedRows& out) {
     const __m512 steps_b = _mm512_mul_ps(b, inverse);
     const __m512i qa = _mm512_cvtps_epi32(steps_a);
     const __m512i qb = _mm512_cvtps_epi32(steps_b);
-    const auto sums = store_codes(qa, qb, out.codes + g * kGroupCols);
-    QuantizedGroup::Sums residual_sums{};
+    const auto sums = store_codes(qa, qb, out.codes + at * kGroupCols);
+    CodeSums residual_sums{};
     const bool outlier = has_outlier(largest, energy);
     if (outlier) {
       const __m512 more = _mm512_set1_ps(kResidualSteps);
@@ -237,9 +240,9 @@ void quantize_row(const float* x, const QuantizedRows& out) {
           _mm512_cvtps_epi32(_mm512_mul_ps(_mm512_sub_ps(steps_a, _mm512_cvtepi32_ps(qa)), more));
       const __m512i rb =
           _mm512_cvtps_epi32(_mm512_mul_ps(_mm512_sub_ps(steps_b, _mm512_cvtepi32_ps(qb)), more));
-      residual_sums = store_codes(ra, rb, out.residuals + g * kGroupCols);
+      residual_sums = store_codes(ra, rb, out.residuals + at * kGroupCols);
     }
-    out.groups[g] = make_group(largest / 127.0F, sums, residual_sums, outlier);
+    out.groups[at] = make_group(largest / 127.0F, sums, residual_sums, outlier);
   }
 }
 

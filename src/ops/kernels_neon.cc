@@ -126,9 +126,9 @@ inline float32x4_t scaled_dot(const int8x16_t w[8], const float32x4_t scale[2], 
   }
 }
 
-// One quarter of the tile (rows 4h..4h+3) against kTokens activation rows.
+// One quarter of the tile (rows 4h..4h+3) against kTokens rows of a panel from row `first` on.
 template <PackedFormat kFormat, int kTokens>
-inline void quarter_tile(const PackedTile& tile, const QuantizedRows& x, std::int64_t token, int h, float* y,
+inline void quarter_tile(const PackedTile& tile, const QuantizedPanel& x, std::int64_t first, int h, float* y,
                          std::int64_t ldy) {
   constexpr PackedScales kScales = packed_traits(kFormat).scales;
   constexpr int kGroups = block_groups(kScales);
@@ -144,7 +144,7 @@ inline void quarter_tile(const PackedTile& tile, const QuantizedRows& x, std::in
                             weights_at<kFormat, 4>(codes, h), weights_at<kFormat, 5>(codes, h),
                             weights_at<kFormat, 6>(codes, h), weights_at<kFormat, 7>(codes, h)};
     for (int t = 0; t < kTokens; ++t) {
-      const std::int64_t at = (token + t) * x.n_groups + g;
+      const std::int64_t at = g * x.n_rows + first + t;
       const QuantizedGroup& group = x.groups[at];
       float32x4_t dot = scaled_dot<kFormat>(w, scales.scale, x.codes + at * kGroupCols);
       if (__builtin_expect(group.has_residual != 0, 0)) {
@@ -160,20 +160,19 @@ inline void quarter_tile(const PackedTile& tile, const QuantizedRows& x, std::in
       }
     }
   }
-  for (int t = 0; t < kTokens; ++t) vst1q_f32(y + (token + t) * ldy + 4 * h, acc[t]);
+  for (int t = 0; t < kTokens; ++t) vst1q_f32(y + (first + t) * ldy + 4 * h, acc[t]);
 }
 
 template <PackedFormat kFormat>
-void tile(const PackedTile& tile, const QuantizedRows& x, std::int64_t begin, std::int64_t end, float* y,
-          std::int64_t ldy) {
+void tile(const PackedTile& tile, const QuantizedPanel& x, float* y, std::int64_t ldy) {
   for (int h = 0; h < 4; ++h) {
-    std::int64_t t = begin;
-    for (; t + 4 <= end; t += 4) quarter_tile<kFormat, 4>(tile, x, t, h, y, ldy);
-    for (; t < end; ++t) quarter_tile<kFormat, 1>(tile, x, t, h, y, ldy);
+    std::int64_t t = 0;
+    for (; t + 4 <= x.n_rows; t += 4) quarter_tile<kFormat, 4>(tile, x, t, h, y, ldy);
+    for (; t < x.n_rows; ++t) quarter_tile<kFormat, 1>(tile, x, t, h, y, ldy);
   }
 }
 
-inline QuantizedGroup::Sums store_codes(const int32x4_t q[8], std::int8_t* codes) {
+inline CodeSums store_codes(const int32x4_t q[8], std::int8_t* codes) {
   for (int i = 0; i < 4; ++i) {
     vst1_s8(codes + 8 * i, vqmovn_s16(vcombine_s16(vqmovn_s32(q[2 * i]), vqmovn_s32(q[2 * i + 1]))));
   }
@@ -181,8 +180,9 @@ inline QuantizedGroup::Sums store_codes(const int32x4_t q[8], std::int8_t* codes
   return {low + vaddvq_s32(vaddq_s32(vaddq_s32(q[4], q[5]), vaddq_s32(q[6], q[7]))), low};
 }
 
-void quantize_row(const float* x, const QuantizedRows& out) {
+void quantize_row(const float* x, const QuantizedRow& out) {
   for (std::int64_t g = 0; g < out.n_groups; ++g) {
+    const std::int64_t at = g * out.stride;
     const float* v = x + g * kGroupCols;
     float32x4_t largest4 = vdupq_n_f32(0.0F);
     float32x4_t energy4 = vdupq_n_f32(0.0F);
@@ -201,10 +201,10 @@ void quantize_row(const float* x, const QuantizedRows& out) {
       q[i] = vcvtnq_s32_f32(steps);
       r[i] = vcvtnq_s32_f32(vmulq_n_f32(vsubq_f32(steps, vcvtq_f32_s32(q[i])), kResidualSteps));
     }
-    const auto sums = store_codes(q, out.codes + g * kGroupCols);
-    QuantizedGroup::Sums residual_sums{};
-    if (outlier) residual_sums = store_codes(r, out.residuals + g * kGroupCols);
-    out.groups[g] = make_group(largest / 127.0F, sums, residual_sums, outlier);
+    const auto sums = store_codes(q, out.codes + at * kGroupCols);
+    CodeSums residual_sums{};
+    if (outlier) residual_sums = store_codes(r, out.residuals + at * kGroupCols);
+    out.groups[at] = make_group(largest / 127.0F, sums, residual_sums, outlier);
   }
 }
 

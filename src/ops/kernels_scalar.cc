@@ -94,22 +94,21 @@ inline float scaled_dot(const std::uint8_t* weights, int r, const GroupScales& s
 }
 
 template <PackedFormat kFormat>
-void tile(const PackedTile& tile, const QuantizedRows& x, std::int64_t begin, std::int64_t end, float* y,
-          std::int64_t ldy) {
+void tile(const PackedTile& tile, const QuantizedPanel& x, float* y, std::int64_t ldy) {
   constexpr PackedScales kScales = packed_traits(kFormat).scales;
-  for (std::int64_t t = begin; t < end; ++t) {
-    const QuantizedRows row = x.row(t);
+  for (std::int64_t t = 0; t < x.n_rows; ++t) {
     for (int r = 0; r < kTileRows; ++r) {
       float sum = 0;
       for (std::int64_t g = 0; g < tile.n_groups; ++g) {
         const std::uint8_t* block = tile.data + g / block_groups(kScales) * block_bytes(kFormat);
         const auto i = static_cast<int>(g % block_groups(kScales));
         const std::uint8_t* codes = block + header_bytes(kScales) + i * code_bytes(kFormat);
-        const QuantizedGroup& group = row.groups[g];
+        const std::int64_t at = g * x.n_rows + t;
+        const QuantizedGroup& group = x.groups[at];
         const GroupScales scales = scales_at<kFormat>(block, i, r);
-        float product = scaled_dot<kFormat>(codes, r, scales, row.codes + g * kGroupCols);
+        float product = scaled_dot<kFormat>(codes, r, scales, x.codes + at * kGroupCols);
         if (group.has_residual != 0) {
-          product += scaled_dot<kFormat>(codes, r, scales, row.residuals + g * kGroupCols) / kResidualSteps;
+          product += scaled_dot<kFormat>(codes, r, scales, x.residuals + at * kGroupCols) / kResidualSteps;
         }
         sum += group.scale * product;
         if constexpr (has_min(kScales)) {
@@ -123,8 +122,8 @@ void tile(const PackedTile& tile, const QuantizedRows& x, std::int64_t begin, st
 
 // Rounds v[0..32) * inverse to codes; `rest`, if given, gets what rounding left, in steps. A group that is
 // not finite has a scale that is not either, so its codes may be anything.
-inline QuantizedGroup::Sums round_group(const float* v, float inverse, std::int8_t* codes, float* rest) {
-  QuantizedGroup::Sums sums{};
+inline CodeSums round_group(const float* v, float inverse, std::int8_t* codes, float* rest) {
+  CodeSums sums{};
   for (int i = 0; i < kGroupCols; ++i) {
     const float rounded = __builtin_rintf(v[i] * inverse);
     if (rest != nullptr) rest[i] = v[i] * inverse - rounded;
@@ -135,8 +134,9 @@ inline QuantizedGroup::Sums round_group(const float* v, float inverse, std::int8
   return sums;
 }
 
-void quantize_row(const float* x, const QuantizedRows& out) {
+void quantize_row(const float* x, const QuantizedRow& out) {
   for (std::int64_t g = 0; g < out.n_groups; ++g) {
+    const std::int64_t at = g * out.stride;
     const float* v = x + g * kGroupCols;
     float largest = 0;
     float energy = 0;
@@ -148,10 +148,10 @@ void quantize_row(const float* x, const QuantizedRows& out) {
     const float inverse = largest > 0 ? 127.0F / largest : 0.0F;
     const bool outlier = has_outlier(largest, energy);
     float rest[kGroupCols];
-    QuantizedGroup::Sums residual_sums{};
-    const auto sums = round_group(v, inverse, out.codes + g * kGroupCols, rest);
-    if (outlier) residual_sums = round_group(rest, kResidualSteps, out.residuals + g * kGroupCols, nullptr);
-    out.groups[g] = make_group(largest / 127.0F, sums, residual_sums, outlier);
+    CodeSums residual_sums{};
+    const auto sums = round_group(v, inverse, out.codes + at * kGroupCols, rest);
+    if (outlier) residual_sums = round_group(rest, kResidualSteps, out.residuals + at * kGroupCols, nullptr);
+    out.groups[at] = make_group(largest / 127.0F, sums, residual_sums, outlier);
   }
 }
 

@@ -10,7 +10,19 @@ constexpr std::int64_t kBlockBytes = 512 * 1024;
 
 }  // namespace
 
-QuantizedRows Compute::quantize(const float* x, std::int64_t ldx, std::int64_t n, std::int64_t n_tokens) {
+QuantizedPanel QuantizedBatch::panel(std::int64_t first) const {
+  const std::int64_t at = first * n_groups;
+  return {codes + at * kGroupCols, residuals + at * kGroupCols, groups + at,
+          std::min<std::int64_t>(kPanelRows, n_tokens - first)};
+}
+
+QuantizedRow QuantizedBatch::row(std::int64_t token) const {
+  const std::int64_t first = token / kPanelRows * kPanelRows;
+  const std::int64_t at = first * n_groups + token - first;
+  return {codes + at * kGroupCols, residuals + at * kGroupCols, groups + at, n_groups, panel(first).n_rows};
+}
+
+QuantizedBatch Compute::quantize(const float* x, std::int64_t ldx, std::int64_t n, std::int64_t n_tokens) {
   const std::int64_t n_groups = n / kGroupCols;
   const auto groups = static_cast<std::size_t>(n_groups * n_tokens);
   if (groups_.size() < groups) {
@@ -18,19 +30,21 @@ QuantizedRows Compute::quantize(const float* x, std::int64_t ldx, std::int64_t n
     residuals_.resize(groups * kGroupCols);
     groups_.resize(groups);
   }
-  const QuantizedRows rows{codes_.data(), residuals_.data(), groups_.data(), n_groups};
+  const QuantizedBatch rows{codes_.data(), residuals_.data(), groups_.data(), n_groups, n_tokens};
   for_tokens(n_tokens, [&](std::int64_t t) { kernels_->quantize_row(x + t * ldx, rows.row(t)); });
   return rows;
 }
 
 void Linear::run_tile(const Kernels& kernels, std::int64_t tile, const float* x, std::int64_t ldx,
-                      const QuantizedRows& quantized, std::int64_t begin, std::int64_t end, float* y,
+                      const QuantizedBatch& quantized, std::int64_t begin, std::int64_t end, float* y,
                       std::int64_t ldy) const {
   const std::int64_t row = tile * kTileRows;
   if (is_packed()) {
-    kernels.tile[static_cast<int>(format_)](
-        {packed_.as<std::uint8_t>() + tile * tile_bytes_, n_in_ / kGroupCols}, quantized, begin, end, y + row,
-        ldy);
+    const PackedTile packed = {packed_.as<std::uint8_t>() + tile * tile_bytes_, n_in_ / kGroupCols};
+    const auto multiply = kernels.tile[static_cast<int>(format_)];
+    for (std::int64_t t = begin; t < end; t += kPanelRows) {
+      multiply(packed, quantized.panel(t), y + t * ldy + row, ldy);
+    }
     return;
   }
   const auto dot = dense_type_ == GgmlType::kF32   ? kernels.dot_f32
@@ -51,9 +65,9 @@ void Compute::linear(const float* x, std::int64_t ldx, std::int64_t n_tokens,
     n_tiles += out.layer->n_tiles();
     packed = packed || out.layer->is_packed();
   }
-  QuantizedRows quantized{};
+  QuantizedBatch quantized{};
   if (packed) quantized = quantize(x, ldx, n_in, n_tokens);
-  const std::int64_t block = std::max<std::int64_t>(48, kBlockBytes / n_in / 12 * 12);
+  const std::int64_t block = std::max<std::int64_t>(4, kBlockBytes / n_in / kPanelRows) * kPanelRows;
 
   pool_->run([&](int thread) {
     const Range share = share_of(n_tiles, thread, pool_->size());

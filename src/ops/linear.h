@@ -17,6 +17,19 @@ namespace tq {
 // Whether a tensor type can be a linear layer's weight.
 bool can_pack(GgmlType type);
 
+// A batch of activations as panels, one after the other.
+struct QuantizedBatch {
+  std::int8_t* codes;
+  std::int8_t* residuals;
+  QuantizedGroup* groups;
+  std::int64_t n_groups;
+  std::int64_t n_tokens;
+
+  // The panel that starts with token `first`, a multiple of kPanelRows.
+  QuantizedPanel panel(std::int64_t first) const;
+  QuantizedRow row(std::int64_t token) const;
+};
+
 // One weight matrix [n_in, n_out]; for an expert of a tensor that holds many, pack tensor.matrix(expert).
 // Quantised types are repacked into tiles (ops/packed_format.h); F32, F16 and BF16 stay in the mapped
 // file, which must outlive the layer.
@@ -36,7 +49,7 @@ class Linear {
   friend class Compute;
 
   void run_tile(const Kernels& kernels, std::int64_t tile, const float* x, std::int64_t ldx,
-                const QuantizedRows& quantized, std::int64_t begin, std::int64_t end, float* y,
+                const QuantizedBatch& quantized, std::int64_t begin, std::int64_t end, float* y,
                 std::int64_t ldy) const;
 
   std::int64_t n_in_ = 0;
@@ -83,7 +96,7 @@ class Compute {
   }
 
  private:
-  QuantizedRows quantize(const float* x, std::int64_t ldx, std::int64_t n, std::int64_t n_tokens);
+  QuantizedBatch quantize(const float* x, std::int64_t ldx, std::int64_t n, std::int64_t n_tokens);
 
   const Kernels* kernels_;
   ThreadPool* pool_;

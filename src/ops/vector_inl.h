@@ -50,14 +50,18 @@ inline Vec vexp(Vec x) {
 // Whether a group gets residuals (kernels.h).
 inline bool has_outlier(float largest, float energy) { return 2 * largest * largest > energy; }
 
+// Sums of codes, of a group's 32 and of columns 0..15.
+struct CodeSums {
+  std::int32_t all;
+  std::int32_t low;
+};
+
 // What every ISA's quantize_row ends a group with; without residuals their sums are zero.
-inline QuantizedGroup make_group(float scale, QuantizedGroup::Sums codes, QuantizedGroup::Sums residuals,
-                                 bool has_residual) {
+inline QuantizedGroup make_group(float scale, CodeSums codes, CodeSums residuals, bool has_residual) {
   const auto sum = [&](std::int32_t code, std::int32_t residual) {
     return scale * (static_cast<float>(code) + static_cast<float>(residual) / kResidualSteps);
   };
-  return {scale,     sum(codes.all, residuals.all), sum(codes.low, residuals.low), codes,
-          residuals, has_residual ? 1 : 0};
+  return {scale, sum(codes.all, residuals.all), sum(codes.low, residuals.low), has_residual ? 1U : 0U};
 }
 
 // The last n < kWidth values of a row, the other lanes filled.
