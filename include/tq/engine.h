@@ -13,6 +13,7 @@
 #include "tq/error.h"
 #include "tq/session.h"
 #include "tq/text.h"
+#include "tq/vocabulary.h"
 
 namespace tq {
 
@@ -56,6 +57,8 @@ class Engine {
   virtual std::vector<Token> encode(std::string_view text, SpecialText special, bool add_bos) const = 0;
   virtual std::string_view token_bytes(Token token) const = 0;  // possibly part of a UTF-8 sequence
   virtual bool is_end_of_generation(Token token) const = 0;
+  // For samplers with grammars and the like; made by the first call. The engine must outlive it.
+  virtual std::shared_ptr<const Vocabulary> vocabulary() const = 0;
   virtual bool has_chat_template() const = 0;  // the file has one; encode_chat() says whether it can be used
   // The prompt for an assistant's next turn, by the model's own template, with special tokens in place.
   // Only the template's own text may become special tokens; message contents never do.

@@ -134,6 +134,18 @@ std::vector<Token> EngineImpl::encode(std::string_view text, SpecialText special
   return tokens;
 }
 
+std::shared_ptr<const Vocabulary> EngineImpl::vocabulary() const {
+  std::call_once(vocabulary_once_, [this] {
+    vocabulary_ = Vocabulary::create({
+        .n_tokens = tokenizer_.vocab_size(),
+        .bytes = [this](Token token) { return tokenizer_.token_bytes(token); },
+        .ends_generation = [this](Token token) { return tokenizer_.is_end_of_generation(token); },
+        .encode = [this](std::string_view text) { return tokenizer_.encode(text, SpecialText::kPlain); },
+    });
+  });
+  return vocabulary_;
+}
+
 Expected<std::vector<Token>> EngineImpl::encode_chat(std::span<const ChatMessage> messages) const {
   if (chat_template_error_) return *chat_template_error_;
   if (!chat_template_) {

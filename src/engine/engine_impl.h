@@ -67,6 +67,7 @@ class EngineImpl final : public Engine {
   std::vector<Token> encode(std::string_view text, SpecialText special, bool add_bos) const override;
   std::string_view token_bytes(Token token) const override { return tokenizer_.token_bytes(token); }
   bool is_end_of_generation(Token token) const override { return tokenizer_.is_end_of_generation(token); }
+  std::shared_ptr<const Vocabulary> vocabulary() const override;
   bool has_chat_template() const override {
     return chat_template_.has_value() || chat_template_error_.has_value();
   }
@@ -85,6 +86,8 @@ class EngineImpl final : public Engine {
   GgufFile file_;
   std::unique_ptr<Model> model_;
   Tokenizer tokenizer_;
+  mutable std::once_flag vocabulary_once_;
+  mutable std::shared_ptr<const Vocabulary> vocabulary_;
   Isa isa_;
   ThreadPool pool_;
   ModelInfo info_;
