@@ -28,6 +28,7 @@ class Generator {
     tokens_.assign(request_.prompt.begin(), request_.prompt.end());
     result_.prompt_tokens = static_cast<std::int64_t>(tokens_.size());
     if (result_.prompt_tokens > session_.n_ctx()) return too_long();
+    sampler_.start_answer();
     const Clock::time_point start = Clock::now();
     if (const auto ok = prefill(); !ok) return ok.error();
     result_.prompt_seconds = seconds_since(start);
@@ -84,6 +85,7 @@ class Generator {
         result_.stop = StopReason::kEndOfGeneration;
         return {};
       }
+      if (request_.n_logprobs) result_.logprobs.push_back(logprobs(logits_, token, *request_.n_logprobs));
       tokens_.push_back(token);
       result_.tokens.push_back(token);
       emit(stream_.push(engine_.token_bytes(token)));

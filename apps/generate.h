@@ -26,7 +26,8 @@ const char* stop_reason_name(StopReason reason);  // "eos", "length", "context",
 
 struct Generation {
   std::vector<Token> tokens;  // without the one that ended it
-  std::string text;           // well-formed UTF-8
+  std::vector<Logprobs> logprobs;  // of the tokens, when they were asked for
+  std::string text;                // well-formed UTF-8
   StopReason stop = StopReason::kEndOfGeneration;
   std::int64_t prompt_tokens = 0;
   std::int64_t prompt_computed = 0;  // the others were in the cache
@@ -38,6 +39,7 @@ struct Generation {
 struct GenerationRequest {
   std::span<const Token> prompt;
   std::optional<std::int64_t> max_tokens;         // none: until the model ends or the context is full
+  std::optional<int> n_logprobs = std::nullopt;   // of the most likely tokens beside each one
   std::function<bool(std::string_view)> on_text;  // whole characters, as they come; false stops
   std::function<void(std::int64_t done, std::int64_t total)> on_prefill;  // may be empty
 };

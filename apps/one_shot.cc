@@ -55,7 +55,7 @@ void say_why_it_stopped(const Generation& generation, const Engine& engine) {
 int answer(const Runtime& runtime, const std::vector<Token>& prompt, const RunOptions& options) {
   Output output;
   GenerationRequest request{
-      .prompt = prompt, .max_tokens = options.max_tokens, .on_text = {}, .on_prefill = {}};
+      .prompt = prompt, .max_tokens = options.max_tokens, .n_logprobs = options.n_logprobs, .on_text = {}, .on_prefill = {}};
   if (!options.json) {
     request.on_text = [&output](std::string_view text) {
       output.write(text);

@@ -54,8 +54,44 @@ Json settings_json(const Runtime& runtime, const RunOptions& options) {
       {"top_k", sampler.top_k},
       {"top_p", as_written(sampler.top_p)},
       {"min_p", as_written(sampler.min_p)},
+      {"typical", as_written(sampler.typical_p)},
+      {"top_nsigma", as_written(sampler.top_n_sigma)},
+      {"xtc_probability", as_written(sampler.xtc_probability)},
+      {"xtc_threshold", as_written(sampler.xtc_threshold)},
+      {"dynatemp_range", as_written(sampler.dynamic_temperature_range)},
+      {"dynatemp_exp", as_written(sampler.dynamic_temperature_exponent)},
+      {"repeat_last_n", sampler.penalty_last_n},
       {"repeat_penalty", as_written(sampler.repeat_penalty)},
+      {"presence_penalty", as_written(sampler.presence_penalty)},
+      {"frequency_penalty", as_written(sampler.frequency_penalty)},
+      {"dry_multiplier", as_written(sampler.dry_multiplier)},
+      {"dry_base", as_written(sampler.dry_base)},
+      {"dry_allowed_length", sampler.dry_allowed_length},
+      {"dry_penalty_last_n", sampler.dry_penalty_last_n},
+      {"dry_sequence_breakers", sampler.dry_sequence_breakers},
+      {"mirostat", sampler.mirostat},
+      {"mirostat_ent", as_written(sampler.mirostat_tau)},
+      {"mirostat_lr", as_written(sampler.mirostat_eta)},
   };
+}
+
+// A token may be a part of a character: its bytes say what `text` cannot.
+Json logprob_json(const TokenLogprob& of, const Engine& engine) {
+  const std::string_view bytes = engine.token_bytes(of.token);
+  Json object = {{"token", of.token}, {"text", bytes}, {"bytes", Json::array()}, {"logprob", of.logprob}};
+  for (const char byte : bytes) object["bytes"].push_back(static_cast<unsigned char>(byte));
+  return object;
+}
+
+Json logprobs_json(const std::vector<Logprobs>& logprobs, const Engine& engine) {
+  Json list = Json::array();
+  for (const Logprobs& one : logprobs) {
+    Json object = logprob_json(one.sampled, engine);
+    object["top"] = Json::array();
+    for (const TokenLogprob& other : one.top) object["top"].push_back(logprob_json(other, engine));
+    list.push_back(std::move(object));
+  }
+  return list;
 }
 
 std::string cache_summary(const Session& session, const EngineOptions& options) {
@@ -96,7 +132,7 @@ std::string describe(const Runtime& runtime, const RunOptions& options) {
 
 std::string to_json(const Generation& g, const Runtime& runtime, const RunOptions& options) {
   const Session& session = *runtime.session;
-  const Json object = {
+  Json object = {
       {"text", g.text},
       {"tokens", g.tokens},
       {"stop", stop_reason_name(g.stop)},
@@ -116,7 +152,8 @@ std::string to_json(const Generation& g, const Runtime& runtime, const RunOption
       {"settings", settings_json(runtime, options)},
       {"version", kVersion},
   };
-  // Paths may hold any bytes.
+  if (options.n_logprobs) object["logprobs"] = logprobs_json(g.logprobs, *runtime.engine);
+  // Paths and tokens may hold any bytes.
   return object.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 

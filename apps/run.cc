@@ -7,6 +7,7 @@
 #include "command_line.h"
 #include "console.h"
 #include "report.h"
+#include "sampler_options.h"
 
 namespace tq::app {
 namespace {
@@ -25,6 +26,7 @@ constexpr const char* kExamples =
     "  turboquant run -m model.gguf -f book.txt -c 32768 -ctk q8_0 -ctv turbo3 --verbose\n"
     "  turboquant run -m model.gguf --raw -p \"Once upon a time\" --temp 0\n"
     "  turboquant run -m model.gguf -p \"List three rivers.\" --json --seed 7 | jq -r .text\n"
+    "  turboquant run -m model.gguf -p \"Describe a river.\" -j '{\"properties\":{\"name\":{\"type\":\"string\"}}}'\n"
     "  git diff | turboquant run -m model.gguf -f - --system \"Summarise this change.\"";
 
 constexpr std::int64_t kNoMaximum = std::numeric_limits<std::int64_t>::max();
@@ -52,19 +54,6 @@ void add_engine_options(CLI::App& app, RunOptions& options) {
       std::numeric_limits<int>::max(), "threads [one a physical core]");
 }
 
-void add_sampler_options(CLI::App& app, SamplerOptions& sampler) {
-  add_float(app, "--temp", sampler.temperature, "temperature, 0: always the most likely token [0.8]");
-  add_integer(
-      app, "--top-k", [&](std::int64_t n) { sampler.top_k = static_cast<int>(n); }, 0,
-      std::numeric_limits<int>::max(), "only the N most likely tokens, 0: off [40]");
-  add_float(app, "--top-p", sampler.top_p, "only the likeliest tokens that make up X, 1: off [0.95]");
-  add_float(app, "--min-p", sampler.min_p, "only tokens at least X as likely as the first, 0: off [0.05]");
-  add_float(app, "--repeat-penalty", sampler.repeat_penalty, "against the last 64 tokens, 1: off [1]");
-  add_integer(
-      app, "--seed", [&](std::int64_t n) { sampler.seed = static_cast<std::uint64_t>(n); }, 0, kNoMaximum,
-      "the same seed gives the same text, 0: another one each time [0]");
-}
-
 // Options that contradict each other.
 Expected<void> check(const RunOptions& options) {
   const auto refuse = [](const char* message) { return Error{ErrorCode::kBadArgument, message}; };
@@ -74,6 +63,7 @@ Expected<void> check(const RunOptions& options) {
     return refuse("--system needs the chat template, which --raw turns off.");
   if (options.raw && !has_prompt) return refuse("--raw needs a prompt; give one with -p or -f.");
   if (options.json && !has_prompt) return refuse("--json needs a prompt; give one with -p or -f.");
+  if (options.n_logprobs && !options.json) return refuse("--logprobs needs --json, which prints them.");
   return {};
 }
 
@@ -88,23 +78,40 @@ void add_run_command(CLI::App& app, Command& chosen) {
   const auto options = std::make_shared<RunOptions>();
   CLI::App* command = app.add_subcommand("run", "Answer a prompt, or chat");
   command->footer(kExamples);
+  const auto group = [command](const char* name) { command->option_defaults()->group(name); };
   add_input_options(*command, *options);
   add_engine_options(*command, *options);
+  group("Sampling");
   add_sampler_options(*command, options->sampler);
+  group("Penalties and biases");
+  add_penalty_options(*command, options->sampler);
+  group("Grammar");
+  add_grammar_options(*command, options->grammar);
+  group("Output");
   command->add_flag("--json", options->json, "print one JSON object instead of text");
+  add_integer(
+      *command, "--logprobs", [options](std::int64_t n) { options->n_logprobs = static_cast<int>(n); }, 0, 1000,
+      "with --json: log probabilities of the tokens and of the N most likely ones");
   command->add_flag("--verbose", options->verbose, "say on stderr what is loaded, used and done");
   command->callback([&chosen, options] { chosen = [options] { return run(*options); }; });
 }
 
 Expected<Runtime> load_runtime(const RunOptions& options) {
   Runtime runtime;
-  auto sampler = Sampler::create(options.sampler);  // first: it costs nothing to refuse
-  if (!sampler) return sampler.error();
+  // First: it costs nothing to refuse.
+  auto grammar = load_grammar(options.grammar);
+  if (!grammar) return grammar.error();
+  if (const auto ok = check(options.sampler); !ok) return ok.error();
   const auto start = std::chrono::steady_clock::now();
   auto engine = Engine::load(options.engine);
   if (!engine) return engine.error();
   auto session = (*engine)->create_session();
   if (!session) return session.error();
+  SamplerOptions sampler_options = options.sampler;
+  sampler_options.grammar = *std::move(grammar);
+  const bool needs_vocabulary = sampler_options.grammar || sampler_options.dry_multiplier != 0.0F;
+  auto sampler = Sampler::create(sampler_options, needs_vocabulary ? (*engine)->vocabulary() : nullptr);
+  if (!sampler) return sampler.error();
   runtime.load_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   runtime.engine = *std::move(engine);
   runtime.session = *std::move(session);

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "generate.h"
+#include "sampler_options.h"
 #include "tq/engine.h"
 #include "tq/sampler.h"
 
@@ -16,7 +17,9 @@ namespace tq::app {
 
 struct RunOptions {
   EngineOptions engine;
-  SamplerOptions sampler;
+  SamplerOptions sampler;  // without the grammar
+  GrammarSource grammar;
+  std::optional<int> n_logprobs;
   std::optional<std::string> prompt;
   std::optional<std::string> prompt_file;  // "-": standard input
   std::optional<std::string> system;

@@ -69,6 +69,9 @@ class Sampler {
   virtual std::uint64_t seed() const = 0;  // the seed in use, to repeat a run
 };
 
+// What Sampler::create() says of the options, without a vocabulary.
+Expected<void> check(const SamplerOptions& options);
+
 struct TokenLogprob {
   Token token;
   float logprob;  // natural logarithm

@@ -14,9 +14,6 @@
 
 namespace tq {
 
-// kBadArgument names the option that is out of range (options.cc).
-Expected<void> check(const SamplerOptions& options);
-
 class SamplerImpl final : public Sampler {
  public:
   SamplerImpl(const SamplerOptions& options, std::shared_ptr<const VocabularyImpl> vocabulary);

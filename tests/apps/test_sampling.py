@@ -1,0 +1,102 @@
+"""`turboquant run` with sampler options: grammars, schemas, penalties, biases, log probabilities."""
+import json
+import math
+import re
+
+import pytest
+
+from program import FAILED, OK, USAGE, assert_error, run, run_json
+
+GREEDY = ("--temp", "0")
+SCHEMA = {"type": "object", "properties": {"name": {"type": "string", "maxLength": 20}, "age": {"type": "integer", "minimum": 1, "maximum": 99},
+                                           "tags": {"type": "array", "items": {"enum": ["a", "b"]}, "minItems": 1, "maxItems": 3}},
+          "required": ["name", "age", "tags"]}
+
+
+def test_answers_are_texts_of_the_grammar(tmp_path):
+    for sampling in GREEDY, ("--seed", "3", "--temp", "1.5"), ("--seed", "4", "--top-k", "0", "--mirostat", "2"):
+        result = run_json("-p", "Is the sky blue?", "--grammar", 'root ::= "maybe" | [A-Z]{3} "!"', *sampling)
+        assert re.fullmatch(r"maybe|[A-Z]{3}!", result["text"]) and result["stop"] == "eos", result
+    file = tmp_path / "g.gbnf"
+    file.write_text('root ::= "x"{2,4}\n')
+    assert re.fullmatch("x{2,4}", run_json("-p", "Hi", "--grammar-file", str(file), *GREEDY)["text"])
+
+
+def test_answers_are_json_of_the_schema(tmp_path):
+    jsonschema = pytest.importorskip("jsonschema")
+    file = tmp_path / "schema.json"
+    file.write_text(json.dumps(SCHEMA))
+    for how in ["-j", json.dumps(SCHEMA)], ["--json-schema", json.dumps(SCHEMA)], ["--json-schema-file", str(file)]:
+        for sampling in GREEDY, ("--seed", "5", "--temp", "1.3"):
+            result = run_json("-p", "Describe a person as JSON.", *how, *sampling, "-n", "200")
+            assert result["stop"] == "eos", result
+            jsonschema.validate(json.loads(result["text"]), SCHEMA)
+
+
+def test_the_chat_starts_the_grammar_anew_for_each_answer():
+    code, out, err = run("--grammar", 'root ::= "yes" | "no"', *GREEDY, stdin=b"Is it?\nAnd now?\n")
+    assert code == OK and re.fullmatch(r"(yes|no)\n(yes|no)\n", out), (out, err)
+
+
+def test_biases_force_and_forbid():
+    plain = run_json("--raw", "-p", "Once upon a", "-n", "1", *GREEDY)["tokens"]
+    forbidden = run_json("--raw", "-p", "Once upon a", "-n", "1", *GREEDY, "--logit-bias", f"{plain[0]}-inf")["tokens"]
+    assert forbidden != plain
+    forced = run_json("--raw", "-p", "Once upon a", "-n", "3", *GREEDY, "-l", "260+100.5", "-l", "261-3")["tokens"]
+    assert forced == [260] * 3
+
+
+def test_penalties_keep_from_repeating():
+    def repeats(*arguments):
+        tokens = run_json("--raw", "-p", "la la la la la la la la la la", "-n", "24", *GREEDY, *arguments)["tokens"]
+        return len(tokens) - len(set(tokens))
+    assert repeats() > 12
+    for arguments in (["--repeat-penalty", "1.8", "--repeat-last-n", "-1"], ["--frequency-penalty", "2", "--presence-penalty", "2"],
+                      ["--dry-multiplier", "5", "--dry-sequence-breaker", "none", "--dry-allowed-length", "1"]):
+        assert repeats(*arguments) < 12, arguments
+
+
+def test_settings_say_what_was_asked_for():
+    settings = run_json("-p", "x", "-n", "0", "--typical", "0.9", "--dry-multiplier", "0.8", "--dry-sequence-breaker", r"\n",
+                        "--dry-sequence-breaker", "+", "--mirostat", "2", "--mirostat-ent", "4", "--top-nsigma", "2")["settings"]
+    assert {k: settings[k] for k in ("typical", "dry_multiplier", "dry_sequence_breakers", "mirostat", "mirostat_ent", "top_nsigma")} == {
+        "typical": 0.9, "dry_multiplier": 0.8, "dry_sequence_breakers": ["\n", "+"], "mirostat": 2, "mirostat_ent": 4, "top_nsigma": 2}
+
+
+def test_logprobs():
+    result = run_json("-p", "Name three rivers. 🦊", "-n", "8", *GREEDY, "--logprobs", "5", "--repeat-penalty", "1.2")
+    assert len(result["logprobs"]) == len(result["tokens"]) == 8
+    for token, entry in zip(result["tokens"], result["logprobs"]):
+        assert entry["token"] == token and len(entry["top"]) == 5
+        tops = [other["logprob"] for other in entry["top"]]
+        assert tops == sorted(tops, reverse=True) and entry["logprob"] <= tops[0] <= 0
+        assert sum(map(math.exp, tops)) <= 1.0001
+        same = [other["logprob"] for other in entry["top"] if other["token"] == token]
+        assert same in ([], [entry["logprob"]])
+        assert bytes(entry["bytes"]).decode(errors="replace") == entry["text"]
+    none = run_json("-p", "Hi", "-n", "2", *GREEDY, "--logprobs", "0")
+    assert [entry["top"] for entry in none["logprobs"]] == [[], []]
+    assert "logprobs" not in run_json("-p", "Hi", "-n", "2")
+
+
+@pytest.mark.parametrize("arguments, fragments", [
+    (["--grammar", "root ::= a"], ["line 1, column 10", "'a' is used"]),
+    (["--grammar", ""], ["no rule 'root'"]),
+    (["-j", "{"], ["not valid JSON"]),
+    (["-j", '{"properties":{"a":{"type":"text"}}}'], ["at /properties/a/type", "'text'"]),
+    (["-j", "{}", "--grammar", 'root ::= "a"'], ["exclude each other"]),
+    (["--logit-bias", "5"], ["--logit-bias", "'5'"]),
+    (["--logit-bias", "a+1"], ["--logit-bias"]),
+    (["--logit-bias", "5+nan"], ["logit-bias"]),
+    (["--logprobs", "3"], ["--logprobs needs --json"]),
+    (["--mirostat", "1"], ["mirostat"]),
+    (["--typical", "1.5"], ["typical", "1.5"]),
+    (["--repeat-last-n", "-2"], ["--repeat-last-n"]),
+    (["--xtc-probability", "2"], ["xtc-probability"]),
+])
+def test_usage_errors(arguments, fragments):
+    assert_error(run("-p", "x", *arguments), USAGE, *fragments)
+
+
+def test_a_grammar_file_that_is_not_there(tmp_path):
+    assert_error(run("-p", "x", "--grammar-file", str(tmp_path / "none.gbnf")), FAILED, "none.gbnf", "No such file")
