@@ -1,5 +1,5 @@
-// `turboquant bench`: tokens per second of one model on this machine. No sampling and no text: what is timed
-// is the engine. bench/engine/compare.py runs it beside llama.cpp.
+// `turboquant bench [engine]`: tokens per second of one model on this machine. No sampling and no text: what
+// is timed is the engine. bench/engine/compare.py runs it beside llama.cpp.
 #include "bench.h"
 
 #include <algorithm>
@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 #include <numeric>
 
+#include "bench_kernels.h"
 #include "command_line.h"
 #include "console.h"
 #include "tq/session.h"
@@ -114,30 +115,51 @@ std::string bench_json(const BenchResult& result, const Engine& engine, const Be
   return object.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
 }
 
-void add_bench_command(CLI::App& app, Command& chosen) {
-  const auto options = std::make_shared<BenchOptions>();
-  CLI::App* command = app.add_subcommand("bench", "Measure tokens per second");
-  command->footer(
-      "Example:\n  turboquant bench -m model.gguf -ctk turbo4 -ctv turbo4 --depths 0,4096,32768\n\n"
-      "bench/engine/compare.py runs this beside llama.cpp and prints ratios.");
-  command->add_option("-m,--model", options->engine.model_path, "GGUF file")->type_name("FILE")->required();
-  add_cache_options(*command, options->engine);
+namespace {
+
+void add_engine_options(CLI::App& command, const std::shared_ptr<BenchOptions>& options) {
+  command.add_option("-m,--model", options->engine.model_path, "GGUF file")->type_name("FILE");
+  add_cache_options(command, options->engine);
   constexpr std::int64_t kMost = 1 << 24;
   add_integer(
-      *command, "-t,--threads", [=](std::int64_t n) { options->engine.n_threads = static_cast<int>(n); }, 1,
+      command, "-t,--threads", [=](std::int64_t n) { options->engine.n_threads = static_cast<int>(n); }, 1,
       std::numeric_limits<int>::max(), "threads [one a physical core]");
   add_integer(
-      *command, "--prefill", [=](std::int64_t n) { options->prefill = n; }, 1, kMost,
+      command, "--prefill", [=](std::int64_t n) { options->prefill = n; }, 1, kMost,
       "tokens of prompt [512]");
   add_integer(
-      *command, "--decode", [=](std::int64_t n) { options->decode = n; }, 1, kMost,
+      command, "--decode", [=](std::int64_t n) { options->decode = n; }, 1, kMost,
       "tokens generated at each depth [64]");
-  command->add_option("--depths", options->depths, "tokens in the cache before, with commas [0,4096]")
+  command.add_option("--depths", options->depths, "tokens in the cache before, with commas [0,4096]")
       ->delimiter(',')
       ->check(CLI::Range(std::int64_t{0}, kMost))
       ->type_name("N,...");
-  command->add_flag("--json", options->json, "print one JSON object");
-  command->callback([&chosen, options] { chosen = [options] { return bench(*options); }; });
+  command.add_flag("--json", options->json, "print one JSON object");
+}
+
+}  // namespace
+
+// `bench` alone is `bench engine`.
+void add_bench_command(CLI::App& app, Command& chosen) {
+  const auto options = std::make_shared<BenchOptions>();
+  CLI::App* command = app.add_subcommand("bench", "Measure tokens per second, or the kernels alone");
+  CLI::App* engine = command->add_subcommand("engine", "Measure a model's tokens per second (the default)");
+  command->require_subcommand(0, 1);
+  command->footer(
+      "Example:\n  turboquant bench -m model.gguf -ctk turbo4 -ctv turbo4 --depths 0,4096,32768\n\n"
+      "bench/engine/compare.py runs this beside llama.cpp and prints ratios.");
+  add_engine_options(*command, options);
+  add_engine_options(*engine, options);
+  const auto choose = [&chosen, options] {
+    if (options->engine.model_path.empty()) throw CLI::RequiredError("--model");
+    chosen = [options] { return bench(*options); };
+  };
+  command->callback([=] {
+    if (command->get_subcommands().empty()) choose();
+  });
+  engine->callback(choose);
+  add_bench_codec_command(*command, chosen);
+  add_bench_attention_command(*command, chosen);
 }
 
 }  // namespace tq::app

@@ -12,7 +12,7 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 ORDER = ("base gguf tokenizer codec ops kvcache attention model sampler engine "
-         "device server plan eval").split()
+         "device server plan eval bench").split()
 # File of apps/ -> folders of src/ it may look into: `info` prints what a GGUF file says without loading the model.
 APP_INTERNALS = {"info": {"gguf", "base", "kvcache"}}
 # Library -> folders that may include it. Folders of tests and benches are free.
