@@ -53,19 +53,19 @@ def cpu_name():
 
 
 class Table:
-    def __init__(self, markdown):
-        self.markdown = markdown
+    def __init__(self, markdown, widths):
+        self.markdown, self.widths = markdown, widths
 
     def row(self, *cells):
         if self.markdown:
             print("| " + " | ".join(cells) + " |", flush=True)
         else:
-            print("".join(f"{cell:>{width}}" for cell, width in zip(cells, (16, 15, 12, 12, 8, 16))), flush=True)
+            print("".join(f"{cell:>{width}}" for cell, width in zip(cells, self.widths)), flush=True)
 
-    def head(self):
-        self.row("cache ours:theirs", "what", "ours t/s", "theirs t/s", "ratio", "range")
+    def head(self, *cells):
+        self.row(*cells)
         if self.markdown:
-            self.row(*["---"] * 6)
+            self.row(*["---"] * len(cells))
 
 
 def main():
@@ -99,8 +99,8 @@ def main():
     mine, other = next(iter(ours.values()))[0], next(iter(theirs.values()))[0]
     print(f"{pathlib.Path(options.model).name}, {options.threads} threads, {cpu_name()}")
     print(f"ours: {mine['program']}, {mine['isa']}; theirs: {other['program']}, {other['system'].strip(' |')}\n")
-    table = Table(options.markdown)
-    table.head()
+    table = Table(options.markdown, (18, 15, 12, 12, 8, 16))
+    table.head("cache ours:theirs", "what", "ours t/s", "theirs t/s", "ratio", "range")
     for pair in pairs:
         rounds = [(figures(a), figures(b)) for a, b in zip(ours[pair[0]], theirs[pair[1]])]
         for what in rounds[0][0]:

@@ -34,7 +34,9 @@ class ContextParams(c.Structure):
                 ("flash_attn_type", c.c_int32), ("rope_freq_base", c.c_float), ("rope_freq_scale", c.c_float),
                 ("yarn", c.c_float * 4), ("yarn_orig_ctx", c.c_uint32), ("defrag_thold", c.c_float),
                 ("cb_eval", c.c_void_p), ("cb_eval_user_data", c.c_void_p), ("type_k", c.c_int32),
-                ("type_v", c.c_int32), ("rest", c.c_uint8 * 128)]
+                ("type_v", c.c_int32), ("abort_callback", c.c_void_p), ("abort_callback_data", c.c_void_p),
+                ("embeddings", c.c_bool), ("offload_kqv", c.c_bool), ("no_perf", c.c_bool), ("op_offload", c.c_bool),
+                ("swa_full", c.c_bool), ("kv_unified", c.c_bool), ("rest", c.c_uint8 * 106)]
 
 
 class Batch(c.Structure):
@@ -66,6 +68,7 @@ _PROTOTYPES = {
     "llama_get_memory": (c.c_void_p, [c.c_void_p]),
     "llama_memory_clear": (None, [c.c_void_p, c.c_bool]),
     "llama_memory_seq_rm": (c.c_bool, [c.c_void_p, c.c_int32, c.c_int32, c.c_int32]),
+    "llama_memory_seq_cp": (None, [c.c_void_p, c.c_int32, c.c_int32, c.c_int32, c.c_int32]),
     "llama_batch_init": (Batch, [c.c_int32, c.c_int32, c.c_int32]),
     "llama_batch_free": (None, [Batch]),
     "llama_decode": (c.c_int32, [c.c_void_p, Batch]),
@@ -145,7 +148,8 @@ class LlamaVocab:
 
 
 class LlamaPeer:
-    def __init__(self, model_path, n_ctx=2560, n_threads=2, type_k="f16", type_v="f16", packages=("xllamacpp",)):
+    def __init__(self, model_path, n_ctx=2560, n_threads=2, type_k="f16", type_v="f16", packages=("xllamacpp",),
+                 n_seq=1):
         self.package, self.version, path = find_library(packages)
         self.lib = load_library(path)
         model_params = self.lib.llama_model_default_params()
@@ -157,6 +161,7 @@ class LlamaPeer:
         params.n_threads = params.n_threads_batch = n_threads
         params.flash_attn_type = FLASH_ATTENTION_ON  # what its default, auto, means on a CPU; a quantised V needs it
         params.type_k, params.type_v = GGML_TYPES[type_k], GGML_TYPES[type_v]
+        params.n_seq_max, params.kv_unified = n_seq, n_seq > 1
         self.context = self.lib.llama_init_from_model(self.model, params)
         assert self.context, f"llama.cpp cannot make a context with {type_k}/{type_v}"
         self.vocab = self.lib.llama_model_get_vocab(self.model)
@@ -184,12 +189,12 @@ class LlamaPeer:
             assert self.lib.llama_memory_seq_rm(memory, 0, n, -1)
         self.n_cached = n
 
-    def decode(self, tokens, all_logits):
+    def decode(self, tokens, all_logits, sequence=0):
         """Appends up to BATCH tokens; logits of all of them or of the last one are then to be had."""
         batch = self.batch
         for i, token in enumerate(tokens):
             batch.token[i], batch.pos[i], batch.n_seq_id[i] = token, self.n_cached + i, 1
-            batch.seq_id[i][0] = 0
+            batch.seq_id[i][0] = sequence
             batch.logits[i] = 1 if all_logits or i == len(tokens) - 1 else 0
         batch.n_tokens = len(tokens)
         status = self.lib.llama_decode(self.context, batch)
