@@ -22,7 +22,7 @@ sys.path.insert(0, str(ROOT / "bench/engine"))
 from compare import Table, cpu_name, ensure_peer, run  # noqa: E402
 
 # Enough layers that a cache exceeds what the last-level cache holds, few enough that filling it takes seconds.
-SHAPES = {"9/3/64": {"heads": 9, "kv_heads": 3, "head_dim": 64, "layers": 8},
+SHAPES = {"9/3/64": {"heads": 9, "kv_heads": 3, "head_dim": 64, "layers": 4},
           "32/8/128": {"heads": 32, "kv_heads": 8, "head_dim": 128, "layers": 2}}
 OURS = ("f16", "q8_0", "q4_0", "turbo4", "turbo3", "turbo2")
 THEIRS = ("f16", "q8_0", "q4_0")
@@ -44,6 +44,31 @@ def ours(options, shape):
     return {row["type"]: row for row in result["results"]}
 
 
+class Peer:
+    """peer.py, its caches filled once for all rounds."""
+
+    def __init__(self, python, model, options, shape):
+        command = [python, ROOT / "bench/attention/peer.py", "-m", model, "--layers", shape["layers"], "-t",
+                   options.threads, "--depth", options.depth, "--types", ",".join(THEIRS)]
+        self.process = subprocess.Popen([str(word) for word in command], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                        text=True)
+        self.about = self.read()
+
+    def read(self):
+        line = self.process.stdout.readline()
+        if not line:
+            sys.exit("peer.py ended early")
+        return json.loads(line)
+
+    def round(self):
+        print(file=self.process.stdin, flush=True)
+        return self.read()
+
+    def close(self):
+        self.process.stdin.close()
+        self.process.wait()
+
+
 def report(options, name, rounds):
     print(f"\n{name}, {options.depth} tokens\n")
     table = Table(options.markdown, (10, 12, 12) + (18,) * len(THEIRS))
@@ -51,11 +76,11 @@ def report(options, name, rounds):
     for mine in OURS:
         cells = []
         for other in THEIRS:
-            ratios = sorted(a[mine]["layer_us"] / b["layer_us"][other] for a, b in rounds)
+            ratios = sorted(a[mine]["layer_us"] / b[other] for a, b in rounds)
             cells.append(f"{statistics.median(ratios):.3f} ({ratios[0]:.2f}-{ratios[-1]:.2f})")
         table.row(mine, f"{statistics.median(a[mine]['layer_us'] for a, _ in rounds):.0f}",
                   f"{statistics.median(a[mine]['of_stream'] for a, _ in rounds):.2f}", *cells)
-    theirs = ", ".join(f"{kind} {statistics.median(b['layer_us'][kind] for _, b in rounds):.0f}" for kind in THEIRS)
+    theirs = ", ".join(f"{kind} {statistics.median(b[kind] for _, b in rounds):.0f}" for kind in THEIRS)
     print(f"\ntheirs, us a layer: {theirs}", flush=True)
 
 
@@ -74,14 +99,12 @@ def main():
         with tempfile.TemporaryDirectory() as folder:
             model = pathlib.Path(folder) / "random.gguf"
             write_model(model, shape, options.depth + 256)
-            rounds = []
-            for _ in range(options.rounds):
-                rounds.append((ours(options, shape), run(
-                    [python, ROOT / "bench/attention/peer.py", "-m", model, "--layers", shape["layers"], "-t",
-                     options.threads, "--depth", options.depth, "--types", ",".join(THEIRS)])))
+            peer = Peer(python, model, options, shape)
+            rounds = [(ours(options, shape), peer.round()) for _ in range(options.rounds)]
+            peer.close()
         if name == options.shapes.split(",")[0]:
-            print(f"{cpu_name()}, {options.threads} threads; theirs: {rounds[0][1]['program']}, "
-                  f"{rounds[0][1]['system'].strip(' |')}")
+            print(f"{cpu_name()}, {options.threads} threads; theirs: {peer.about['program']}, "
+                  f"{peer.about['system'].strip(' |')}")
         report(options, name, rounds)
 
 

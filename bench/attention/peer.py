@@ -38,6 +38,23 @@ def step_seconds(peer, n):
     return statistics.median(steps)
 
 
+class Measured:
+    """A filled and an empty context of one cache type."""
+
+    def __init__(self, options, kind):
+        self.layers, self.depth, self.steps = options.layers, options.depth, options.steps
+        new = lambda n_ctx: LlamaPeer(options.model, n_ctx=n_ctx, n_threads=options.threads, type_k=kind, type_v=kind,
+                                      packages=("llama-cpp-python", "xllamacpp"), n_seq=2)
+        self.deep, self.shallow = new(options.depth + 256), new(256)
+        fill(self.deep, options.depth)
+
+    def layer_us(self):
+        self.shallow.truncate(0)
+        self.deep.truncate(self.depth)
+        first = step_seconds(self.shallow, self.steps)
+        return (step_seconds(self.deep, self.steps) - first) * 1e6 / self.layers
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("-m", "--model", required=True)
@@ -45,22 +62,13 @@ def main():
     parser.add_argument("--types", default="f16,q8_0,q4_0")
     parser.add_argument("-t", "--threads", type=int, default=2)
     parser.add_argument("--depth", type=int, default=32768)
-    parser.add_argument("--steps", type=int, default=24)
+    parser.add_argument("--steps", type=int, default=16)
     options = parser.parse_args()
-    result = {"layer_us": {}, "fill_s": {}}
-    for kind in options.types.split(","):
-        peer = LlamaPeer(options.model, n_ctx=options.depth + 256, n_threads=options.threads, type_k=kind, type_v=kind,
-                         packages=("llama-cpp-python", "xllamacpp"), n_seq=2)
-        peer.decode([20], all_logits=False)
-        shallow = step_seconds(peer, options.steps)
-        peer.truncate(0)
-        start = time.perf_counter()
-        fill(peer, options.depth)
-        result["fill_s"][kind] = time.perf_counter() - start
-        result["layer_us"][kind] = (step_seconds(peer, options.steps) - shallow) * 1e6 / options.layers
-        result["program"], result["system"] = f"{peer.package} {peer.version}", peer.system_info()
-        peer.close()
-    print(json.dumps(result))
+    peers = {kind: Measured(options, kind) for kind in options.types.split(",")}
+    one = next(iter(peers.values())).deep
+    print(json.dumps({"program": f"{one.package} {one.version}", "system": one.system_info()}), flush=True)
+    for _ in sys.stdin:  # a line asks for a round
+        print(json.dumps({kind: peer.layer_us() for kind, peer in peers.items()}), flush=True)
 
 
 if __name__ == "__main__":
