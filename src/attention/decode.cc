@@ -79,10 +79,9 @@ class ChunkDecoder {
   }
 
  private:
-  int group() const { return run_->n_queries / static_cast<int>(run_->rows->n_rows); }
   int block_size(int first) const { return std::min(run_->n_queries - first, kMaxGroupQueries); }
-  std::int64_t row_of(int query) const { return run_->rows->first_row + query / group(); }
-  std::int64_t head_of(int query) const { return run_->kv_head * group() + query % group(); }
+  std::int64_t row_of(int query) const { return run_->rows->first_row + query / run_->group; }
+  std::int64_t head_of(int query) const { return run_->kv_head * run_->group + query % run_->group; }
   std::int64_t head_offset(int query) const { return head_of(query) * head_dim_; }
   std::byte* prepared(int first) const {
     return reinterpret_cast<std::byte*>(prepared_ +
@@ -95,7 +94,7 @@ class ChunkDecoder {
   }
   // Tokens of a page that a query sees; may be none.
   Range visible_in(std::int64_t page, int query) const {
-    const Range seen = visible_tokens(input_, run_->rows->first_position + query / group());
+    const Range seen = visible_tokens(input_, run_->rows->first_position + query / run_->group);
     const auto in_page = [&](std::int64_t token) {
       return std::clamp<std::int64_t>(token - page * kPageTokens, 0, kPageTokens);
     };
@@ -105,22 +104,21 @@ class ChunkDecoder {
   // Queries [first, first + at most kMaxGroupQueries) over one page. Each keeps to the tokens it sees.
   void attend_page(std::int64_t page, int first, const Partials& out) {
     const int n = block_size(first);
+    const bool full = page >= run_->full_pages.begin && page < run_->full_pages.end;
+    const auto seen_by = [&](int i) { return full ? Range{0, kPageTokens} : visible_in(page, first + i); };
     // Later rows see later tokens, so the block sees what lies between the first's begin and the last's end.
-    const int begin = static_cast<int>(visible_in(page, first).begin);
-    const int end = static_cast<int>(visible_in(page, first + n - 1).end);
+    const auto begin = static_cast<int>(seen_by(0).begin);
+    const auto end = static_cast<int>(seen_by(n - 1).end);
     if (begin >= end) return;
     KvCache& cache = *run_->rows->cache;
     k_.score(cache.k_page(input_.layer, run_->kv_head, page), begin, end, prepared(first), n, scores_);
     for (int i = 0; i < n; ++i) {
-      const Range seen = visible_in(page, first + i);
+      const Range seen = seen_by(i);
       float* weights = weights_ + i * kPageTokens;
-      if (seen.begin >= seen.end) {
-        std::fill(weights + begin, weights + end, 0.0F);
-        continue;
-      }
-      std::fill(weights + begin, weights + seen.begin, 0.0F);
-      std::fill(weights + seen.end, weights + end, 0.0F);
-      weigh(i, seen, first + i, out);
+      const std::int64_t from = std::min<std::int64_t>(seen.begin, end);
+      std::fill(weights + begin, weights + from, 0.0F);
+      if (seen.begin < seen.end) weigh(i, seen, first + i, out);
+      std::fill(weights + std::max(seen.end, from), weights + end, 0.0F);
     }
     v_.mix(cache.v_page(input_.layer, run_->kv_head, page), begin, end, weights_, n,
            out.values + first * head_dim_);
@@ -137,7 +135,9 @@ class ChunkDecoder {
     }
     float& max = out.max[query];
     const float new_max = std::max(max, kernels_.max(scores, n) * scale);
-    if (new_max > max) {
+    if (out.sum[query] == 0) {  // nothing yet that could shrink
+      max = new_max;
+    } else if (new_max > max) {
       const float shrink = std::exp(max - new_max);
       out.sum[query] *= shrink;
       float* values = out.values + static_cast<std::int64_t>(query) * head_dim_;

@@ -34,9 +34,12 @@ void DecodePlan::add_sequence(const AttentionInput& input, const SequenceRows& r
   const KvShape& shape = rows.cache->shape();
   DecodeRun run{};
   run.rows = &rows;
-  run.n_queries = static_cast<int>(input.n_heads / shape.n_kv_heads * rows.n_rows);
+  run.group = input.n_heads / shape.n_kv_heads;
+  run.n_queries = run.group * static_cast<int>(rows.n_rows);
   run.pages = {visible_tokens(input, rows.first_position).begin / kPageTokens,
                pages_for(rows.first_position + rows.n_rows)};
+  const std::int64_t last = rows.first_position + rows.n_rows - 1;
+  run.full_pages = {pages_for(visible_tokens(input, last).begin), (rows.first_position + 1) / kPageTokens};
   run.first_chunk = chunk_holding(run.pages.begin);
   run.n_chunks = chunk_from(run.pages.end) - run.first_chunk;
   run.page_cost = std::max(run.n_queries, kQueriesAtMemorySpeed);

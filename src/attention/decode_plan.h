@@ -14,8 +14,10 @@ namespace tq {
 struct DecodeRun {
   const SequenceRows* rows;
   int kv_head;
+  int group;                  // query heads of the KV head
   int n_queries;              // group * n_rows, numbered row by row
   Range pages;                // that some row sees
+  Range full_pages;           // that all rows see all of
   std::int64_t first_chunk;   // that has such a page
   std::int64_t n_chunks;      // of those
   std::int64_t page_cost;     // in the units of DecodePlan::total_cost

@@ -143,17 +143,17 @@ class LaneTask {
   int kv_head_ = 0;
   std::int64_t first_ = 0;
   std::int64_t count_ = 0;
-  float* q_;        // [kTaskLanes / lanes, head_dim, lanes]
-  float* o_;        // [kTaskLanes / lanes, head_dim, lanes]
-  float* keys_;     // [kPageTokens, head_dim]
-  float* values_;   // [kPageTokens, head_dim]
-  float* scores_;   // [kPageTokens, lanes]
-  float* max_;      // [kTaskLanes]
-  float* sum_;      // [kTaskLanes]
-  float* begin_;    // [lanes] first token of the page that is seen
-  float* end_;      // [lanes] first one that no longer is
-  float* shrink_;   // [lanes]
-  float* row_;      // [head_dim]
+  float* q_;       // [kTaskLanes / lanes, head_dim, lanes]
+  float* o_;       // [kTaskLanes / lanes, head_dim, lanes]
+  float* keys_;    // [kPageTokens, head_dim]
+  float* values_;  // [kPageTokens, head_dim]
+  float* scores_;  // [kPageTokens, lanes]
+  float* max_;     // [kTaskLanes]
+  float* sum_;     // [kTaskLanes]
+  float* begin_;   // [lanes] first token of the page that is seen
+  float* end_;     // [lanes] first one that no longer is
+  float* shrink_;  // [lanes]
+  float* row_;     // [head_dim]
 };
 
 }  // namespace

@@ -9,6 +9,8 @@ namespace tq {
 namespace {
 
 inline Vec fmadd(Vec a, Vec b, Vec c) {
+  inline Vec vmax(Vec a, Vec b) { return a > b ? a : b; }
+  inline Vec vmin(Vec a, Vec b) { return a < b ? a : b; }
   return (Vec)vfmaq_f32((float32x4_t)c, (float32x4_t)a, (float32x4_t)b);
 }
 

@@ -9,6 +9,8 @@ namespace tq {
 namespace {
 
 inline Vec fmadd(Vec a, Vec b, Vec c) { return a * b + c; }  // rounded twice: not every CPU can fuse
+inline Vec vmax(Vec a, Vec b) { return a > b ? a : b; }
+inline Vec vmin(Vec a, Vec b) { return a < b ? a : b; }
 
 }  // namespace
 }  // namespace tq

@@ -11,20 +11,31 @@
 namespace tq {
 namespace {
 
-inline Vec select(VecI mask, Vec a, Vec b) { return (Vec)((mask & (VecI)a) | (~mask & (VecI)b)); }
-inline Vec vmax(Vec a, Vec b) { return select(a > b, a, b); }
-inline Vec vmin(Vec a, Vec b) { return select(a < b, a, b); }
+inline Vec select(VecI mask, Vec a, Vec b) { return mask ? a : b; }
+
+// Reductions go by quarters: a chain over all lanes would take longer than the loop before it.
+typedef float Quad __attribute__((vector_size(16)));
+constexpr int kQuads = kWidth / 4;
+struct Quads {
+  Quad quad[kQuads];
+};
 
 inline float hsum(Vec v) {
-  float s = 0;
-  for (int i = 0; i < kWidth; ++i) s += v[i];
-  return s;
+  Quads q = __builtin_bit_cast(Quads, v);
+  for (int half = kQuads / 2; half > 0; half /= 2) {
+    for (int i = 0; i < half; ++i) q.quad[i] += q.quad[i + half];
+  }
+  return (q.quad[0][0] + q.quad[0][2]) + (q.quad[0][1] + q.quad[0][3]);
 }
 
 inline float hmax(Vec v) {
-  float m = v[0];
-  for (int i = 1; i < kWidth; ++i) m = v[i] > m ? v[i] : m;
-  return m;
+  Quads q = __builtin_bit_cast(Quads, v);
+  for (int half = kQuads / 2; half > 0; half /= 2) {
+    for (int i = 0; i < half; ++i) q.quad[i] = q.quad[i] > q.quad[i + half] ? q.quad[i] : q.quad[i + half];
+  }
+  const float a = q.quad[0][0] > q.quad[0][2] ? q.quad[0][0] : q.quad[0][2];
+  const float b = q.quad[0][1] > q.quad[0][3] ? q.quad[0][1] : q.quad[0][3];
+  return a > b ? a : b;
 }
 
 // exp(x) to 2 ulp for x in [-87, 88], clamped outside (so exp(-inf) is 1e-38, not 0: callers mask instead).
@@ -36,13 +47,12 @@ inline Vec vexp(Vec x) {
   const Vec n = shifted - magic;
   Vec r = fmadd(n, splat(-0.693359375F), x);
   r = fmadd(n, splat(2.12194440e-4F), r);
-  Vec p = splat(1.9875691500e-4F);
-  p = fmadd(p, r, splat(1.3981999507e-3F));
-  p = fmadd(p, r, splat(8.3334519073e-3F));
-  p = fmadd(p, r, splat(4.1665795894e-2F));
-  p = fmadd(p, r, splat(1.6666665459e-1F));
-  p = fmadd(p, r, splat(5.0000001201e-1F));
-  p = fmadd(p * r, r, r + splat(1.0F));
+  // Pairs of coefficients side by side (Estrin): attention waits for the latency of this chain.
+  const Vec r2 = r * r;
+  const Vec high = fmadd(splat(1.9875691500e-4F), r, splat(1.3981999507e-3F));
+  const Vec middle = fmadd(splat(8.3334519073e-3F), r, splat(4.1665795894e-2F));
+  const Vec low = fmadd(splat(1.6666665459e-1F), r, splat(5.0000001201e-1F));
+  const Vec p = fmadd(fmadd(fmadd(high, r2, middle), r2, low), r2, r + splat(1.0F));
   const VecI exponent = ((VecI)shifted - (VecI)magic) << 23;
   return (Vec)((VecI)p + exponent);
 }

@@ -1,7 +1,7 @@
 // The vector of a per-ISA translation unit, of TQ_VECTOR_BYTES, which the unit defines before this include.
-// After it the unit defines fmadd(a, b, c) = a * b + c, the one operation that the compiler's vector types
-// lack, and includes vector_inl.h. Contraction stays off: what is fused is written so, and results do not
-// depend on the compiler's mood.
+// After it the unit defines what the compiler's vector types lack or make slow, fmadd(a, b, c) = a * b + c,
+// vmax(a, b) = a > b ? a : b and vmin, and includes vector_inl.h. Contraction stays off: what is fused is
+// written so, and results do not depend on the compiler's mood.
 #pragma once
 
 #include <cstdint>
