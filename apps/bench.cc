@@ -12,6 +12,7 @@
 #include "bench_kernels.h"
 #include "command_line.h"
 #include "console.h"
+#include "tq/sampler.h"
 #include "tq/session.h"
 #include "tq/version.h"
 
@@ -30,6 +31,20 @@ std::vector<Token> some_tokens(std::int64_t n, int n_vocab) {
   for (std::size_t i = 0; i < tokens.size(); ++i)
     tokens[i] = static_cast<Token>((100 + 7 * i) % static_cast<std::size_t>(n_vocab));
   return tokens;
+}
+
+// As measure() in steps of one, under a profile, each step's logits sampled as `run` does by default.
+Expected<ProfileReport> profile(Session& session, std::span<const Token> tokens, std::size_t from,
+                                std::size_t to) {
+  const auto sampler = Sampler::create({});
+  if (!sampler) return sampler.error();
+  const Profile running;
+  for (std::size_t end = from + 1; end <= to; ++end) {
+    const auto logits = session.sync(tokens.first(end));
+    if (!logits) return logits.error();
+    (*sampler)->sample(*logits, tokens.first(end));
+  }
+  return running.report();
 }
 
 // Brings `session` from whatever it holds to `to` tokens in steps of `step`; tokens per second of the new
@@ -64,6 +79,11 @@ Expected<BenchResult> run(const Engine& engine, Session& session, const BenchOpt
     const auto rate = measure(session, all, begin, begin + static_cast<std::size_t>(options.decode), 1);
     if (!rate) return rate.error();
     result.decode[depth] = *rate;
+    if (!options.profile) continue;
+    if (const auto ok = session.sync(all.first(begin)); !ok) return ok.error();
+    const auto report = profile(session, all, begin, begin + static_cast<std::size_t>(options.decode));
+    if (!report) return report.error();
+    result.profiles[depth] = *report;
   }
   return result;
 }
@@ -95,14 +115,24 @@ std::string bench_text(const BenchResult& result, const Engine& engine, const Be
                      std::string(engine.isa()) + ", " + std::to_string(engine.n_threads()) +
                      " threads, loaded in " + fixed(result.load_seconds, 2) + " s\n";
   text += line("prefill " + std::to_string(options.prefill), result.prefill);
-  for (const auto& [depth, rate] : result.decode) text += line("decode at " + std::to_string(depth), rate);
+  for (const auto& [depth, rate] : result.decode) {
+    text += line("decode at " + std::to_string(depth), rate);
+    if (const auto report = result.profiles.find(depth); report != result.profiles.end())
+      text += "  " + describe(report->second, options.decode) + "\n";
+  }
   return text;
 }
 
 std::string bench_json(const BenchResult& result, const Engine& engine, const BenchOptions& options) {
   nlohmann::ordered_json decode;
   for (const auto& [depth, rate] : result.decode) decode[std::to_string(depth)] = rate;
-  const nlohmann::ordered_json object = {
+  nlohmann::ordered_json profiles;
+  for (const auto& [depth, report] : result.profiles) {
+    profiles[std::to_string(depth)] = {{"seconds", report.total},       {"linear", report.linear},
+                                       {"attention", report.attention}, {"encode", report.encode},
+                                       {"sampling", report.sampling},   {"other", report.other()}};
+  }
+  nlohmann::ordered_json object = {
       {"program", "turboquant " + std::string(kVersion)},
       {"model", options.engine.model_path},
       {"cache", engine.cache_description()},
@@ -112,6 +142,7 @@ std::string bench_json(const BenchResult& result, const Engine& engine, const Be
       {"prefill", {{std::to_string(options.prefill), result.prefill}}},
       {"decode", decode},
   };
+  if (options.profile) object["profile"] = profiles;
   return object.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
 }
 
@@ -134,6 +165,7 @@ void add_engine_options(CLI::App& command, const std::shared_ptr<BenchOptions>& 
       ->delimiter(',')
       ->check(CLI::Range(std::int64_t{0}, kMost))
       ->type_name("N,...");
+  command.add_flag("--profile", options->profile, "say where the time of decoding goes");
   command.add_flag("--json", options->json, "print one JSON object");
 }
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "tq/engine.h"
+#include "tq/profile.h"
 
 namespace tq::app {
 
@@ -16,6 +17,7 @@ struct BenchOptions {
   std::int64_t decode = 64;                      // tokens generated at each depth
   std::vector<std::int64_t> depths = {0, 4096};  // tokens in the cache before decode is timed
   bool json = false;
+  bool profile = false;  // say where the time of decoding goes; tokens are then sampled too
 };
 
 // Tokens per second.
@@ -23,6 +25,7 @@ struct BenchResult {
   double load_seconds = 0.0;
   double prefill = 0.0;
   std::map<std::int64_t, double> decode;  // by depth
+  std::map<std::int64_t, ProfileReport> profiles;
 };
 
 std::string bench_text(const BenchResult& result, const Engine& engine, const BenchOptions& options);

@@ -118,6 +118,7 @@ bool Chat::answer() {
     output_.write(text);
     return output_.is_open();
   };
+  request.profile = options_.profile;
   if (options_.verbose) request.on_prefill = PrefillProgress();
   auto generation = generate(*runtime_.engine, *runtime_.session, *runtime_.sampler, request);
   output_.end_line();
@@ -142,6 +143,7 @@ void Chat::explain(const Generation& generation) {
                                            context_advice(*runtime_.engine, kStartAnew) + "."});
   }
   if (options_.verbose) note(summary(generation, *runtime_.session, options_.engine));
+  if (generation.profile) note(profile_line(generation));
 }
 
 void Chat::complain(const Error& error) {

@@ -34,7 +34,10 @@ class Generator {
     result_.prompt_seconds = seconds_since(start);
 
     const Clock::time_point decode_start = Clock::now();
+    std::optional<Profile> profile;
+    if (request_.profile) profile.emplace();
     if (const auto ok = decode(); !ok) return ok.error();
+    if (profile) result_.profile = profile->report();
     emit(stream_.finish());
     result_.decode_seconds = seconds_since(decode_start);
     return std::move(result_);

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "tq/engine.h"
+#include "tq/profile.h"
 #include "tq/sampler.h"
 
 namespace tq::app {
@@ -34,6 +35,7 @@ struct Generation {
   std::int64_t decode_steps = 0;     // tokens fed back; the first token needs none
   double prompt_seconds = 0.0;
   double decode_seconds = 0.0;
+  std::optional<ProfileReport> profile;  // of decoding, where it was asked for
 };
 
 struct GenerationRequest {
@@ -42,6 +44,7 @@ struct GenerationRequest {
   std::optional<int> n_logprobs = std::nullopt;   // of the most likely tokens beside each one
   std::function<bool(std::string_view)> on_text;  // whole characters, as they come; false stops
   std::function<void(std::int64_t done, std::int64_t total)> on_prefill;  // may be empty
+  bool profile = false;
 };
 
 // What to do about a full context: "use a larger one (-c, up to 8192)", where there is a larger one.

@@ -62,6 +62,7 @@ int answer(const Runtime& runtime, const std::vector<Token>& prompt, const RunOp
       return output.is_open();
     };
   }
+  request.profile = options.profile;
   if (options.verbose) request.on_prefill = PrefillProgress();
 
   const InterruptScope scope(InterruptScope::Again::kKills);
@@ -73,6 +74,7 @@ int answer(const Runtime& runtime, const std::vector<Token>& prompt, const RunOp
   if (output.is_open() && !options.json) {
     note(summary(*generation, *runtime.session, options.engine));
   }
+  if (output.is_open() && generation->profile) note(profile_line(*generation));
   return output.finish(generation->stop == StopReason::kInterrupted ? kExitInterrupted : kExitOk);
 }
 

@@ -104,6 +104,8 @@ std::string cache_summary(const Session& session, const EngineOptions& options) 
 
 }  // namespace
 
+std::string profile_line(const Generation& g) { return "profile: " + describe(*g.profile, g.decode_steps); }
+
 std::string summary(const Generation& g, const Session& session, const EngineOptions& options) {
   const std::int64_t cached = g.prompt_tokens - g.prompt_computed;
   const std::string reused =

@@ -11,6 +11,9 @@ namespace tq::app {
 // MiB (3.8x)"
 std::string summary(const Generation& generation, const Session& session, const EngineOptions& options);
 
+// Where the time of decoding went: "profile: linear 61.0 %, ...". Needs generation.profile.
+std::string profile_line(const Generation& generation);
+
 // Lines about model, cache, machine and sampler.
 std::string describe(const Runtime& runtime, const RunOptions& options);
 

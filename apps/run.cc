@@ -93,6 +93,7 @@ void add_run_command(CLI::App& app, Command& chosen) {
       *command, "--logprobs", [options](std::int64_t n) { options->n_logprobs = static_cast<int>(n); }, 0, 1000,
       "with --json: log probabilities of the tokens and of the N most likely ones");
   command->add_flag("--verbose", options->verbose, "say on stderr what is loaded, used and done");
+  command->add_flag("--profile", options->profile, "say on stderr where the time of generating went");
   command->callback([&chosen, options] { chosen = [options] { return run(*options); }; });
 }
 

@@ -27,6 +27,7 @@ struct RunOptions {
   bool raw = false;
   bool json = false;
   bool verbose = false;
+  bool profile = false;
 };
 
 // A model that is ready to answer.

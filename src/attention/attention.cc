@@ -2,6 +2,8 @@
 
 #include <memory>
 
+#include "base/phase_timer.h"
+
 namespace tq {
 
 float* reserve_scratch(std::vector<float>& scratch, std::size_t n) {
@@ -14,6 +16,7 @@ float* reserve_scratch(std::vector<float>& scratch, std::size_t n) {
 }
 
 void Attention::run(const AttentionInput& input) {
+  const PhaseTimer timer(Phase::kAttention);
   scratch_.resize(static_cast<std::size_t>(pool_->size()));
   decode(input);
   for (const SequenceRows& rows : input.sequences) {

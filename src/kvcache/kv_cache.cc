@@ -3,6 +3,8 @@
 #include <string>
 #include <utility>
 
+#include "base/phase_timer.h"
+
 namespace tq {
 
 Expected<CodecSet> CodecSet::create(const CachePlan& plan, int head_dim, Isa isa) {
@@ -54,6 +56,7 @@ Expected<KvCache> KvCache::create(const CodecSet& codecs, const KvShape& shape, 
 }
 
 void KvCache::store(int layer, std::int64_t position, const float* k, const float* v) {
+  const PhaseTimer timer(Phase::kEncode);
   const std::int64_t page = position / kPageTokens;
   const int slot = static_cast<int>(position % kPageTokens);
   for (int head = 0; head < shape_.n_kv_heads; ++head) {

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/phase_timer.h"
+
 namespace tq {
 namespace {
 
@@ -58,6 +60,7 @@ void Linear::run_tile(const Kernels& kernels, std::int64_t tile, const float* x,
 
 void Compute::linear(const float* x, std::int64_t ldx, std::int64_t n_tokens,
                      std::span<const LinearOutput> outputs) {
+  const PhaseTimer timer(Phase::kLinear);
   const std::int64_t n_in = outputs.front().layer->n_in();
   std::int64_t n_tiles = 0;
   bool packed = false;

@@ -8,6 +8,7 @@
 #include <limits>
 #include <random>
 
+#include "base/phase_timer.h"
 #include "sampler/sampler_impl.h"
 
 namespace tq {
@@ -51,6 +52,7 @@ void SamplerImpl::start_answer() {
 }
 
 Token SamplerImpl::sample(std::span<const float> logits, std::span<const Token> history) {
+  const PhaseTimer timer(Phase::kSampling);
   const double sum = weigh(logits, history);
   if (candidates_.empty()) return without_choice();
   const std::size_t drawn = is_greedy() ? 0 : draw(sum);
