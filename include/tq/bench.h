@@ -57,6 +57,8 @@ struct AttentionBenchOptions {
   int head_dim = 128;
   std::vector<std::int64_t> n_tokens = {32768};  // in the cache
   int n_rows = 1;                                // new tokens, at most 8
+  float score_std = 1.0F;                        // standard deviation of the scores, which are Gaussian
+  float sparse_v = 0.0F;                         // share of the weights that may be left out
 };
 
 // Attention of the new tokens of one sequence, in one layer.

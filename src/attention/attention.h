@@ -46,6 +46,9 @@ struct AttentionInput {
   std::int64_t window = 0;       // a token sees the last `window` positions, itself included; 0: all
   float softcap = 0.0F;          // score s becomes softcap * tanh(s / softcap), as in Gemma 2; 0: none
   const float* sinks = nullptr;  // [n_heads] logits that join the softmax's sum alone, as in gpt-oss
+  // Decode may leave out values whose weights add up to less than this share of all: the output then errs by
+  // less than sparse_v times the norm of the largest value row (docs/decisions/sparse-v.md). 0: none.
+  float sparse_v = 0.0F;
 };
 
 // The tokens that the token at `position` sees.

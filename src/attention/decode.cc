@@ -12,6 +12,10 @@ namespace {
 
 constexpr float kNoScore = -1e30F;
 
+// A sequence's first and last page bound its softmax's sum from below, for sparse_v. They are scored once
+// more for that, which pays from so many pages on.
+constexpr std::int64_t kBoundPages = 16;
+
 // Softmax partials of a chunk: values[d] = sum of exp(s_t - max) v_t[d], sum = sum of exp(s_t - max).
 struct Partials {
   float* values;  // [n_queries, head_dim]
@@ -36,10 +40,11 @@ class ChunkDecoder {
     const auto blocks =
         static_cast<std::size_t>((plan.max_queries() + kMaxGroupQueries - 1) / kMaxGroupQueries);
     block_floats_ = (k_.query_bytes(kMaxGroupQueries) + 63) / 64 * 16;
-    float* p = reserve_scratch(scratch, blocks * block_floats_ + 2 * page + queries);
+    float* p = reserve_scratch(scratch, blocks * (block_floats_ + kMaxGroupQueries) + 2 * page + queries);
     prepared_ = std::exchange(p, p + blocks * block_floats_);
     scores_ = std::exchange(p, p + page);
     weights_ = std::exchange(p, p + page);
+    least_ = std::exchange(p, p + blocks * kMaxGroupQueries);
     rotated_ = p;
   }
 
@@ -54,6 +59,13 @@ class ChunkDecoder {
         k_.rotate(rotated_ + i * head_dim_);
       }
       k_.prepare_queries(rotated_, n, prepared(first));
+    }
+    std::fill(least_, least_ + run.n_queries, kNoScore);
+    if (input_.sparse_v <= 0 || run.pages.end - run.pages.begin < kBoundPages) return;
+    // Rows are at most 8 tokens apart, so their first pages are two at most, and so are their last.
+    for (const std::int64_t page :
+         {run.pages.begin, run.pages.begin + 1, run.pages.end - 2, run.pages.end - 1}) {
+      bound_sums(page);
     }
   }
 
@@ -101,6 +113,43 @@ class ChunkDecoder {
     return {in_page(seen.begin), in_page(seen.end)};
   }
 
+  // Whether a page is the first or the last that a query sees: of its own row, so that rows do not depend on
+  // each other. Few pages are not worth a bound.
+  bool bounds(std::int64_t page, int query) const {
+    const Range seen = visible_tokens(input_, run_->rows->first_position + query / run_->group);
+    const std::int64_t first = seen.begin / kPageTokens;
+    const std::int64_t last = (seen.end - 1) / kPageTokens;
+    return (page == first || page == last) && last - first >= kBoundPages;
+  }
+
+  // Raises least_ to the logarithm of the sum over the tokens of one page, for the queries that it bounds.
+  void bound_sums(std::int64_t page) {
+    const std::byte* keys = run_->rows->cache->k_page(input_.layer, run_->kv_head, page);
+    for (int first = 0; first < run_->n_queries; first += kMaxGroupQueries) {
+      const int n = block_size(first);
+      const auto begin = static_cast<int>(visible_in(page, first).begin);
+      const auto end = static_cast<int>(visible_in(page, first + n - 1).end);
+      if (begin < end) k_.score(keys, begin, end, prepared(first), n, scores_);
+      for (int i = 0; i < n; ++i) {
+        const Range seen = visible_in(page, first + i);
+        if (seen.begin >= seen.end || !bounds(page, first + i)) continue;
+        const float scale = cap_scores(i, seen);
+        const float* scores = scores_ + i * kPageTokens + seen.begin;
+        const float max = kernels_.max(scores, seen.end - seen.begin) * scale;
+        const float sum = kernels_.exp_sum(scores, scale, max, seen.end - seen.begin, weights_);
+        least_[first + i] = std::max(least_[first + i], max + std::log(sum));
+      }
+    }
+  }
+
+  // Soft-caps scores of query i of the block; returns the scale that is left to apply.
+  float cap_scores(int i, const Range& seen) {
+    if (input_.softcap <= 0) return input_.scale;
+    kernels_.softcap(scores_ + i * kPageTokens + seen.begin, input_.scale, input_.softcap,
+                     seen.end - seen.begin);
+    return 1.0F;
+  }
+
   // Queries [first, first + at most kMaxGroupQueries) over one page. Each keeps to the tokens it sees.
   void attend_page(std::int64_t page, int first, const Partials& out) {
     const int n = block_size(first);
@@ -127,12 +176,10 @@ class ChunkDecoder {
   // Scores of one page to weights, for query i of the block; rescales what was mixed so far when the maximum
   // grows.
   void weigh(int i, const Range& seen, int query, const Partials& out) {
-    float* scores = scores_ + i * kPageTokens + seen.begin;
+    const float* scores = scores_ + i * kPageTokens + seen.begin;
+    float* weights = weights_ + i * kPageTokens + seen.begin;
     const std::int64_t n = seen.end - seen.begin;
-    float scale = input_.scale;
-    if (input_.softcap > 0) {
-      kernels_.softcap(scores, std::exchange(scale, 1.0F), input_.softcap, n);
-    }
+    const float scale = cap_scores(i, seen);
     float& max = out.max[query];
     const float new_max = std::max(max, kernels_.max(scores, n) * scale);
     if (out.sum[query] == 0) {  // nothing yet that could shrink
@@ -144,7 +191,18 @@ class ChunkDecoder {
       for (int d = 0; d < head_dim_; ++d) values[d] *= shrink;
       max = new_max;
     }
-    out.sum[query] += kernels_.exp_sum(scores, scale, max, n, weights_ + i * kPageTokens + seen.begin);
+    out.sum[query] += kernels_.exp_sum(scores, scale, max, n, weights);
+    if (least_[query] > kNoScore) drop_small(query, max, out.sum[query], n, weights);
+  }
+
+  // Zeroes weights below sparse_v / (tokens that the query sees) of the sum of all weights, or rather of what
+  // that sum has at least: what is known of the chunk, or of the first or last page. No more than sparse_v of
+  // the weights can so be lost.
+  void drop_small(int query, float max, float sum, std::int64_t n, float* weights) {
+    const Range seen = visible_tokens(input_, run_->rows->first_position + query / run_->group);
+    const float share = input_.sparse_v / static_cast<float>(seen.end - seen.begin);
+    const float limit = share * std::max(sum, std::exp(least_[query] - max));
+    for (std::int64_t t = 0; t < n; ++t) weights[t] = weights[t] < limit ? 0.0F : weights[t];
   }
 
   void merge_query(int query, float* out) const {
@@ -179,6 +237,7 @@ class ChunkDecoder {
   float* prepared_;           // [blocks of kMaxGroupQueries]
   float* scores_;             // [kMaxGroupQueries, kPageTokens]
   float* weights_;            // [kMaxGroupQueries, kPageTokens]
+  float* least_;              // [queries] logarithm of what a query's sum has at least; kNoScore: unknown
   float* rotated_;            // [kMaxGroupQueries, head_dim]
 };
 

@@ -43,11 +43,12 @@ class AttentionBench {
       attention_.run({.layer = layer,
                       .sequences = std::span(&rows, 1),
                       .n_heads = options_.n_heads,
-                      .scale = 1.0F / std::sqrt(static_cast<float>(options_.head_dim)),
+                      .scale = options_.score_std / std::sqrt(static_cast<float>(options_.head_dim)),
                       .q = q_.data(),
                       .ld_q = width(),
                       .out = out_.data(),
-                      .ld_out = width()});
+                      .ld_out = width(),
+                      .sparse_v = options_.sparse_v});
     }
   }
   // One token's keys and values, of all layers.
