@@ -19,6 +19,7 @@
 
 #include "base/thread_pool.h"
 #include "kvcache/kv_cache.h"
+#include "kvcache/recurrent_state.h"
 #include "ops/kernels.h"
 
 namespace tq {
@@ -32,6 +33,7 @@ struct SequenceRows {
   std::int64_t first_position;
   std::int64_t first_row;
   std::int64_t n_rows;
+  RecurrentState* state = nullptr;  // where the model has recurrent layers
 };
 
 struct AttentionInput {

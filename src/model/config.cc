@@ -12,6 +12,7 @@ namespace {
 // Bounds that no real model comes near; they keep products of sizes far from overflow.
 constexpr std::int64_t kMaxLayers = 1024;
 constexpr std::int64_t kMaxWidth = 1 << 20;
+constexpr std::int64_t kMaxExperts = 1 << 12;
 constexpr std::int64_t kMaxHeads = 4096;
 constexpr std::int64_t kMaxHeadDim = 1024;
 
@@ -100,7 +101,9 @@ void ConfigReader::fail(ErrorCode code, std::string message) {
   if (!error_) error_ = Error{code, file_.path() + ": " + std::move(message)};
 }
 
-ModelConfig read_config(ConfigReader& keys, std::string_view architecture, RopePairing pairing) {
+namespace {
+
+ModelConfig read_common(ConfigReader& keys, std::string_view architecture, RopePairing pairing) {
   ModelConfig c;
   c.architecture = architecture;
   c.n_layers = static_cast<int>(keys.get("block_count", kMaxLayers));
@@ -122,9 +125,6 @@ ModelConfig read_config(ConfigReader& keys, std::string_view architecture, RopeP
                                        std::to_string(c.n_heads) + ", head_count_kv " +
                                        std::to_string(c.n_kv_heads) + ").");
   }
-  if (keys.get_or("expert_count", 0, kMaxWidth, 0) > 0) {
-    keys.fail(ErrorCode::kUnsupported, "mixture-of-experts models are not supported yet.");
-  }
   c.attention_scale = static_cast<float>(1.0 / std::sqrt(static_cast<double>(c.head_dim)));
   c.ropes = {read_rope(keys, c, pairing)};
   // The vocabulary's size stands in no key of every file; the embedding has it.
@@ -133,6 +133,30 @@ ModelConfig read_config(ConfigReader& keys, std::string_view architecture, RopeP
   } else {
     keys.fail(ErrorCode::kBadFile, missing_tensor("token_embd.weight"));
   }
+  return c;
+}
+
+}  // namespace
+
+ModelConfig read_config(ConfigReader& keys, std::string_view architecture, RopePairing pairing) {
+  if (keys.get_or("expert_count", 0, kMaxExperts, 0) > 0) {
+    keys.fail(ErrorCode::kUnsupported, "mixtures of experts are not supported in the architecture " +
+                                           std::string(architecture) + " yet.");
+  }
+  return read_common(keys, architecture, pairing);
+}
+
+ModelConfig read_mixture_config(ConfigReader& keys, std::string_view architecture, RopePairing pairing) {
+  ModelConfig c = read_common(keys, architecture, pairing);
+  MixtureConfig mixture{.n_experts = keys.get("expert_count", kMaxExperts),
+                        .n_used = keys.get("expert_used_count", kMaxExperts)};
+  mixture.n_ff = keys.get_or("expert_feed_forward_length", 1, kMaxWidth,
+                             std::max<std::int64_t>(c.n_ff / mixture.n_used, 1));
+  if (mixture.n_used > mixture.n_experts) {
+    keys.fail(ErrorCode::kBadFile, "a token cannot use " + std::to_string(mixture.n_used) + " of " +
+                                       std::to_string(mixture.n_experts) + " experts (expert_used_count).");
+  }
+  c.mixture = mixture;
   return c;
 }
 

@@ -16,6 +16,25 @@ namespace tq {
 // More than any real model has; keeps products of sizes far from overflow.
 inline constexpr std::int64_t kMaxContext = 1 << 24;
 
+// Recurrent layers that remember by the gated delta rule (blocks/delta_net.h).
+struct DeltaNetConfig {
+  std::int64_t head_dim = 0;  // of keys and values alike
+  std::int64_t n_key_heads = 0;
+  std::int64_t n_value_heads = 0;  // head h reads key head h % n_key_heads
+  std::int64_t n_taps = 0;         // tokens that the convolution sees
+
+  std::int64_t n_value() const { return n_value_heads * head_dim; }
+  std::int64_t n_qkv() const { return 2 * n_key_heads * head_dim + n_value(); }
+  std::int64_t state_floats() const { return (n_taps - 1) * n_qkv() + n_value() * head_dim; }
+};
+
+// Feed-forwards of which a token uses a few (blocks/mixture.h).
+struct MixtureConfig {
+  std::int64_t n_experts = 0;
+  std::int64_t n_used = 0;
+  std::int64_t n_ff = 0;
+};
+
 struct ModelConfig {
   std::string architecture;
   int n_layers = 0;
@@ -38,6 +57,14 @@ struct ModelConfig {
   bool is_windowed(int layer) const { return window > 0 && windowed[static_cast<std::size_t>(layer)]; }
   // The rotations that layers choose from by index; the first also takes the file's frequency factors.
   std::vector<RopeConfig> ropes;
+  bool gated_attention = false;             // Q's matrix also has a gate for each head's output
+  std::vector<bool> recurrent;              // by layer; empty where none is
+  std::optional<DeltaNetConfig> delta_net;  // of the recurrent layers
+  std::optional<MixtureConfig> mixture;
+
+  bool is_recurrent(int layer) const {
+    return !recurrent.empty() && recurrent[static_cast<std::size_t>(layer)];
+  }
 };
 
 // Reads keys under one architecture's prefix ("llama.block_count") and remembers the first error, so that a
@@ -72,5 +99,7 @@ class ConfigReader {
 // What every decoder-only transformer has. `pairing` says which values of a head the architecture's files
 // rotate together.
 ModelConfig read_config(ConfigReader& keys, std::string_view architecture, RopePairing pairing);
+// The same for one whose feed-forwards are mixtures of experts, which read_config() refuses.
+ModelConfig read_mixture_config(ConfigReader& keys, std::string_view architecture, RopePairing pairing);
 
 }  // namespace tq

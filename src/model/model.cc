@@ -18,7 +18,8 @@ constexpr std::array kArchitectures = {
     Architecture{"llama", open_llama},       Architecture{"qwen2", open_qwen2},
     Architecture{"qwen3", open_qwen3},       Architecture{"gemma2", open_gemma2},
     Architecture{"gemma3", open_gemma3},     Architecture{"phi3", open_phi3},
-    Architecture{"mistral3", open_mistral3},
+    Architecture{"mistral3", open_mistral3}, Architecture{"qwen3moe", open_qwen3moe},
+    Architecture{"qwen35", open_qwen35},
 };
 
 }  // namespace

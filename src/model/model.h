@@ -31,6 +31,11 @@ class Model {
 
   const ModelConfig& config() const { return config_; }
   KvShape kv_shape() const { return {config_.n_kv_layers, config_.n_kv_heads, config_.head_dim}; }
+  // Empty unless some layers are recurrent.
+  RecurrentShape recurrent_shape() const {
+    if (!config_.delta_net) return {};
+    return {config_.n_layers - config_.n_kv_layers, config_.delta_net->state_floats()};
+  }
 
   // Binds and repacks the tensors of the same file, which must outlive the model, for contexts of up to n_ctx
   // tokens (RoPE may depend on it). Once, before forward().
@@ -91,5 +96,7 @@ Expected<std::unique_ptr<Model>> open_mistral3(const GgufFile& file);
 Expected<std::unique_ptr<Model>> open_phi3(const GgufFile& file);
 Expected<std::unique_ptr<Model>> open_qwen2(const GgufFile& file);
 Expected<std::unique_ptr<Model>> open_qwen3(const GgufFile& file);
+Expected<std::unique_ptr<Model>> open_qwen35(const GgufFile& file);
+Expected<std::unique_ptr<Model>> open_qwen3moe(const GgufFile& file);
 
 }  // namespace tq

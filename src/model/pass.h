@@ -60,6 +60,22 @@ class Workspace {
   Rows up;                   // [n_ff]
   std::vector<Rows> angles;  // cosines and sines of each of the config's ropes [n_rot]
   Rows logits;               // [n_vocab], kLogitRows rows
+  Rows gated_q;              // queries and gates, head by head [2 * n_heads * head_dim]
+
+  struct {
+    Rows input;  // of the convolution [n_qkv]
+    Rows qkv;    // its output [n_qkv]
+    Rows gate;   // [n_value]
+    Rows decay;  // [n_value_heads]
+    Rows beta;   // [n_value_heads]
+    Rows mixed;  // the heads' outputs [n_value]
+  } delta;       // of recurrent layers
+
+  struct {
+    Rows scores;    // [n_experts]
+    Rows gathered;  // rows of one expert, then what it makes of them [n_embd]
+    Rows sum;       // [n_embd]
+  } experts;        // of mixtures
 
  private:
   Buffer buffer_;

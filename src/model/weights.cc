@@ -67,12 +67,38 @@ Linear WeightReader::linear_part(std::string_view name, std::int64_t n_in, std::
   part.shape[1] = n;
   part.data = whole->data.subspan(static_cast<std::size_t>(first) * row_bytes,
                                   static_cast<std::size_t>(n) * row_bytes);
-  auto packed = Linear::pack(part, pool_);
+  return pack(part);
+}
+
+Linear WeightReader::pack(const TensorView& matrix) {
+  auto packed = Linear::pack(matrix, pool_);
   if (!packed) {
     fail(packed.error().code, packed.error().message);
     return {};
   }
   return std::move(*packed);
+}
+
+std::vector<Linear> WeightReader::linears(std::string_view name, std::int64_t n_in, std::int64_t n_out,
+                                          std::int64_t n_matrices) {
+  std::vector<Linear> layers;
+  const TensorView* all = tensor(prefix_ + std::string(name), {n_in, n_out, n_matrices});
+  for (std::int64_t i = 0; all != nullptr && !error_ && i < n_matrices; ++i) {
+    layers.push_back(pack(all->matrix(i)));
+  }
+  return layers;
+}
+
+std::vector<float> WeightReader::matrix(std::string_view name, std::int64_t n, std::int64_t n_rows) {
+  const TensorView* values = float_tensor(prefix_ + std::string(name), {n, n_rows});
+  if (values == nullptr) return {};
+  std::vector<float> floats(static_cast<std::size_t>(n * n_rows));
+  const std::size_t row_bytes = values->data.size() / static_cast<std::size_t>(n_rows);
+  for (std::int64_t row = 0; row < n_rows; ++row) {
+    dequantize_row(values->type, values->data.data() + static_cast<std::size_t>(row) * row_bytes, n,
+                   floats.data() + row * n);
+  }
+  return floats;
 }
 
 std::vector<float> WeightReader::vector(std::string_view name, std::int64_t n) {

@@ -32,6 +32,11 @@ class WeightReader {
   // Outputs [first, first + n) of a matrix that has n_out: one of several matrices stored as one.
   Linear linear_part(std::string_view name, std::int64_t n_in, std::int64_t n_out, std::int64_t first,
                      std::int64_t n);
+  // n_matrices of them that one tensor holds.
+  std::vector<Linear> linears(std::string_view name, std::int64_t n_in, std::int64_t n_out,
+                              std::int64_t n_matrices);
+  // A small matrix as floats, row after row.
+  std::vector<float> matrix(std::string_view name, std::int64_t n, std::int64_t n_rows);
   // n values as floats (norm weights, biases).
   std::vector<float> vector(std::string_view name, std::int64_t n);
   // The same, empty when the file has no such tensor.
@@ -44,6 +49,7 @@ class WeightReader {
   const TensorView* tensor(const std::string& name, std::initializer_list<std::int64_t> shape);
   // The same, also when its type can't be turned into floats.
   const TensorView* float_tensor(const std::string& name, std::initializer_list<std::int64_t> shape);
+  Linear pack(const TensorView& matrix);
   void fail(ErrorCode code, const std::string& message);
 
   const GgufFile& file_;

@@ -1,5 +1,6 @@
 #include "model/blocks/attention_block.h"
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 
@@ -16,6 +17,7 @@ AttentionBlock AttentionBlock::bind(WeightReader& weights, const ModelConfig& co
   block.n_rot = config.ropes[rope].n_rot;
   block.pairing = config.ropes[rope].pairing;
   block.scale = config.attention_scale;
+  block.gated = config.gated_attention;
   block.bind_qkv(weights, config.n_embd);
   const std::int64_t n_q = static_cast<std::int64_t>(config.n_heads) * config.head_dim;
   block.o = weights.linear("attn_output.weight", n_q, config.n_embd);
@@ -27,7 +29,7 @@ void AttentionBlock::bind_qkv(WeightReader& weights, std::int64_t n_embd) {
   const std::int64_t n_q = static_cast<std::int64_t>(n_heads) * head_dim;
   const std::int64_t n_kv = static_cast<std::int64_t>(n_kv_heads) * head_dim;
   if (!weights.has("attn_qkv.weight")) {
-    q = weights.linear("attn_q.weight", n_embd, n_q);
+    q = weights.linear("attn_q.weight", n_embd, gated ? 2 * n_q : n_q);
     k = weights.linear("attn_k.weight", n_embd, n_kv);
     v = weights.linear("attn_v.weight", n_embd, n_kv);
     q_bias = weights.optional_vector("attn_q.bias", n_q);
@@ -54,8 +56,9 @@ void AttentionBlock::bind_head_norms(WeightReader& weights, float eps) {
 void AttentionBlock::run(const Pass& pass) const {
   const Workspace& w = pass.w;
   const std::int64_t n = pass.batch.size();
+  const Rows& to_q = gated ? w.gated_q : w.q;
   pass.compute.linear(w.h.data, w.h.ld, n,
-                      std::array{LinearOutput{&q, w.q.data, w.q.ld}, LinearOutput{&k, w.k.data, w.k.ld},
+                      std::array{LinearOutput{&q, to_q.data, to_q.ld}, LinearOutput{&k, w.k.data, w.k.ld},
                                  LinearOutput{&v, w.v.data, w.v.ld}});
   finish_qkv(pass);
   pass.attention.run({.layer = kv_layer,
@@ -68,6 +71,7 @@ void AttentionBlock::run(const Pass& pass) const {
                       .ld_out = w.mixed.ld,
                       .window = window,
                       .softcap = soft_cap});
+  if (gated) pass.for_tokens([&](std::int64_t t) { gate_output(pass.kernels(), w, t); });
   pass.compute.linear(w.mixed.data, w.mixed.ld, n, std::array{LinearOutput{&o, w.h.data, w.h.ld}});
   if (o_bias.empty()) return;
   pass.for_tokens([&](std::int64_t t) { add_bias(pass.kernels(), o_bias, w.h.row(t)); });
@@ -79,12 +83,27 @@ void AttentionBlock::finish_qkv(const Pass& pass) const {
   const Kernels& kernels = pass.kernels();
   pass.for_tokens([&](std::int64_t t) {
     const float* angles = w.angles[rope].row(t);
+    if (gated) split_query(w, t);
     finish_heads(kernels, q_bias, q_norm, angles, n_heads, w.q.row(t));
     finish_heads(kernels, k_bias, k_norm, angles, n_kv_heads, w.k.row(t));
     add_bias(kernels, v_bias, w.v.row(t));
     if (query_growth != 0) grow_query(pass.batch.position_of(t), w.q.row(t));
     pass.batch.sequence_of(t).cache->store(kv_layer, pass.batch.position_of(t), w.k.row(t), w.v.row(t));
   });
+}
+
+void AttentionBlock::split_query(const Workspace& w, std::int64_t row) const {
+  for (int h = 0; h < n_heads; ++h) {
+    const float* from = w.gated_q.row(row) + static_cast<std::int64_t>(2 * h) * head_dim;
+    std::copy(from, from + head_dim, w.q.row(row) + static_cast<std::int64_t>(h) * head_dim);
+  }
+}
+
+void AttentionBlock::gate_output(const Kernels& kernels, const Workspace& w, std::int64_t row) const {
+  for (int h = 0; h < n_heads; ++h) {
+    const float* gate = w.gated_q.row(row) + static_cast<std::int64_t>(2 * h + 1) * head_dim;
+    kernels.sigmoid_mul(gate, head_dim, w.mixed.row(row) + static_cast<std::int64_t>(h) * head_dim);
+  }
 }
 
 void AttentionBlock::grow_query(std::int64_t position, float* row) const {

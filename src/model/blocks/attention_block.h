@@ -27,6 +27,7 @@ struct AttentionBlock {
   // Queries grow with their position p, by 1 + growth log(1 + floor(p / period)); 0: they do not.
   float query_growth = 0;
   std::int64_t query_period = 1;
+  bool gated = false;  // q also makes a gate for each head's output: [n_heads, 2, head_dim]
 
   Linear q, k, v, o;
   std::vector<float> q_bias, k_bias, v_bias, o_bias;  // empty when the model has none
@@ -43,6 +44,8 @@ struct AttentionBlock {
 
  private:
   void bind_qkv(WeightReader& weights, std::int64_t n_embd);
+  void split_query(const Workspace& w, std::int64_t row) const;
+  void gate_output(const Kernels& kernels, const Workspace& w, std::int64_t row) const;
   void finish_qkv(const Pass& pass) const;
   void grow_query(std::int64_t position, float* row) const;
   void finish_heads(const Kernels& kernels, const std::vector<float>& bias, const std::optional<Norm>& norm,

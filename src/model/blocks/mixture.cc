@@ -1,0 +1,84 @@
+#include "model/blocks/mixture.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+namespace tq {
+
+Mixture Mixture::bind(WeightReader& weights, const ModelConfig& config) {
+  const MixtureConfig& c = *config.mixture;
+  Mixture mixture;
+  mixture.n_used = c.n_used;
+  mixture.router = weights.linear("ffn_gate_inp.weight", config.n_embd, c.n_experts);
+  auto gates = weights.linears("ffn_gate_exps.weight", config.n_embd, c.n_ff, c.n_experts);
+  auto ups = weights.linears("ffn_up_exps.weight", config.n_embd, c.n_ff, c.n_experts);
+  auto downs = weights.linears("ffn_down_exps.weight", c.n_ff, config.n_embd, c.n_experts);
+  if (weights.error()) return mixture;
+  for (std::size_t i = 0; i < gates.size(); ++i) {
+    mixture.experts.push_back({std::move(gates[i]), std::move(ups[i]), std::move(downs[i])});
+  }
+  return mixture;
+}
+
+void Mixture::run(const Pass& pass) const {
+  const Workspace& w = pass.w;
+  const std::int64_t n = pass.batch.size();
+  pass.compute.linear(w.h.data, w.h.ld, n,
+                      std::array{LinearOutput{&router, w.experts.scores.data, w.experts.scores.ld}});
+  pass.for_tokens([&](std::int64_t row) {
+    choose(w, row);
+    std::fill(w.experts.sum.row(row), w.experts.sum.row(row) + w.h.n, 0.0F);
+  });
+  // In order of their number, so that a token's sum does not depend on what else is in the batch.
+  for (std::size_t i = 0; i < experts.size(); ++i) run_expert(pass, i);
+  pass.for_tokens([&](std::int64_t row) {
+    std::copy(w.experts.sum.row(row), w.experts.sum.row(row) + w.h.n, w.h.row(row));
+  });
+}
+
+// A row of scores becomes weights: softmax over the n_used largest, the rest zero.
+void Mixture::choose(const Workspace& w, std::int64_t row) const {
+  float* scores = w.experts.scores.row(row);
+  const auto n = static_cast<std::size_t>(w.experts.scores.n);
+  std::vector<std::size_t> order(n);
+  for (std::size_t i = 0; i < n; ++i) order[i] = i;
+  const auto used = order.begin() + n_used;
+  std::partial_sort(order.begin(), used, order.end(), [&](std::size_t a, std::size_t b) {
+    return scores[a] != scores[b] ? scores[a] > scores[b] : a < b;
+  });
+  const float largest = scores[order.front()];
+  float sum = 0;
+  for (auto i = order.begin(); i != used; ++i) sum += scores[*i] = std::exp(scores[*i] - largest);
+  for (auto i = order.begin(); i != used; ++i) scores[*i] /= sum;
+  for (auto i = used; i != order.end(); ++i) scores[*i] = 0;
+}
+
+// The rows that chose the expert are gathered, computed together and added where they came from.
+void Mixture::run_expert(const Pass& pass, std::size_t index) const {
+  const Workspace& w = pass.w;
+  const Expert& expert = experts[index];
+  std::array<std::int64_t, kMaxBatch> rows;
+  std::int64_t n = 0;
+  for (std::int64_t row = 0; row < pass.batch.size(); ++row) {
+    if (w.experts.scores.row(row)[index] > 0) rows[static_cast<std::size_t>(n++)] = row;
+  }
+  if (n == 0) return;
+  const auto row_of = [&](std::int64_t i) { return rows[static_cast<std::size_t>(i)]; };
+  const Rows& x = w.experts.gathered;
+  pass.compute.for_tokens(
+      n, [&](std::int64_t i) { std::copy(w.h.row(row_of(i)), w.h.row(row_of(i)) + w.h.n, x.row(i)); });
+  pass.compute.linear(x.data, x.ld, n,
+                      std::array{LinearOutput{&expert.gate, w.gate.data, w.gate.ld},
+                                 LinearOutput{&expert.up, w.up.data, w.up.ld}});
+  pass.compute.for_tokens(
+      n, [&](std::int64_t i) { pass.kernels().silu_mul(w.up.row(i), expert.gate.n_out(), w.gate.row(i)); });
+  pass.compute.linear(w.gate.data, w.gate.ld, n, std::array{LinearOutput{&expert.down, x.data, x.ld}});
+  pass.compute.for_tokens(n, [&](std::int64_t i) {
+    const float weight = w.experts.scores.row(row_of(i))[index];
+    float* sum = w.experts.sum.row(row_of(i));
+    for (std::int64_t c = 0; c < w.h.n; ++c) sum[c] += weight * x.row(i)[c];
+  });
+}
+
+}  // namespace tq
