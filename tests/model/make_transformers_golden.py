@@ -14,13 +14,13 @@ import transformers_cases as cases
 
 OUTPUT = pathlib.Path(__file__).parent / "transformers.npz"
 CLASSES = {"llama": "Llama", "mistral": "Mistral", "ministral3": "Ministral3", "qwen2": "Qwen2", "qwen3": "Qwen3",
-           "gemma2": "Gemma2", "gemma3_text": "Gemma3", "phi3": "Phi3"}
+           "gemma2": "Gemma2", "gemma3_text": "Gemma3", "phi3": "Phi3", "qwen3_moe": "Qwen3Moe", "qwen3_5_text": "Qwen3_5"}
 
 
 def load(name):
     settings = cases.config_of(name)
     kind = CLASSES[settings["model_type"]]
-    config_class = getattr(transformers, kind + ("TextConfig" if kind == "Gemma3" else "Config"))
+    config_class = getattr(transformers, kind + ("TextConfig" if kind in ("Gemma3", "Qwen3_5") else "Config"))
     config = config_class(**{k: v for k, v in settings.items() if k != "model_type"})
     config._attn_implementation = "eager"  # the one that soft-caps
     model = getattr(transformers, kind + "ForCausalLM")(config).float().eval()

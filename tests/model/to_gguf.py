@@ -4,12 +4,14 @@ import math
 
 import numpy as np
 
+import qwen_layers
 from random_llama import byte_tokens
 
 ARCHITECTURES = {"llama": "llama", "mistral": "llama", "ministral3": "mistral3", "qwen2": "qwen2", "qwen3": "qwen3",
-                 "gemma2": "gemma2", "gemma3_text": "gemma3", "phi3": "phi3"}
+                 "gemma2": "gemma2", "gemma3_text": "gemma3", "phi3": "phi3", "qwen3_moe": "qwen3moe",
+                 "qwen3_5_text": "qwen35"}
 ADJACENT_PAIRS = {"llama", "mistral3"}  # architectures whose files rotate values (2i, 2i + 1), not (i, i + n / 2)
-NORMS_PLUS_ONE = {"gemma2", "gemma3"}   # transformers multiplies by 1 + weight
+NORMS_PLUS_ONE = {"gemma2", "gemma3", "qwen35"}  # transformers multiplies by 1 + weight
 
 TOP = {"model.embed_tokens.weight": "token_embd.weight", "model.norm.weight": "output_norm.weight",
        "lm_head.weight": "output.weight"}
@@ -26,9 +28,11 @@ def tensor_name(name, architecture):
     if name in TOP:
         return TOP[name]
     _, _, layer, rest = name.split(".", 3)
+    if rest == "linear_attn.A_log":
+        return f"blk.{layer}.ssm_a"
     part, kind = rest.rsplit(".", 1)
     norms = TWO_NORMS_A_BLOCK if architecture in NORMS_PLUS_ONE else ONE_NORM_A_BLOCK
-    return f"blk.{layer}.{(LAYER | norms)[part]}.{kind}"
+    return f"blk.{layer}.{(LAYER | qwen_layers.NAMES | norms)[part]}.{kind}"
 
 
 def pair_neighbours(x, n_heads):
@@ -94,6 +98,7 @@ def write_settings(writer, architecture, config, head_dim):
     if architecture == "gemma2":
         writer.add_attn_logit_softcapping(config["attn_logit_softcapping"])
         writer.add_final_logit_softcapping(config["final_logit_softcapping"])
+    qwen_layers.write_settings(writer, config)
     if architecture == "mistral3":
         writer.add_rope_scaling_yarn_log_mul(rope["mscale_all_dim"])
         writer.add_attn_temperature_scale(rope["llama_4_scaling_beta"])
@@ -119,12 +124,12 @@ def write_gguf(path, config, weights):
     writer = gguf.GGUFWriter(str(path), architecture)
     write_settings(writer, architecture, config, head_dim)
     write_tokenizer(writer, config["vocab_size"])
-    for name, values in weights.items():
+    for name, values in qwen_layers.as_in_files(weights, config).items():
         to = tensor_name(name, architecture)
         part = to.split(".")[-2]
         if architecture in ADJACENT_PAIRS and part in heads:
             values = pair_neighbours(values, heads[part])
-        if architecture in NORMS_PLUS_ONE and part.endswith("norm"):
+        if architecture in NORMS_PLUS_ONE and part.endswith("norm") and part != "ssm_norm":
             values = values + np.float32(1)
         writer.add_tensor(to, np.ascontiguousarray(values, np.float32))
     writer.write_header_to_file()

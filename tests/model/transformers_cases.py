@@ -5,6 +5,8 @@ import zlib
 
 import numpy as np
 
+import qwen_layers
+
 N_VOCAB = 272
 N_TOKENS = 200
 PROMPT = 40       # tokens that the greedy text continues
@@ -31,6 +33,10 @@ GEMMA = {"hidden_activation": "gelu_pytorch_tanh", "head_dim": 32, "query_pre_at
 GEMMA3 = GEMMA | {"num_hidden_layers": 7, "final_logit_softcapping": None, "attn_logit_softcapping": None,
                   "layer_types": ["sliding_attention"] * 5 + ["full_attention", "sliding_attention"]}
 
+QWEN35 = {"model_type": "qwen3_5_text", "head_dim": 32, "num_hidden_layers": 5, "full_attention_interval": 3,
+          "rms_norm_eps": 1e-6, "linear_conv_kernel_dim": 4, "linear_key_head_dim": 16, "linear_value_head_dim": 16,
+          "rope_parameters": rope(theta=1e7, partial_rotary_factor=0.5, mrope_section=[3, 3, 2], mrope_interleaved=True)}
+
 CASES = {
     "llama": {"model_type": "llama", "rope_parameters": rope()},
     "llama, biases": {"model_type": "llama", "rope_parameters": rope(), "attention_bias": True, "mlp_bias": True},
@@ -46,6 +52,11 @@ CASES = {
     "qwen 2": {"model_type": "qwen2", "rope_parameters": rope(theta=1e6)},
     "qwen 2, yarn": {"model_type": "qwen2", "rope_parameters": rope("yarn", 1e6, **YARN), "tie_word_embeddings": True},
     "qwen 3": {"model_type": "qwen3", "head_dim": 32, "attention_bias": False, "rope_parameters": rope(theta=1e6)},
+    "qwen 3, experts": {"model_type": "qwen3_moe", "head_dim": 32, "attention_bias": False, "rope_parameters": rope(theta=1e6),
+                        "num_experts": 8, "num_experts_per_tok": 3, "moe_intermediate_size": 48, "norm_topk_prob": True,
+                        "decoder_sparse_step": 1, "mlp_only_layers": []},
+    "qwen 3.5": QWEN35 | {"linear_num_key_heads": 2, "linear_num_value_heads": 2},
+    "qwen 3.5, shared keys": QWEN35 | {"linear_num_key_heads": 2, "linear_num_value_heads": 6},
     "gemma 2": GEMMA | {"model_type": "gemma2", "rope_parameters": rope(), "num_hidden_layers": 3,
                         "layer_types": ["sliding_attention", "full_attention", "sliding_attention"],
                         "attn_logit_softcapping": 5.0, "final_logit_softcapping": 3.0},
@@ -99,7 +110,11 @@ def shapes(c):
             norms += ["pre_feedforward_layernorm", "post_feedforward_layernorm"]
         for norm in norms:
             yield f"{layer}{norm}.weight", (n,)
-        if kind in ("qwen3", "gemma3_text"):
+        if kind == "qwen3_moe":
+            yield from ((f"{layer}mlp.{name}", shape) for name, shape in qwen_layers.mixture_shapes(c).items())
+        if qwen_layers.is_recurrent(c, i):
+            yield from ((f"{layer}linear_attn.{name}", shape) for name, shape in qwen_layers.mixer_shapes(c).items())
+        elif kind in ("qwen3", "qwen3_moe", "qwen3_5_text", "gemma3_text"):
             yield f"{layer}self_attn.q_norm.weight", (head_dim,)
             yield f"{layer}self_attn.k_norm.weight", (head_dim,)
         matrices = {"self_attn.o_proj": (n, n_q), "mlp.down_proj": (n, n_ff)}
@@ -108,7 +123,11 @@ def shapes(c):
         else:
             matrices |= {"self_attn.q_proj": (n_q, n), "self_attn.k_proj": (n_kv, n), "self_attn.v_proj": (n_kv, n),
                          "mlp.gate_proj": (n_ff, n), "mlp.up_proj": (n_ff, n)}
+        if kind == "qwen3_5_text":
+            matrices["self_attn.q_proj"] = (2 * n_q, n)
         for name, shape in matrices.items():
+            if qwen_layers.is_recurrent(c, i) and "attn" in name or kind == "qwen3_moe" and "mlp" in name:
+                continue
             yield f"{layer}{name}.weight", shape
             is_qkv = name[-6:-5] in "qkv"
             if kind == "qwen2" and is_qkv or c.get("attention_bias") and "attn" in name or \
@@ -124,14 +143,15 @@ def weights_of(name):
     for tensor, shape in shapes(config):
         x = 2 * numbers(f"{name}/{tensor}", int(np.prod(shape))).reshape(shape) - 1
         if tensor.endswith("norm.weight"):
-            x = 0.3 * x + (0 if config["model_type"].startswith("gemma") else 1)
+            plus_one = config["model_type"].startswith(("gemma", "qwen3_5")) and "linear_attn" not in tensor
+            x = 0.3 * x + (0 if plus_one else 1)
         elif tensor.endswith("k_proj.bias"):
             x = 3 * x
-        elif tensor.endswith("bias"):
+        elif tensor.endswith("bias") or tensor.endswith("A_log"):
             x = 0.3 * x
         elif tensor == "model.embed_tokens.weight" or tensor == "lm_head.weight":
             x = x * np.sqrt(3 / shape[1]) * 2
         else:
-            x = x * np.sqrt(3 / shape[1])
+            x = x * np.sqrt(3 / shape[-1])
         weights[tensor] = x.astype(np.float32)
     return weights
