@@ -71,6 +71,17 @@ struct Kernels {
   // The same for pairs (x[i], x[n_rot/2 + i]) and angles cs[i], cs[n_rot/2 + i].
   void (*rope_halves)(const float* cs, std::int64_t n_rot, float* x);
 
+  // Recurrent layers.
+  // y[c] = silu(sum over taps of rows[tap][c] * weights[tap * n + c])
+  void (*conv_silu)(const float* const* rows, const float* weights, std::int64_t n_taps, std::int64_t n,
+                    float* y);
+  void (*sigmoid_mul)(const float* gate, std::int64_t n, float* y);  // y *= sigmoid(gate)
+  // One token of the gated delta rule (arXiv 2412.06464, equation 10) on the state S [n, n] of one head, a
+  // row a component of the key: S = decay S, then S += k (beta (v - S^T k))^T, then out = S^T q. n must be a
+  // multiple of 16.
+  void (*delta_rule)(const float* q, const float* k, const float* v, float decay, float beta, std::int64_t n,
+                     float* state, float* out);
+
   // Decode softmax over one page: weights[i] = exp(scores[i] * scale - max); returns their sum.
   float (*exp_sum)(const float* scores, float scale, float max, std::int64_t n, float* weights);
   float (*max)(const float* x, std::int64_t n);

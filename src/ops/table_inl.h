@@ -2,6 +2,7 @@
 #pragma once
 
 #include "ops/kernels.h"
+#include "ops/recurrent_inl.h"
 
 namespace tq {
 namespace {
@@ -34,6 +35,9 @@ constexpr Kernels make_table(Isa isa) {
   k.rope_halves = rope_halves;
   k.exp_sum = exp_sum;
   k.max = max_value;
+  k.conv_silu = conv_silu;
+  k.sigmoid_mul = sigmoid_mul;
+  k.delta_rule = delta_rule;
   k.softcap = softcap;
   k.lane_scores = lane_scores;
   k.lane_softmax = lane_softmax;

@@ -259,5 +259,73 @@ TEST_P(KernelsOf, LaneKernelsAreAttention) {
   }
 }
 
+TEST_P(KernelsOf, SigmoidMul) {
+  for (const int n : kLengths) {
+    const auto gate = gaussian(static_cast<std::size_t>(n), 31, 4.0F);
+    const auto y = gaussian(static_cast<std::size_t>(n), 32);
+    auto product = y;
+    kernels().sigmoid_mul(gate.data(), n, product.data());
+    for (std::size_t i = 0; i < y.size(); ++i) {
+      const double exact = y[i] / (1.0 + std::exp(-static_cast<double>(gate[i])));
+      ASSERT_NEAR(product[i], exact, std::fabs(exact) * 1e-6) << n << " " << i;
+    }
+  }
+}
+
+TEST_P(KernelsOf, ConvSilu) {
+  constexpr std::int64_t kTaps = 4;
+  for (const int n : kLengths) {
+    const auto size = static_cast<std::size_t>(n);
+    const auto x = gaussian(kTaps * size, 33);
+    const auto weights = gaussian(kTaps * size, 34);
+    const float* rows[kTaps];
+    for (std::size_t tap = 0; tap < kTaps; ++tap) rows[tap] = x.data() + tap * size;
+    std::vector<float> y(size);
+    kernels().conv_silu(rows, weights.data(), kTaps, n, y.data());
+    for (std::size_t i = 0; i < size; ++i) {
+      double sum = 0;
+      double largest = 0;
+      for (std::size_t tap = 0; tap < kTaps; ++tap) {
+        const double term = static_cast<double>(rows[tap][i]) * weights[tap * size + i];
+        sum += term;
+        largest += std::fabs(term);
+      }
+      ASSERT_NEAR(y[i], sum / (1.0 + std::exp(-sum)), largest * 2e-6) << n << " " << i;
+    }
+  }
+}
+
+// Three tokens in a row, so that the state that one leaves is what the next one finds.
+TEST_P(KernelsOf, DeltaRule) {
+  for (const int n : {16, 48, 128}) {
+    const auto size = static_cast<std::size_t>(n);
+    auto state = gaussian(size * size, 35);
+    std::vector<double> exact(state.begin(), state.end());
+    std::vector<float> out(size);
+    for (unsigned token = 0; token < 3; ++token) {
+      const float sigma = 1.0F / std::sqrt(static_cast<float>(n));
+      const auto q = gaussian(size, 36 + token, sigma);
+      const auto k = gaussian(size, 40 + token, sigma);
+      const auto v = gaussian(size, 44 + token);
+      const float decay = 0.9F - 0.2F * static_cast<float>(token);
+      const float beta = 0.5F;
+      kernels().delta_rule(q.data(), k.data(), v.data(), decay, beta, n, state.data(), out.data());
+      for (std::size_t j = 0; j < size; ++j) {
+        double held = 0;
+        for (std::size_t i = 0; i < size; ++i)
+          held += static_cast<double>(decay) * exact[i * size + j] * k[i];
+        const double change = beta * (v[j] - held);
+        double sum = 0;
+        for (std::size_t i = 0; i < size; ++i) {
+          exact[i * size + j] = decay * exact[i * size + j] + k[i] * change;
+          sum += exact[i * size + j] * q[i];
+          ASSERT_NEAR(state[i * size + j], exact[i * size + j], 1e-5) << n << " " << i << " " << j;
+        }
+        ASSERT_NEAR(out[j], sum, 1e-5) << n << " " << j;
+      }
+    }
+  }
+}
+
 }  // namespace
 }  // namespace tq
