@@ -88,10 +88,12 @@ void check_model(const tq::GgufFile& file) {
   tq::Attention attention(kernels, pool);
   const std::vector<tq::Token> tokens = {0, config.n_vocab - 1, 0};
   const std::span<const tq::Token> all(tokens);
-  const tq::SequenceRows prompt{&*cache, 0, 0, 2};
-  const tq::SequenceRows next{&*cache, 2, 0, 1};
-  (*model)->forward({all.first(2), std::span(&prompt, 1)}, compute, attention, *workspace);
-  (*model)->forward({all.last(1), std::span(&next, 1)}, compute, attention, *workspace);
+  const auto forward = [&](std::span<const tq::Token> rows, std::int64_t position) {
+    const tq::SequenceRows sequence{&*cache, position, 0, static_cast<std::int64_t>(rows.size())};
+    (*model)->forward({rows, std::span(&sequence, 1)}, compute, attention, *workspace);
+  };
+  forward(all.first(2), 0);
+  forward(all.last(1), 2);
   (*model)->logits(0, 1, compute, *workspace);
 }
 

@@ -23,6 +23,7 @@ THIRD_PARTY = {
     "pcre2.h": {"tokenizer"},
     "utf8proc.h": {"tokenizer"},
     "httplib.h": {"server"},
+    "xxhash.h": {"base"},
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.MULTILINE)
 STANDARD = re.compile(r"^[a-z_0-9]+$|^(sys|linux|asm|arpa|netinet)/|^(unistd|fcntl|signal|poll|termios|pthread|sched|"

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -24,6 +25,9 @@ struct EngineOptions {
   KvType type_v = KvType::kTurbo4;
   int layer_adaptive = 0;  // 0..7: preset that gives some layers a better type (kvcache/cache_plan.h)
   int n_threads = 0;       // 0: one a physical core
+  // The cache is reserved at load and shared: so many sessions can fill their n_ctx at the same time. More
+  // sessions may live, as long as the tokens of all fit.
+  int n_parallel = 1;
 };
 
 struct ModelInfo {
@@ -37,6 +41,15 @@ struct ModelInfo {
   int n_vocab = 0;
   std::int64_t n_ctx_train = 0;
   std::int64_t n_params = 0;
+};
+
+// One session's part of Engine::step().
+struct Work {
+  Session* session = nullptr;     // of this engine
+  std::span<const Token> tokens;  // what its cache shall hold, as in Session::sync()
+  Session::LogitsVisitor visitor = {};
+  // Set when all is computed or something failed; empty while more steps are needed.
+  std::optional<Expected<std::span<const float>>> result = {};
 };
 
 class Engine {
@@ -64,8 +77,17 @@ class Engine {
   // Only the template's own text may become special tokens; message contents never do.
   virtual Expected<std::vector<Token>> encode_chat(std::span<const ChatMessage> messages) const = 0;
 
-  // Reserves the session's whole cache; kOutOfMemory when it does not fit.
+  // An empty timeline. The engine must outlive it.
   virtual Expected<std::unique_ptr<Session>> create_session() = 0;
+
+  // One forward pass for many sessions, each at most once: continuous batching. Sessions that lack a few
+  // tokens get them all; longer ones advance by a share of the batch and are finished by further calls with
+  // the same tokens. Call it with whatever is pending, take the results out, add what came meanwhile, and
+  // call again. What a session computes does not depend on its company, bit for bit. An error concerns its
+  // own session alone.
+  //
+  // Threads: sync() and step() may be called from any, for different sessions; they compute one at a time.
+  virtual void step(std::span<Work> work) = 0;
 };
 
 }  // namespace tq

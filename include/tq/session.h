@@ -4,7 +4,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <span>
+#include <string>
 
 #include "tq/error.h"
 #include "tq/text.h"
@@ -19,11 +21,26 @@ class Session {
   virtual ~Session() = default;
 
   // Makes the cache hold exactly `tokens` (at least one) and returns the logits [n_vocab] after the last of
-  // them, valid until the next call. The common prefix with what is cached is reused, the rest is computed;
-  // the last token is always computed. kContextFull when tokens do not fit n_ctx; the session is then
-  // unchanged. Long inputs run in batches: to show progress or allow a stop, sync growing prefixes.
+  // them, valid until the next call. The common prefix with what is cached, here or by other sessions, is
+  // reused, the rest is computed; the last token is always computed. Long inputs run in batches: to show
+  // progress or allow a stop, sync growing prefixes, or use Engine::step().
+  //
+  // kContextFull when tokens do not fit n_ctx, and the session is unchanged; nothing is ever dropped
+  // silently. To go on with part of a text (a context shift), sync that part: what follows a gap is computed
+  // anew, as its positions differ. kOutOfMemory when other sessions fill the engine's cache; the common
+  // prefix is kept.
   virtual Expected<std::span<const float>> sync(std::span<const Token> tokens,
                                                 const LogitsVisitor& visitor = {}) = 0;
+
+  // Another session with the same tokens. They share memory until one of them writes.
+  virtual std::unique_ptr<Session> fork() const = 0;
+
+  // The tokens and their cache, to a file that appears when it is whole. Any engine with the same model and
+  // cache types can restore it (Engine::create_session() may have another n_ctx): on the same instruction set
+  // what is computed next is the same bit for bit. A file that is not accepted leaves the session unchanged;
+  // kOutOfMemory leaves it empty.
+  virtual Expected<void> save(const std::string& path) const = 0;
+  virtual Expected<void> restore(const std::string& path) = 0;
 
   virtual std::span<const Token> tokens() const = 0;  // what the cache holds
   virtual std::int64_t n_ctx() const = 0;

@@ -1,14 +1,17 @@
 #include "tq/engine.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <utility>
 
 #include "engine/engine_impl.h"
+#include "engine/fingerprint.h"
 
 namespace tq {
 namespace {
 
 constexpr int kMaxThreads = 1024;
+constexpr int kMaxParallel = 4096;
 
 Expected<int> thread_count(int wanted) {
   if (wanted < 0 || wanted > kMaxThreads) {
@@ -44,6 +47,13 @@ Expected<std::int64_t> context_length(std::int64_t wanted, std::int64_t trained)
   return wanted;
 }
 
+// Bytes of 128 tokens' pages over all layers and heads if they were f16.
+Expected<std::size_t> f16_block_bytes(const KvShape& shape, Isa isa) {
+  const auto codec = KvCodec::create(KvType::kF16, shape.head_dim, isa);
+  if (!codec) return codec.error();
+  return static_cast<std::size_t>(2 * shape.n_layers * shape.n_kv_heads) * (*codec)->page_bytes();
+}
+
 }  // namespace
 
 std::vector<std::string_view> Engine::architectures() { return Model::architectures(); }
@@ -69,6 +79,7 @@ Expected<std::unique_ptr<Engine>> EngineImpl::load(const EngineOptions& options)
   if (const auto ok = engine->check_vocabulary(); !ok) return ok.error();
   if (const auto ok = engine->plan_cache(options); !ok) return ok.error();
   if (const auto ok = engine->load_weights(); !ok) return ok.error();
+  if (const auto ok = engine->reserve_cache(); !ok) return ok.error();
   engine->load_chat_template();
   return std::unique_ptr<Engine>(std::move(engine));
 }
@@ -93,6 +104,12 @@ Expected<void> EngineImpl::plan_cache(const EngineOptions& options) {
   const auto n_ctx = context_length(options.n_ctx, info_.n_ctx_train);
   if (!n_ctx) return n_ctx.error();
   n_ctx_ = *n_ctx;
+  if (options.n_parallel < 1 || options.n_parallel > kMaxParallel) {
+    return Error{ErrorCode::kBadArgument, "cannot serve " + std::to_string(options.n_parallel) +
+                                              " sessions at once; use 1 to " + std::to_string(kMaxParallel) +
+                                              "."};
+  }
+  n_parallel_ = options.n_parallel;
   auto plan =
       make_cache_plan(model_->kv_shape().n_layers, options.type_k, options.type_v, options.layer_adaptive);
   if (!plan) return plan.error();
@@ -100,11 +117,6 @@ Expected<void> EngineImpl::plan_cache(const EngineOptions& options) {
   auto codecs = CodecSet::create(plan_, info_.head_dim, isa_);
   if (!codecs) return codecs.error();
   codecs_ = std::move(*codecs);
-  const auto uniform = make_cache_plan(model_->kv_shape().n_layers, KvType::kF16, KvType::kF16, 0);
-  if (!uniform) return uniform.error();
-  auto f16 = CodecSet::create(*uniform, info_.head_dim, isa_);
-  if (!f16) return f16.error();
-  f16_codecs_ = std::move(*f16);
   return {};
 }
 
@@ -113,7 +125,24 @@ Expected<void> EngineImpl::load_weights() {
   file_.release_pages();
   auto workspace = Workspace::create(model_->config());
   if (!workspace) return workspace.error();
-  executor_ = std::make_unique<Executor>(kernels_for(isa_), pool_, std::move(*workspace));
+  runner_ = std::make_unique<BatchRunner>(*model_, kernels_for(isa_), pool_, std::move(*workspace));
+  return {};
+}
+
+Expected<void> EngineImpl::reserve_cache() {
+  const std::int64_t blocks = (n_ctx_ + kPageTokens - 1) / kPageTokens;
+  auto pool = BlockPool::create(*codecs_, model_->kv_shape(), blocks * n_parallel_);
+  if (!pool) return pool.error();
+  blocks_ = *std::move(pool);
+  const auto f16 = f16_block_bytes(model_->kv_shape(), isa_);
+  if (!f16) return f16.error();
+  context_ = {.runner = runner_.get(),
+              .format = {.fingerprint = model_fingerprint(file_),
+                         .plan = plan_,
+                         .shape = model_->kv_shape(),
+                         .page_bytes = blocks_->block_bytes(),
+                         .n_vocab = info_.n_vocab},
+              .f16_block_bytes = *f16};
   return {};
 }
 
@@ -164,10 +193,28 @@ Expected<std::vector<Token>> EngineImpl::encode_chat(std::span<const ChatMessage
 }
 
 Expected<std::unique_ptr<Session>> EngineImpl::create_session() {
-  auto cache = KvCache::create(*codecs_, model_->kv_shape(), n_ctx_);
-  if (!cache) return cache.error();
   return std::unique_ptr<Session>(
-      std::make_unique<SessionImpl>(*model_, *executor_, std::move(*cache), *f16_codecs_));
+      std::make_unique<SessionImpl>(context_, Timeline(KvCache(blocks_, n_ctx_))));
+}
+
+void EngineImpl::step(std::span<Work> work) {
+  std::vector<Job> jobs;
+  std::vector<Work*> pending;
+  for (Work& w : work) {
+    if (w.result) continue;
+    auto* session = static_cast<SessionImpl*>(w.session);
+    const bool is_repeated =
+        std::ranges::any_of(pending, [&](const Work* other) { return other->session == w.session; });
+    if (session == nullptr || &session->context() != &context_ || is_repeated) {
+      w.result = Error{ErrorCode::kBadArgument,
+                       "a step takes each session of its own engine once; give every piece of work one."};
+      continue;
+    }
+    jobs.push_back({.timeline = &session->timeline(), .tokens = w.tokens, .visitor = &w.visitor});
+    pending.push_back(&w);
+  }
+  runner_->step(jobs);
+  for (std::size_t i = 0; i < jobs.size(); ++i) pending[i]->result = std::move(jobs[i].result);
 }
 
 }  // namespace tq

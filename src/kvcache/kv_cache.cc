@@ -1,75 +1,111 @@
 #include "kvcache/kv_cache.h"
 
-#include <string>
+#include <algorithm>
 #include <utility>
 
 #include "base/phase_timer.h"
 
 namespace tq {
+namespace {
 
-Expected<CodecSet> CodecSet::create(const CachePlan& plan, int head_dim, Isa isa) {
-  CodecSet set;
-  const auto find = [&](KvType type) -> Expected<const KvCodec*> {
-    for (const auto& codec : set.codecs_) {
-      if (codec->type() == type) return static_cast<const KvCodec*>(codec.get());
-    }
-    auto made = KvCodec::create(type, head_dim, isa);
-    if (!made) return made.error();
-    set.codecs_.push_back(std::move(*made));
-    return static_cast<const KvCodec*>(set.codecs_.back().get());
-  };
-  for (const LayerTypes& types : plan.layers) {
-    const auto k = find(types.k);
-    if (!k) return k.error();
-    const auto v = find(types.v);
-    if (!v) return v.error();
-    set.layers_.push_back({*k, *v});
-  }
-  return set;
+std::int64_t pages_for(std::int64_t n_tokens) { return (n_tokens + kPageTokens - 1) / kPageTokens; }
+
+std::span<const Token> page_of(std::span<const Token> tokens, std::size_t page) {
+  return tokens.subspan(page * kPageTokens, kPageTokens);
 }
 
+}  // namespace
+
 Expected<KvCache> KvCache::create(const CodecSet& codecs, const KvShape& shape, std::int64_t n_ctx) {
-  KvCache cache;
-  cache.codecs_ = &codecs;
-  cache.shape_ = shape;
-  cache.n_ctx_ = n_ctx;
-  cache.n_pages_ = (n_ctx + kPageTokens - 1) / kPageTokens;
-  const auto head_pages = static_cast<std::size_t>(shape.n_kv_heads * cache.n_pages_);
-  std::size_t size = 0;
-  for (int i = 0; i < shape.n_layers; ++i) {
-    Layer layer{};
-    layer.k = {size, codecs.k(i).page_bytes()};
-    size += head_pages * layer.k.page_bytes;
-    layer.v = {size, codecs.v(i).page_bytes()};
-    size += head_pages * layer.v.page_bytes;
-    cache.layers_.push_back(layer);
-  }
-  auto buffer = Buffer::allocate(size);
-  if (!buffer) {
-    return Error{buffer.error().code,
-                 "the KV cache for " + std::to_string(n_ctx) +
-                     " tokens does not fit: " + buffer.error().message +
-                     " Use a shorter context (-c) or a smaller cache type (-ctk, -ctv)."};
-  }
-  cache.buffer_ = std::move(*buffer);
+  auto pool = BlockPool::create(codecs, shape, pages_for(n_ctx));
+  if (!pool) return pool.error();
+  KvCache cache(*std::move(pool), n_ctx);
+  if (const auto ok = cache.reserve(0, n_ctx); !ok) return ok.error();
   return cache;
+}
+
+KvCache& KvCache::operator=(KvCache&& other) noexcept {
+  std::swap(pool_, other.pool_);
+  std::swap(n_ctx_, other.n_ctx_);
+  std::swap(pages_, other.pages_);
+  return *this;
+}
+
+KvCache KvCache::fork() const {
+  KvCache copy(pool_, n_ctx_);
+  copy.pages_ = pages_;
+  for (const Page& page : pages_) pool_->retain(page.block);
+  return copy;
+}
+
+std::int64_t KvCache::n_sealed() const {
+  return std::ranges::find(pages_, kNoSerial, &Page::serial) - pages_.begin();
+}
+
+// From the end, so that the beginning, which more texts share, stays in the pool for longer.
+void KvCache::truncate(std::int64_t n_tokens) {
+  const auto kept = static_cast<std::size_t>(pages_for(n_tokens));
+  while (pages_.size() > kept) {
+    pool_->release(pages_.back().block);
+    pages_.pop_back();
+  }
+}
+
+Expected<void> KvCache::reserve(std::int64_t begin, std::int64_t end) {
+  truncate(end);
+  if (n_sealed() > pages_for(begin)) truncate(begin);  // sealed pages that would be overwritten whole
+  for (auto p = static_cast<std::size_t>(begin / kPageTokens); p < static_cast<std::size_t>(pages_for(end));
+       ++p) {
+    const bool is_new = p == pages_.size();
+    const auto block =
+        is_new ? pool_->allocate(block_before(p)) : pool_->make_writable(pages_[p].block, block_before(p));
+    if (!block) {
+      truncate(begin);
+      return block.error();
+    }
+    if (is_new) pages_.emplace_back();
+    pages_[p] = {*block, kNoSerial};
+  }
+  return {};
 }
 
 void KvCache::store(int layer, std::int64_t position, const float* k, const float* v) {
   const PhaseTimer timer(Phase::kEncode);
   const std::int64_t page = position / kPageTokens;
   const int slot = static_cast<int>(position % kPageTokens);
-  for (int head = 0; head < shape_.n_kv_heads; ++head) {
-    codecs_->k(layer).encode(k + head * shape_.head_dim, k_page(layer, head, page), slot);
-    codecs_->v(layer).encode(v + head * shape_.head_dim, v_page(layer, head, page), slot);
+  for (int head = 0; head < shape().n_kv_heads; ++head) {
+    codecs().k(layer).encode(k + head * shape().head_dim, k_page(layer, head, page), slot);
+    codecs().v(layer).encode(v + head * shape().head_dim, v_page(layer, head, page), slot);
   }
 }
 
-std::size_t KvCache::bytes_for(std::int64_t n_tokens) const {
-  const auto pages = static_cast<std::size_t>((n_tokens + kPageTokens - 1) / kPageTokens * shape_.n_kv_heads);
-  std::size_t bytes = 0;
-  for (const Layer& layer : layers_) bytes += pages * (layer.k.page_bytes + layer.v.page_bytes);
-  return bytes;
+std::int64_t KvCache::adopt(std::span<const Token> tokens, std::int64_t held, std::int64_t end) {
+  // Own sealed pages that are wholly held begin the chain.
+  const auto first = static_cast<std::size_t>(std::min(n_sealed(), held / kPageTokens));
+  std::vector<Page> found;
+  Serial parent = serial_before(first);
+  for (std::size_t p = first; static_cast<std::int64_t>(p + 1) * kPageTokens <= end; ++p) {
+    const SealedBlock next = pool_->find(parent, page_of(tokens, p));
+    if (next.block == kNoBlock) break;
+    found.push_back({next.block, next.serial});
+    parent = next.serial;
+  }
+  const auto reached = static_cast<std::int64_t>(first + found.size()) * kPageTokens;
+  if (reached <= held) {
+    for (const Page& page : found) pool_->release(page.block);
+    return held;
+  }
+  truncate(static_cast<std::int64_t>(first) * kPageTokens);
+  pages_.insert(pages_.end(), found.begin(), found.end());
+  return reached;
+}
+
+void KvCache::publish(std::span<const Token> tokens) {
+  const std::size_t full = std::min(tokens.size() / kPageTokens, pages_.size());
+  for (auto p = static_cast<std::size_t>(n_sealed()); p < full; ++p) {
+    const SealedBlock sealed = pool_->seal(pages_[p].block, serial_before(p), page_of(tokens, p));
+    pages_[p] = {sealed.block, sealed.serial};
+  }
 }
 
 }  // namespace tq

@@ -7,45 +7,22 @@
 #include <numeric>
 #include <thread>
 
-#include "../model/tiny_model.h"
-#include "tq/engine.h"
+#include "engine_testing.h"
 
 namespace tq {
 namespace {
 
-using Logits = std::vector<float>;
-
 class SessionTest : public ::testing::Test {
  protected:
-  std::unique_ptr<Session> session() {
-    auto made = engine_->create_session();
-    EXPECT_TRUE(made) << made.error().message;
-    return std::move(*made);
-  }
-
-  static Logits sync(Session& session, const std::vector<Token>& tokens) {
-    const auto logits = session.sync(tokens);
-    EXPECT_TRUE(logits) << logits.error().message;
-    EXPECT_TRUE(std::ranges::equal(session.tokens(), tokens));
-    return logits ? Logits(logits->begin(), logits->end()) : Logits();
-  }
+  std::unique_ptr<Session> session() { return new_session(*engine_); }
 
   static std::unique_ptr<Engine> load(const std::string& path, KvType type, int n_threads) {
-    auto engine = Engine::load({.model_path = path, .type_k = type, .type_v = type, .n_threads = n_threads});
-    EXPECT_TRUE(engine) << engine.error().message;
-    return std::move(*engine);
+    return load_engine({.model_path = path, .type_k = type, .type_v = type, .n_threads = n_threads});
   }
 
   TempFile file_{TinyModel{}.bytes()};
   std::unique_ptr<Engine> engine_ = load(file_.path(), KvType::kTurbo4, 2);
 };
-
-std::vector<Token> text(std::size_t n, Token first = 3) {
-  std::vector<Token> tokens(n);
-  for (std::size_t i = 0; i < n; ++i)
-    tokens[i] = static_cast<Token>((static_cast<std::size_t>(first) + i * 7) % 290);
-  return tokens;
-}
 
 double distance(const Logits& a, const Logits& b) {
   EXPECT_EQ(a.size(), b.size());

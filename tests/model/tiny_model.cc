@@ -30,7 +30,7 @@ std::string byte_text(int byte) {
 
 class Writer {
  public:
-  explicit Writer(const TinyModel& model) : model_(model) {}
+  explicit Writer(const TinyModel& model) : model_(model), random_(model.seed) {}
 
   template <class T>
   void key(const std::string& name, Gguf type, T value) {
@@ -79,7 +79,7 @@ class Writer {
 
   const TinyModel& model_;
   GgufWriter file_;
-  std::mt19937 random_{1};
+  std::mt19937 random_;
 };
 
 void write_tokenizer(Writer& w, int n_vocab) {

@@ -20,6 +20,7 @@ struct TinyModel {
   int n_ctx = 1200;
   GgmlType weight_type = GgmlType::kF32;  // or kQ8_0
   bool tied = true;
+  unsigned seed = 1;  // of the weights
 
   // Leaves a metadata key or a tensor of this name out.
   std::string without = {};

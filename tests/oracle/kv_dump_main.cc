@@ -102,6 +102,7 @@ int main(int argc, char** argv) {
   const auto engine = unwrap(tq::Engine::load(options));
   const auto session = unwrap(engine->create_session());
   unwrap(session->sync(tokens));
-  write_cache(static_cast<tq::SessionImpl&>(*session).cache(), static_cast<std::int64_t>(tokens.size()));
+  write_cache(static_cast<tq::SessionImpl&>(*session).timeline().cache,
+              static_cast<std::int64_t>(tokens.size()));
   return std::fflush(stdout) == 0 ? 0 : 1;
 }

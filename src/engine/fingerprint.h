@@ -1,0 +1,15 @@
+// Which model a saved session belongs to.
+#pragma once
+
+#include <cstdint>
+
+#include "gguf/gguf.h"
+
+namespace tq {
+
+// Of everything in a model file that its results depend on: metadata, the tensors' names, types and shapes,
+// and the beginning of each tensor's data. Reading all weights would take longer than loading them; two
+// models that differ, but in no tensor's first 4 KiB, have not been seen.
+std::uint64_t model_fingerprint(const GgufFile& file);
+
+}  // namespace tq

@@ -1,0 +1,182 @@
+#include "engine/session_file.h"
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+#include <type_traits>
+
+#include "base/atomic_file.h"
+#include "base/hash.h"
+
+namespace tq {
+namespace {
+
+static_assert(std::endian::native == std::endian::little, "files are read and written as they are in memory");
+
+constexpr std::uint32_t kVersion = 1;
+
+struct Header {
+  char magic[8] = {'T', 'Q', 'S', 'E', 'S', 'S', 'N', 0};
+  std::uint32_t version = kVersion;
+  std::uint32_t n_layers = 0;
+  std::uint32_t n_kv_heads = 0;
+  std::uint32_t head_dim = 0;
+  std::uint64_t fingerprint = 0;
+  std::int64_t n_tokens = 0;
+};
+static_assert(sizeof(Header) == 40);
+
+constexpr std::size_t kChecksumBytes = sizeof(std::uint64_t);
+
+Header header_of(const SessionFormat& format, std::size_t n_tokens) {
+  Header h;
+  h.n_layers = static_cast<std::uint32_t>(format.shape.n_layers);
+  h.n_kv_heads = static_cast<std::uint32_t>(format.shape.n_kv_heads);
+  h.head_dim = static_cast<std::uint32_t>(format.shape.head_dim);
+  h.fingerprint = format.fingerprint;
+  h.n_tokens = static_cast<std::int64_t>(n_tokens);
+  return h;
+}
+
+std::vector<std::byte> type_ids(const CachePlan& plan) {
+  std::vector<std::byte> ids;
+  for (const LayerTypes& layer : plan.layers) {
+    ids.push_back(static_cast<std::byte>(layer.k));
+    ids.push_back(static_cast<std::byte>(layer.v));
+  }
+  return ids;
+}
+
+std::size_t pages_for(std::size_t n_tokens) { return (n_tokens + kPageTokens - 1) / kPageTokens; }
+
+void append(std::vector<std::byte>& to, std::span<const std::byte> bytes) {
+  to.insert(to.end(), bytes.begin(), bytes.end());
+}
+
+template <class T>
+std::span<const std::byte> bytes_of(const T& value) {
+  return std::as_bytes(std::span(&value, 1));
+}
+
+Error bad(const std::string& name, const std::string& problem) {
+  return {ErrorCode::kBadFile, name + ": " + problem + "."};
+}
+
+// Takes values from the front of a file; false when it is too short.
+class Reader {
+ public:
+  explicit Reader(std::span<const std::byte> bytes) : rest_(bytes) {}
+
+  bool read_bytes(std::span<std::byte> to) {
+    if (rest_.size() < to.size()) return false;
+    if (!to.empty()) std::memcpy(to.data(), rest_.data(), to.size());
+    rest_ = rest_.subspan(to.size());
+    return true;
+  }
+  template <class T>
+    requires std::is_trivially_copyable_v<T>
+  bool read(T& value) {
+    return read_bytes(std::as_writable_bytes(std::span(&value, 1)));
+  }
+  std::span<const std::byte> rest() const { return rest_; }
+
+ private:
+  std::span<const std::byte> rest_;
+};
+
+// Header and types: what the file was saved from.
+Expected<std::size_t> read_origin(Reader& reader, const std::string& name, const SessionFormat& format,
+                                  std::int64_t n_ctx) {
+  Header header;
+  if (!reader.read(header) || std::memcmp(header.magic, Header().magic, sizeof header.magic) != 0) {
+    return bad(name, "this is no saved session");
+  }
+  if (header.version != kVersion) {
+    return bad(name, "the session has version " + std::to_string(header.version) +
+                         ", and this program reads version " + std::to_string(kVersion));
+  }
+  const Header wanted = header_of(format, static_cast<std::size_t>(header.n_tokens));
+  if (std::memcmp(&header, &wanted, sizeof header) != 0) {
+    return bad(name, "the session was saved with another model; name another file");
+  }
+  const std::vector<std::byte> wanted_ids = type_ids(format.plan);
+  std::vector<std::byte> ids(wanted_ids.size());
+  if (!reader.read_bytes(ids)) return bad(name, "the file is cut short");
+  if (ids != wanted_ids) {
+    return bad(name,
+               "the session was saved with other cache types (-ctk, -ctv, --layer-adaptive); use the same, "
+               "or name another file");
+  }
+  if (header.n_tokens < 0 || header.n_tokens > n_ctx) {
+    return bad(name, "the session has " + std::to_string(header.n_tokens) +
+                         " tokens, but the context holds " + std::to_string(n_ctx) +
+                         "; use a longer one (-c)");
+  }
+  return static_cast<std::size_t>(header.n_tokens);
+}
+
+bool are_pages_intact(std::span<const std::byte> pages, std::size_t page_bytes) {
+  const std::size_t stride = page_bytes + kChecksumBytes;
+  for (std::size_t p = 0; p * stride < pages.size(); ++p) {
+    std::uint64_t checksum = 0;
+    std::memcpy(&checksum, pages.data() + p * stride + page_bytes, kChecksumBytes);
+    if (checksum != hash64(pages.subspan(p * stride, page_bytes), p)) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+Expected<void> save_session(const std::string& path, const SessionFormat& format,
+                            std::span<const Token> tokens, const KvCache& cache) {
+  auto file = AtomicFile::create(path);
+  if (!file) return file.error();
+  std::vector<std::byte> head;
+  append(head, bytes_of(header_of(format, tokens.size())));
+  append(head, type_ids(format.plan));
+  append(head, std::as_bytes(tokens));
+  append(head, bytes_of(hash64(head)));
+  file->write(head);
+  std::vector<std::byte> page(cache.page_bytes());
+  for (std::size_t p = 0; p < pages_for(tokens.size()); ++p) {
+    cache.read_page(static_cast<std::int64_t>(p), page.data());
+    file->write(page);
+    file->write(bytes_of(hash64(page, p)));
+  }
+  return file->commit();
+}
+
+Expected<SavedSession> SavedSession::parse(std::span<const std::byte> bytes, const std::string& name,
+                                           const SessionFormat& format, std::int64_t n_ctx) {
+  Reader reader(bytes);
+  const auto n_tokens = read_origin(reader, name, format, n_ctx);
+  if (!n_tokens) return n_tokens.error();
+  SavedSession session;
+  session.tokens_.resize(*n_tokens);
+  std::uint64_t checksum = 0;
+  if (!reader.read_bytes(std::as_writable_bytes(std::span(session.tokens_))) || !reader.read(checksum) ||
+      reader.rest().size() != pages_for(*n_tokens) * (format.page_bytes + kChecksumBytes)) {
+    return bad(name, "the file is cut short, or too long");
+  }
+  session.pages_ = reader.rest();
+  const auto head = bytes.first(bytes.size() - session.pages_.size() - kChecksumBytes);
+  if (checksum != hash64(head) || !are_pages_intact(session.pages_, format.page_bytes)) {
+    return bad(name, "a checksum is wrong: the file is damaged; delete it");
+  }
+  const auto is_unknown = [&](Token token) { return token < 0 || token >= format.n_vocab; };
+  if (std::ranges::any_of(session.tokens_, is_unknown)) {
+    return bad(name, "a token id is outside the model's vocabulary");
+  }
+  return session;
+}
+
+Expected<void> SavedSession::load(KvCache& cache) const {
+  if (const auto ok = cache.reserve(0, static_cast<std::int64_t>(tokens_.size())); !ok) return ok;
+  const std::size_t stride = cache.page_bytes() + kChecksumBytes;
+  for (std::size_t p = 0; p < pages_for(tokens_.size()); ++p) {
+    cache.write_page(static_cast<std::int64_t>(p), pages_.data() + p * stride);
+  }
+  return {};
+}
+
+}  // namespace tq

@@ -1,0 +1,43 @@
+// What the public Session hides.
+#pragma once
+
+#include <string>
+#include <utility>
+
+#include "engine/batch_runner.h"
+#include "engine/session_file.h"
+#include "engine/timeline.h"
+#include "tq/session.h"
+
+namespace tq {
+
+// What the sessions of an engine have in common; outlives them.
+struct SessionContext {
+  BatchRunner* runner;
+  SessionFormat format;
+  std::size_t f16_block_bytes;  // of a block if all its pages were f16
+};
+
+class SessionImpl final : public Session {
+ public:
+  SessionImpl(const SessionContext& context, Timeline timeline)
+      : context_(context), timeline_(std::move(timeline)) {}
+
+  Expected<std::span<const float>> sync(std::span<const Token> tokens, const LogitsVisitor& visitor) override;
+  std::unique_ptr<Session> fork() const override;
+  Expected<void> save(const std::string& path) const override;
+  Expected<void> restore(const std::string& path) override;
+  std::span<const Token> tokens() const override { return timeline_.tokens; }
+  std::int64_t n_ctx() const override { return timeline_.cache.n_ctx(); }
+  std::size_t kv_bytes() const override;
+  std::size_t kv_bytes_f16() const override;
+
+  const SessionContext& context() const { return context_; }
+  Timeline& timeline() { return timeline_; }
+
+ private:
+  const SessionContext& context_;
+  Timeline timeline_;
+};
+
+}  // namespace tq
