@@ -36,6 +36,7 @@ int Chat::run() {
     if (!is_terminal_ && InterruptScope::interrupted()) interrupted_ = true;
     done_ = done_ || interrupted_;
   }
+  if (const auto ok = save_session(runtime_, options_); !ok) complain(ok.error());
   if (interrupted_) return output_.finish(kExitInterrupted);
   if (!was_asked && !is_terminal_) {
     return fail({ErrorCode::kBadArgument, "there is no prompt; give one with -p, -f or on standard input."});
@@ -112,8 +113,11 @@ bool Chat::answer() {
     complain(tokens.error());
     return false;
   }
-  GenerationRequest request{
-      .prompt = *tokens, .max_tokens = options_.max_tokens, .on_text = {}, .on_prefill = {}};
+  GenerationRequest request{.prompt = *tokens,
+                            .max_tokens = options_.max_tokens,
+                            .on_text = {},
+                            .on_prefill = {},
+                            .speculator = runtime_.speculator.get()};
   request.on_text = [this](std::string_view text) {
     output_.write(text);
     return output_.is_open();
@@ -144,6 +148,7 @@ void Chat::explain(const Generation& generation) {
   }
   if (options_.verbose) note(summary(generation, *runtime_.session, options_.engine));
   if (generation.profile) note(profile_line(generation));
+  if (options_.verbose && runtime_.speculator) note(describe(runtime_.speculator->stats()));
 }
 
 void Chat::complain(const Error& error) {

@@ -8,8 +8,8 @@
 namespace tq::app {
 namespace {
 
-constexpr std::array<std::array<std::string_view, 2>, 2> kSpellings = {
-    {{"-ctk", "--cache-type-k"}, {"-ctv", "--cache-type-v"}}};
+constexpr std::array<std::array<std::string_view, 2>, 3> kSpellings = {
+    {{"-ctk", "--cache-type-k"}, {"-ctv", "--cache-type-v"}, {"-md", "--draft-model"}}};
 
 // Options after which such a word is text.
 constexpr std::array<std::string_view, 3> kTextOptions = {"-p", "--prompt", "--system"};

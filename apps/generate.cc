@@ -77,22 +77,47 @@ class Generator {
         result_.stop = *reason;
         return {};
       }
-      if (!result_.tokens.empty()) {
-        const auto logits = session_.sync(tokens_);
-        if (!logits) return logits.error();
-        logits_ = *logits;
-        ++result_.decode_steps;
+      const auto tokens = next_tokens();
+      if (!tokens) return tokens.error();
+      for (const Token token : *tokens) {
+        if (engine_.is_end_of_generation(token)) {
+          result_.stop = StopReason::kEndOfGeneration;
+          return {};
+        }
+        tokens_.push_back(token);
+        result_.tokens.push_back(token);
+        emit(stream_.push(engine_.token_bytes(token)));
       }
-      const Token token = sampler_.sample(logits_, tokens_);
-      if (engine_.is_end_of_generation(token)) {
-        result_.stop = StopReason::kEndOfGeneration;
-        return {};
-      }
-      if (request_.n_logprobs) result_.logprobs.push_back(logprobs(logits_, token, *request_.n_logprobs));
-      tokens_.push_back(token);
-      result_.tokens.push_back(token);
-      emit(stream_.push(engine_.token_bytes(token)));
     }
+  }
+
+  // One token, or several where guesses were right; never more than are wanted and fit.
+  Expected<std::vector<Token>> next_tokens() {
+    if (result_.tokens.empty()) return choose(logits_);
+    if (request_.speculator != nullptr) {
+      auto tokens = request_.speculator->next(session_, sampler_, tokens_, room());
+      if (tokens) result_.decode_steps += static_cast<std::int64_t>(tokens->size());
+      return tokens;
+    }
+    const auto logits = session_.sync(tokens_);
+    if (!logits) return logits.error();
+    ++result_.decode_steps;
+    return choose(*logits);
+  }
+
+  std::vector<Token> choose(std::span<const float> logits) {
+    const Token token = sampler_.sample(logits, tokens_);
+    if (request_.n_logprobs && !engine_.is_end_of_generation(token)) {
+      result_.logprobs.push_back(logprobs(logits, token, *request_.n_logprobs));
+    }
+    return {token};
+  }
+
+  // Tokens that may still be added, at least 1 where there is no reason to stop.
+  std::int64_t room() const {
+    const std::int64_t fits = session_.n_ctx() - static_cast<std::int64_t>(tokens_.size());
+    const auto generated = static_cast<std::int64_t>(result_.tokens.size());
+    return request_.max_tokens ? std::min(fits, *request_.max_tokens - generated) : fits;
   }
 
   std::optional<StopReason> reason_to_stop() const {

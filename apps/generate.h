@@ -12,6 +12,7 @@
 #include "tq/engine.h"
 #include "tq/profile.h"
 #include "tq/sampler.h"
+#include "tq/speculation.h"
 
 namespace tq::app {
 
@@ -26,13 +27,13 @@ enum class StopReason {
 const char* stop_reason_name(StopReason reason);  // "eos", "length", "context", "interrupted", "closed"
 
 struct Generation {
-  std::vector<Token> tokens;  // without the one that ended it
+  std::vector<Token> tokens;       // without the one that ended it
   std::vector<Logprobs> logprobs;  // of the tokens, when they were asked for
   std::string text;                // well-formed UTF-8
   StopReason stop = StopReason::kEndOfGeneration;
   std::int64_t prompt_tokens = 0;
   std::int64_t prompt_computed = 0;  // the others were in the cache
-  std::int64_t decode_steps = 0;     // tokens fed back; the first token needs none
+  std::int64_t decode_steps = 0;     // tokens chosen after the first, which comes with the prompt
   double prompt_seconds = 0.0;
   double decode_seconds = 0.0;
   std::optional<ProfileReport> profile;  // of decoding, where it was asked for
@@ -45,6 +46,7 @@ struct GenerationRequest {
   std::function<bool(std::string_view)> on_text;  // whole characters, as they come; false stops
   std::function<void(std::int64_t done, std::int64_t total)> on_prefill;  // may be empty
   bool profile = false;
+  Speculator* speculator = nullptr;  // guesses ahead; may be absent
 };
 
 // What to do about a full context: "use a larger one (-c, up to 8192)", where there is a larger one.

@@ -54,8 +54,12 @@ void say_why_it_stopped(const Generation& generation, const Engine& engine) {
 
 int answer(const Runtime& runtime, const std::vector<Token>& prompt, const RunOptions& options) {
   Output output;
-  GenerationRequest request{
-      .prompt = prompt, .max_tokens = options.max_tokens, .n_logprobs = options.n_logprobs, .on_text = {}, .on_prefill = {}};
+  GenerationRequest request{.prompt = prompt,
+                            .max_tokens = options.max_tokens,
+                            .n_logprobs = options.n_logprobs,
+                            .on_text = {},
+                            .on_prefill = {},
+                            .speculator = runtime.speculator.get()};
   if (!options.json) {
     request.on_text = [&output](std::string_view text) {
       output.write(text);
@@ -69,12 +73,15 @@ int answer(const Runtime& runtime, const std::vector<Token>& prompt, const RunOp
   const auto generation = generate(*runtime.engine, *runtime.session, *runtime.sampler, request);
   output.end_line();
   if (!generation) return fail(generation.error());
+  const auto saved = save_session(runtime, options);
   if (options.json) output.write(to_json(*generation, runtime, options) + "\n");
   if (output.is_open()) say_why_it_stopped(*generation, *runtime.engine);
   if (output.is_open() && !options.json) {
     note(summary(*generation, *runtime.session, options.engine));
+    if (runtime.speculator && options.verbose) note(describe(runtime.speculator->stats()));
   }
   if (output.is_open() && generation->profile) note(profile_line(*generation));
+  if (!saved) return output.finish(fail(saved.error()));
   return output.finish(generation->stop == StopReason::kInterrupted ? kExitInterrupted : kExitOk);
 }
 

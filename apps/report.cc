@@ -132,6 +132,22 @@ std::string describe(const Runtime& runtime, const RunOptions& options) {
          std::to_string(runtime.sampler->seed());
 }
 
+std::string describe(const SpeculationStats& stats) {
+  std::string text =
+      "guesses: " + std::to_string(stats.accepted) + " of " + std::to_string(stats.drafted) + " right";
+  if (stats.drafted > 0) {
+    text += " (" +
+            fixed(100.0 * static_cast<double>(stats.accepted) / static_cast<double>(stats.drafted), 1) +
+            " %)";
+  }
+  text += "; passes by right guesses:";
+  for (std::size_t right = 0; right < stats.passes.size(); ++right) {
+    if (stats.passes[right] > 0)
+      text += " " + std::to_string(stats.passes[right]) + "x" + std::to_string(right);
+  }
+  return text;
+}
+
 std::string to_json(const Generation& g, const Runtime& runtime, const RunOptions& options) {
   const Session& session = *runtime.session;
   Json object = {
@@ -155,6 +171,11 @@ std::string to_json(const Generation& g, const Runtime& runtime, const RunOption
       {"version", kVersion},
   };
   if (options.n_logprobs) object["logprobs"] = logprobs_json(g.logprobs, *runtime.engine);
+  if (runtime.speculator) {
+    const SpeculationStats& stats = runtime.speculator->stats();
+    object["speculation"] = {
+        {"drafted", stats.drafted}, {"accepted", stats.accepted}, {"passes_by_accepted", stats.passes}};
+  }
   // Paths and tokens may hold any bytes.
   return object.dump(-1, ' ', false, Json::error_handler_t::replace);
 }

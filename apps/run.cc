@@ -2,7 +2,9 @@
 #include "run.h"
 
 #include <chrono>
+#include <filesystem>
 #include <limits>
+#include <system_error>
 
 #include "command_line.h"
 #include "console.h"
@@ -26,7 +28,8 @@ constexpr const char* kExamples =
     "  turboquant run -m model.gguf -f book.txt -c 32768 -ctk q8_0 -ctv turbo3 --verbose\n"
     "  turboquant run -m model.gguf --raw -p \"Once upon a time\" --temp 0\n"
     "  turboquant run -m model.gguf -p \"List three rivers.\" --json --seed 7 | jq -r .text\n"
-    "  turboquant run -m model.gguf -p \"Describe a river.\" -j '{\"properties\":{\"name\":{\"type\":\"string\"}}}'\n"
+    "  turboquant run -m model.gguf -p \"Describe a river.\" -j "
+    "'{\"properties\":{\"name\":{\"type\":\"string\"}}}'\n"
     "  git diff | turboquant run -m model.gguf -f - --system \"Summarise this change.\"";
 
 constexpr std::int64_t kNoMaximum = std::numeric_limits<std::int64_t>::max();
@@ -54,6 +57,29 @@ void add_engine_options(CLI::App& app, RunOptions& options) {
       std::numeric_limits<int>::max(), "threads [one a physical core]");
 }
 
+void add_session_options(CLI::App& app, RunOptions& options) {
+  app.add_option("--session,--prompt-cache", options.session_file,
+                 "go on with the cache in this file, if there is one, and save it there in the end")
+      ->type_name("FILE");
+}
+
+// Guesses that are checked several at a time. None of these changes the text.
+void add_speculation_options(CLI::App& app, RunOptions& options) {
+  app.add_flag("--lookup", options.lookup, "guess that the text repeats itself; quicker edits and summaries");
+  app.add_option("--draft-model,--model-draft", options.draft_model,
+                 "(-md) guess with this smaller model of the same family")
+      ->type_name("FILE");
+  SpeculationOptions& speculation = options.speculation;
+  add_integer(
+      app, "--draft-max", [&](std::int64_t n) { speculation.max_draft = static_cast<int>(n); }, 1, kMaxDraft,
+      "at most N guesses at a time [7]");
+  add_integer(
+      app, "--draft-min", [&](std::int64_t n) { speculation.min_draft = static_cast<int>(n); }, 0, kMaxDraft,
+      "check no fewer than N guesses [1]");
+  add_float(app, "--draft-p-min", options.draft_p_min,
+            "a draft model stops at a token less likely than X [0.75]");
+}
+
 // Options that contradict each other.
 Expected<void> check(const RunOptions& options) {
   const auto refuse = [](const char* message) { return Error{ErrorCode::kBadArgument, message}; };
@@ -62,6 +88,12 @@ Expected<void> check(const RunOptions& options) {
   if (options.raw && options.system)
     return refuse("--system needs the chat template, which --raw turns off.");
   if (options.raw && !has_prompt) return refuse("--raw needs a prompt; give one with -p or -f.");
+  if (options.lookup && options.draft_model) {
+    return refuse("--lookup and --draft-model both guess; use one of them.");
+  }
+  if (options.n_logprobs && (options.lookup || options.draft_model)) {
+    return refuse("--logprobs does not go with guesses (--lookup, --draft-model); leave one of them out.");
+  }
   if (options.json && !has_prompt) return refuse("--json needs a prompt; give one with -p or -f.");
   if (options.n_logprobs && !options.json) return refuse("--logprobs needs --json, which prints them.");
   return {};
@@ -81,6 +113,9 @@ void add_run_command(CLI::App& app, Command& chosen) {
   const auto group = [command](const char* name) { command->option_defaults()->group(name); };
   add_input_options(*command, *options);
   add_engine_options(*command, *options);
+  group("Sessions and guesses");
+  add_session_options(*command, *options);
+  add_speculation_options(*command, *options);
   group("Sampling");
   add_sampler_options(*command, options->sampler);
   group("Penalties and biases");
@@ -90,11 +125,47 @@ void add_run_command(CLI::App& app, Command& chosen) {
   group("Output");
   command->add_flag("--json", options->json, "print one JSON object instead of text");
   add_integer(
-      *command, "--logprobs", [options](std::int64_t n) { options->n_logprobs = static_cast<int>(n); }, 0, 1000,
-      "with --json: log probabilities of the tokens and of the N most likely ones");
+      *command, "--logprobs", [options](std::int64_t n) { options->n_logprobs = static_cast<int>(n); }, 0,
+      1000, "with --json: log probabilities of the tokens and of the N most likely ones");
   command->add_flag("--verbose", options->verbose, "say on stderr what is loaded, used and done");
   command->add_flag("--profile", options->profile, "say on stderr where the time of generating went");
   command->callback([&chosen, options] { chosen = [options] { return run(*options); }; });
+}
+
+namespace {
+
+Expected<std::unique_ptr<Drafter>> make_drafter(Runtime& runtime, const RunOptions& options) {
+  if (options.lookup) return make_lookup_drafter();
+  EngineOptions engine = options.engine;
+  engine.model_path = *options.draft_model;
+  engine.n_ctx = 0;
+  auto draft = Engine::load(engine);
+  if (!draft) return draft.error();
+  runtime.draft_engine = *std::move(draft);
+  return make_model_drafter(*runtime.engine, *runtime.draft_engine, static_cast<double>(options.draft_p_min));
+}
+
+Expected<void> start_speculation(Runtime& runtime, const RunOptions& options) {
+  if (!options.lookup && !options.draft_model) return {};
+  auto drafter = make_drafter(runtime, options);
+  if (!drafter) return drafter.error();
+  auto speculator = Speculator::create(*runtime.engine, *std::move(drafter), options.speculation);
+  if (!speculator) return speculator.error();
+  runtime.speculator = *std::move(speculator);
+  return {};
+}
+
+Expected<void> restore_session(Runtime& runtime, const RunOptions& options) {
+  std::error_code ignored;  // what cannot be looked at cannot be opened either, and that says why
+  if (!options.session_file || !std::filesystem::exists(*options.session_file, ignored)) return {};
+  return runtime.session->restore(*options.session_file);
+}
+
+}  // namespace
+
+Expected<void> save_session(const Runtime& runtime, const RunOptions& options) {
+  if (!options.session_file) return {};
+  return runtime.session->save(*options.session_file);
 }
 
 Expected<Runtime> load_runtime(const RunOptions& options) {
@@ -117,6 +188,8 @@ Expected<Runtime> load_runtime(const RunOptions& options) {
   runtime.engine = *std::move(engine);
   runtime.session = *std::move(session);
   runtime.sampler = *std::move(sampler);
+  if (const auto ok = start_speculation(runtime, options); !ok) return ok.error();
+  if (const auto ok = restore_session(runtime, options); !ok) return ok.error();
   if (options.verbose) note(describe(runtime, options));
   return runtime;
 }

@@ -12,6 +12,7 @@
 #include "sampler_options.h"
 #include "tq/engine.h"
 #include "tq/sampler.h"
+#include "tq/speculation.h"
 
 namespace tq::app {
 
@@ -24,6 +25,11 @@ struct RunOptions {
   std::optional<std::string> prompt_file;  // "-": standard input
   std::optional<std::string> system;
   std::optional<std::int64_t> max_tokens;
+  std::optional<std::string> session_file;
+  std::optional<std::string> draft_model;
+  bool lookup = false;
+  SpeculationOptions speculation;
+  float draft_p_min = 0.75F;
   bool raw = false;
   bool json = false;
   bool verbose = false;
@@ -35,10 +41,16 @@ struct Runtime {
   std::unique_ptr<Engine> engine;
   std::unique_ptr<Session> session;
   std::unique_ptr<Sampler> sampler;
+  std::unique_ptr<Engine> draft_engine;  // outlives the speculator
+  std::unique_ptr<Speculator> speculator;
   double load_seconds = 0.0;
 };
 
+// The session goes on where --session's file ends, if there is one.
 Expected<Runtime> load_runtime(const RunOptions& options);
+
+// To --session's file, where that was asked for.
+Expected<void> save_session(const Runtime& runtime, const RunOptions& options);
 
 // Engine::encode_chat(), whose error says what to do when the model's template is the reason.
 Expected<std::vector<Token>> encode_messages(const Engine& engine, std::span<const ChatMessage> messages);

@@ -15,8 +15,8 @@ constexpr std::size_t kMaxGrammarBytes = std::size_t{4} << 20;
 
 void add_int(CLI::App& app, const char* name, int& value, int min, const char* help) {
   add_integer(
-      app, name, [&value](std::int64_t n) { value = static_cast<int>(n); }, min, std::numeric_limits<int>::max(),
-      help);
+      app, name, [&value](std::int64_t n) { value = static_cast<int>(n); }, min,
+      std::numeric_limits<int>::max(), help);
 }
 
 // Options that may be given several times.
@@ -79,7 +79,8 @@ void add_sampler_options(CLI::App& app, SamplerOptions& o) {
   add_float(app, "--mirostat-lr", o.mirostat_eta, "its learning rate, eta [0.1]");
   add_integer(
       app, "--seed", [&o](std::int64_t n) { o.seed = static_cast<std::uint64_t>(n); }, 0,
-      std::numeric_limits<std::int64_t>::max(), "the same seed gives the same text, 0: another one each time [0]");
+      std::numeric_limits<std::int64_t>::max(),
+      "the same seed gives the same text, 0: another one each time [0]");
 }
 
 void add_penalty_options(CLI::App& app, SamplerOptions& o) {
@@ -97,7 +98,8 @@ void add_penalty_options(CLI::App& app, SamplerOptions& o) {
   };
   add_list(app, "--dry-sequence-breaker", "TEXT",
            "no sequence goes across it; may be repeated, none: there is none [\\n : \" *]", breaker);
-  add_list(app, "-l,--logit-bias", "TOKEN(+/-)BIAS", "change a token's logit: 15043+1, 15043-inf; may be repeated",
+  add_list(app, "-l,--logit-bias", "TOKEN(+/-)BIAS",
+           "change a token's logit: 15043+1, 15043-inf; may be repeated",
            [&o](const std::string& text) { o.logit_bias.push_back(parse_bias(text)); });
 }
 
@@ -111,7 +113,8 @@ void add_grammar_options(CLI::App& app, GrammarSource& source) {
 
 Expected<std::shared_ptr<const Grammar>> load_grammar(const GrammarSource& source) {
   const int n = static_cast<int>(source.gbnf.has_value()) + static_cast<int>(source.gbnf_file.has_value()) +
-                static_cast<int>(source.schema.has_value()) + static_cast<int>(source.schema_file.has_value());
+                static_cast<int>(source.schema.has_value()) +
+                static_cast<int>(source.schema_file.has_value());
   if (n == 0) return std::shared_ptr<const Grammar>();
   if (n > 1) {
     return Error{ErrorCode::kBadArgument,

@@ -67,6 +67,8 @@ class Sampler {
   // it allows nothing more, the result ends the generation.
   virtual Token sample(std::span<const float> logits, std::span<const Token> history) = 0;
   virtual std::uint64_t seed() const = 0;  // the seed in use, to repeat a run
+  // A sampler in the same state: it goes on with the same random numbers.
+  virtual std::unique_ptr<Sampler> clone() const = 0;
 };
 
 // What Sampler::create() says of the options, without a vocabulary.

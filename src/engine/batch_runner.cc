@@ -6,9 +6,7 @@
 namespace tq {
 namespace {
 
-// A sequence with so few new rows is decoded, more rows are prefilled; the two sum in different orders and so
-// differ in rounding.
-constexpr std::int64_t kDecodeRows = 1;
+// Few rows are decoded, more are prefilled; the two sum in different orders and so differ in rounding.
 // Prefill in pieces gives the same bytes as at once as long as no piece is so short that it is decoded.
 constexpr std::int64_t kMinPrefillRows = kDecodeRows + 1;
 // A prompt's rows in a step that also decodes, and the least share of one of several prompts.

@@ -74,10 +74,8 @@ class Reader {
     return true;
   }
   template <class T>
-    requires std::is_trivially_copyable_v<T>
-  bool read(T& value) {
-    return read_bytes(std::as_writable_bytes(std::span(&value, 1)));
-  }
+  requires std::is_trivially_copyable_v<T>
+  bool read(T& value) { return read_bytes(std::as_writable_bytes(std::span(&value, 1))); }
   std::span<const std::byte> rest() const { return rest_; }
 
  private:

@@ -20,7 +20,8 @@ inline bool before(const Candidate& a, const Candidate& b) {
   return a.logit != b.logit ? a.logit > b.logit : a.token < b.token;
 }
 
-// The most likely token. Comparisons with NaN are false, so NaN is never chosen; 0 when nothing is above -inf.
+// The most likely token. Comparisons with NaN are false, so NaN is never chosen; 0 when nothing is above
+// -inf.
 Token argmax(std::span<const float> logits);
 
 // The logit below which top-n-sigma drops tokens.

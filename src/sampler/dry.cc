@@ -103,9 +103,10 @@ void Dry::apply(std::span<const Token> history, std::span<float> logits) {
     longest = std::max(longest, length);
   }
   // The largest exponent whose power is a finite float.
-  const double max_exponent = base_ > 1.000001F ? std::floor(std::log(std::numeric_limits<float>::max()) /
-                                                             std::log(static_cast<double>(base_)))
-                                                : 0.0;
+  const double max_exponent =
+      base_ > 1.000001F
+          ? std::floor(std::log(std::numeric_limits<float>::max()) / std::log(static_cast<double>(base_)))
+          : 0.0;
   for (const auto& [token, length] : continued_) {
     if (token < 0 || static_cast<std::size_t>(token) >= logits.size() || is_breaker(token)) continue;
     auto exponent = static_cast<double>(length - allowed_length_);

@@ -1,4 +1,5 @@
-// DRY ("don't repeat yourself", p-e-w 2024): penalties on tokens that would go on with a repetition of tokens.
+// DRY ("don't repeat yourself", p-e-w 2024): penalties on tokens that would go on with a repetition of
+// tokens.
 #pragma once
 
 #include <span>
@@ -34,7 +35,7 @@ class Dry {
   int last_n_;
   bool is_on_;
   std::unordered_map<Token, Tails> breakers_;
-  std::vector<std::size_t> repeats_;                 // by distance from the end
+  std::vector<std::size_t> repeats_;                  // by distance from the end
   std::unordered_map<Token, std::size_t> continued_;  // token -> longest repetition that it would extend
 };
 

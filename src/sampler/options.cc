@@ -71,7 +71,8 @@ Expected<void> check(const SamplerOptions& options) {
   if (options.mirostat != 0 && options.mirostat != 2)
     return out_of_range("mirostat", "0 (off) or 2", options.mirostat);
   for (const auto& [token, bias] : options.logit_bias) {
-    if (!(bias <= kMax)) return out_of_range("logit-bias", "a finite number or -inf", static_cast<double>(bias));
+    if (!(bias <= kMax))
+      return out_of_range("logit-bias", "a finite number or -inf", static_cast<double>(bias));
     if (token < 0) return out_of_range("logit-bias", "for a token, 0 or more", token);
   }
   return {};

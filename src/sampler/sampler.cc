@@ -59,17 +59,15 @@ Token SamplerImpl::sample(std::span<const float> logits, std::span<const Token> 
   const Token token = candidates_.items()[drawn].token;
   if (options_.mirostat == 2) {
     const double surprise = -std::log2(weights_[drawn] / sum);
-    mirostat_mu_ -= static_cast<double>(options_.mirostat_eta) *
-                    (surprise - static_cast<double>(options_.mirostat_tau));
+    mirostat_mu_ -=
+        static_cast<double>(options_.mirostat_eta) * (surprise - static_cast<double>(options_.mirostat_tau));
   }
   accept(token);
   return token;
 }
 
 // Nothing is above -inf: a broken model, or a grammar that is at its end; neither is our crash.
-Token SamplerImpl::without_choice() const {
-  return matcher_ ? vocabulary_->end_tokens().front() : 0;
-}
+Token SamplerImpl::without_choice() const { return matcher_ ? vocabulary_->end_tokens().front() : 0; }
 
 double SamplerImpl::weigh(std::span<const float> logits, std::span<const Token> history) {
   logits = adjusted(logits, history);
@@ -80,7 +78,8 @@ double SamplerImpl::weigh(std::span<const float> logits, std::span<const Token> 
 
 // Then all stages but those that may drop the most likely token have nothing to say.
 bool SamplerImpl::is_greedy() const {
-  const bool may_drop_best = options_.mirostat == 0 && (options_.typical_p < 1.0F || options_.xtc_probability > 0.0F);
+  const bool may_drop_best =
+      options_.mirostat == 0 && (options_.typical_p < 1.0F || options_.xtc_probability > 0.0F);
   return options_.temperature == 0.0F && options_.dynamic_temperature_range == 0.0F && !may_drop_best;
 }
 
@@ -90,7 +89,8 @@ std::span<const float> SamplerImpl::adjusted(std::span<const float> logits, std:
   if (!penalize && !dry && options_.logit_bias.empty()) return logits;
   logits_.assign(logits.begin(), logits.end());
   for (const auto& [token, bias] : options_.logit_bias) {
-    if (token >= 0 && static_cast<std::size_t>(token) < logits_.size()) logits_[static_cast<std::size_t>(token)] += bias;
+    if (token >= 0 && static_cast<std::size_t>(token) < logits_.size())
+      logits_[static_cast<std::size_t>(token)] += bias;
   }
   if (penalize) penalties_.apply(history, logits_);
   if (dry) dry_.apply(history, logits_);
@@ -111,7 +111,8 @@ void SamplerImpl::collect(std::span<const float> logits) {
 // mask is cheap. False when it has to be the mask.
 bool SamplerImpl::collect_allowed(std::span<const float> logits) {
   if (!matcher_ || matcher_->has_mask()) return false;
-  const bool wants_few = is_greedy() || (options_.mirostat == 0 && options_.top_k > 0 && options_.top_n_sigma <= 0.0F);
+  const bool wants_few =
+      is_greedy() || (options_.mirostat == 0 && options_.top_k > 0 && options_.top_n_sigma <= 0.0F);
   if (!wants_few) return false;
   const std::size_t wanted = is_greedy() ? 1 : static_cast<std::size_t>(options_.top_k);
   const std::size_t probes = std::max(kMinProbes, kProbesPerCandidate * wanted);
@@ -139,10 +140,11 @@ std::span<const float> SamplerImpl::masked(std::span<const float> logits) {
     const std::uint64_t word = begin / 64 < mask.size() ? mask[begin / 64] : 0;
     const std::size_t end = std::min(begin + 64, n);
     if (word == 0) {
-      std::fill(logits_.begin() + static_cast<std::ptrdiff_t>(begin), logits_.begin() + static_cast<std::ptrdiff_t>(end),
-                kLowest);
+      std::fill(logits_.begin() + static_cast<std::ptrdiff_t>(begin),
+                logits_.begin() + static_cast<std::ptrdiff_t>(end), kLowest);
     } else if (word != ~std::uint64_t{0}) {
-      for (std::size_t i = begin; i < end; ++i) logits_[i] = (word >> (i - begin) & 1U) != 0 ? logits_[i] : kLowest;
+      for (std::size_t i = begin; i < end; ++i)
+        logits_[i] = (word >> (i - begin) & 1U) != 0 ? logits_[i] : kLowest;
     }
   }
   return logits_;
@@ -162,9 +164,9 @@ double SamplerImpl::truncate() {
       random_.uniform() <= static_cast<double>(options_.xtc_probability)) {
     candidates_.xtc(options_.xtc_threshold);
   }
-  temperature = candidates_.dynamic_temperature(temperature,
-                                                static_cast<double>(options_.dynamic_temperature_range),
-                                                static_cast<double>(options_.dynamic_temperature_exponent));
+  temperature =
+      candidates_.dynamic_temperature(temperature, static_cast<double>(options_.dynamic_temperature_range),
+                                      static_cast<double>(options_.dynamic_temperature_exponent));
   if (temperature == 0.0) {
     candidates_.keep_best();
     temperature = 1.0;
@@ -193,12 +195,14 @@ Expected<std::unique_ptr<Sampler>> Sampler::create(const SamplerOptions& options
   const bool needs_vocabulary =
       options.grammar || (options.dry_multiplier != 0.0F && !options.dry_sequence_breakers.empty());
   if (needs_vocabulary && !impl) {
-    return Error{ErrorCode::kBadArgument,
-                 "a grammar and DRY's sequence breakers need the model's vocabulary; pass Engine::vocabulary()."};
+    return Error{
+        ErrorCode::kBadArgument,
+        "a grammar and DRY's sequence breakers need the model's vocabulary; pass Engine::vocabulary()."};
   }
   if (options.grammar && impl->end_tokens().empty()) {
-    return Error{ErrorCode::kUnsupported,
-                 "this model has no token that ends a generation, which a grammar needs; leave the grammar out."};
+    return Error{
+        ErrorCode::kUnsupported,
+        "this model has no token that ends a generation, which a grammar needs; leave the grammar out."};
   }
   return std::unique_ptr<Sampler>(std::make_unique<SamplerImpl>(options, std::move(impl)));
 }

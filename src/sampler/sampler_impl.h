@@ -21,6 +21,7 @@ class SamplerImpl final : public Sampler {
   void start_answer() override;
   Token sample(std::span<const float> logits, std::span<const Token> history) override;
   std::uint64_t seed() const override { return seed_; }
+  std::unique_ptr<Sampler> clone() const override { return std::make_unique<SamplerImpl>(*this); }
 
   // What sample() draws from: tokens and their weights, whose sum is the result. Empty when nothing can be
   // drawn. Changes no state but that of the random numbers, where XTC is on.

@@ -43,7 +43,8 @@ void VocabularyImpl::build_trie() {
   std::vector<std::size_t> path;  // nodes of the token before
   std::string_view previous;
   const auto close = [&](std::size_t depth) {
-    for (; path.size() > depth; path.pop_back()) trie_[path.back()].end = static_cast<std::int32_t>(trie_.size());
+    for (; path.size() > depth; path.pop_back())
+      trie_[path.back()].end = static_cast<std::int32_t>(trie_.size());
   };
   for (std::size_t i = 0; i < trie_tokens_.size(); ++i) {
     const std::string_view text = bytes(trie_tokens_[i]);

@@ -11,9 +11,10 @@ namespace tq {
 
 // Nodes in preorder, so that a walk is one pass over memory: a node's subtree is [its index + 1, end).
 struct TrieNode {
-  std::int32_t end;          // the first node after the subtree
-  std::int32_t first_token;  // of VocabularyImpl::trie_tokens(); the node's own end where the next one's begin
-  std::uint16_t depth;       // bytes up to and with this node's: 1 and more
+  std::int32_t end;  // the first node after the subtree
+  std::int32_t
+      first_token;      // of VocabularyImpl::trie_tokens(); the node's own end where the next one's begin
+  std::uint16_t depth;  // bytes up to and with this node's: 1 and more
   std::uint8_t byte;
 };
 
