@@ -55,7 +55,7 @@ Token SamplerImpl::sample(std::span<const float> logits, std::span<const Token> 
   const PhaseTimer timer(Phase::kSampling);
   const double sum = weigh(logits, history);
   if (candidates_.empty()) return without_choice();
-  const std::size_t drawn = is_greedy() ? 0 : draw(sum);
+  const std::size_t drawn = is_greedy() ? 0 : draw();
   const Token token = candidates_.items()[drawn].token;
   if (options_.mirostat == 2) {
     const double surprise = -std::log2(weights_[drawn] / sum);
@@ -174,18 +174,25 @@ double SamplerImpl::truncate() {
   return candidates_.weigh(temperature, weights_);
 }
 
-// Candidates are here in order of likelihood, or of id when no stage sorted them.
-std::size_t SamplerImpl::draw(double sum) {
-  cumulative_.clear();
-  double total = 0.0;
-  for (const double weight : weights_) cumulative_.push_back(total += weight);
-  const double point = random_.uniform() * sum;
-  // The first cumulative weight above the point; never one of weight zero, whose sum equals its
-  // predecessor's.
-  auto hit = std::upper_bound(cumulative_.begin(), cumulative_.end(), point);
-  if (hit == cumulative_.end())
-    hit = std::lower_bound(cumulative_.begin(), cumulative_.end(), total);  // point rounded to the sum
-  return static_cast<std::size_t>(hit - cumulative_.begin());
+// An exponential race: candidate i arrives after a random time with rate w_i, and the first one wins, which has
+// probability w_i / sum of w. A token's time depends on the draw and on its id alone, not on the other
+// candidates, so two samplers in the same state over distributions that differ by little choose the same token
+// nearly always: what speculative decoding lives on.
+std::size_t SamplerImpl::draw() {
+  const std::uint64_t key = random_.next();
+  std::size_t winner = 0;
+  double earliest = std::numeric_limits<double>::infinity();
+  for (std::size_t i = 0; i < weights_.size(); ++i) {
+    const auto token = static_cast<std::uint64_t>(candidates_.items()[i].token);
+    // One step of a generator seeded by draw and token; u in (0, 1].
+    const double u = 1.0 - SplitMix64(key ^ token << 32).uniform();
+    const double time = -std::log(u) / weights_[i];
+    if (time < earliest) {
+      earliest = time;
+      winner = i;
+    }
+  }
+  return winner;
 }
 
 Expected<std::unique_ptr<Sampler>> Sampler::create(const SamplerOptions& options,

@@ -39,7 +39,7 @@ class SamplerImpl final : public Sampler {
   bool collect_allowed(std::span<const float> logits);
   std::span<const float> masked(std::span<const float> logits);
   double truncate();
-  std::size_t draw(double sum);
+  std::size_t draw();
   Token without_choice() const;
 
   SamplerOptions options_;
@@ -54,7 +54,6 @@ class SamplerImpl final : public Sampler {
   std::vector<float> logits_;  // adjusted
   Candidates candidates_;
   std::vector<double> weights_;
-  std::vector<double> cumulative_;
 };
 
 }  // namespace tq
