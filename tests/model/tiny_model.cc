@@ -82,10 +82,10 @@ class Writer {
   std::mt19937 random_;
 };
 
-void write_tokenizer(Writer& w, int n_vocab) {
+void write_tokenizer(Writer& w, int n_vocab, const std::string& prefix) {
   std::vector<std::string> tokens;
   for (int b = 0; b < std::min(256, n_vocab); ++b) tokens.push_back(byte_text(b));
-  for (int i = 256; i < n_vocab; ++i) tokens.push_back("tok" + std::to_string(i));
+  for (int i = 256; i < n_vocab; ++i) tokens.push_back(prefix + std::to_string(i));
   w.string("tokenizer.ggml.model", "gpt2");
   w.string("tokenizer.ggml.pre", "gpt-2");
   w.strings("tokenizer.ggml.tokens", tokens);
@@ -106,7 +106,7 @@ std::vector<std::byte> TinyModel::bytes() const {
   w.u32(prefix + "feed_forward_length", n_ff);
   w.u32(prefix + "context_length", n_ctx);
   w.key(prefix + "attention.layer_norm_rms_epsilon", Gguf::f32, 1e-5F);
-  write_tokenizer(w, n_vocab);
+  write_tokenizer(w, n_vocab, token_prefix);
 
   const int head_dim = n_embd / n_heads;
   w.tensor("token_embd.weight", n_embd, n_vocab);

@@ -20,7 +20,8 @@ struct TinyModel {
   int n_ctx = 1200;
   GgmlType weight_type = GgmlType::kF32;  // or kQ8_0
   bool tied = true;
-  unsigned seed = 1;  // of the weights
+  unsigned seed = 1;                 // of the weights
+  std::string token_prefix = "tok";  // of the tokens after the 256 bytes: tok256, tok257, ...
 
   // Leaves a metadata key or a tensor of this name out.
   std::string without = {};
