@@ -25,11 +25,12 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-// Any tokens do: speed does not depend on which.
-std::vector<Token> some_tokens(std::int64_t n, int n_vocab) {
+// Any tokens do: speed does not depend on which. Texts of other numbers share no prefix.
+std::vector<Token> some_tokens(std::int64_t n, int n_vocab, int number = 0) {
   std::vector<Token> tokens(static_cast<std::size_t>(n));
   for (std::size_t i = 0; i < tokens.size(); ++i)
-    tokens[i] = static_cast<Token>((100 + 7 * i) % static_cast<std::size_t>(n_vocab));
+    tokens[i] = static_cast<Token>((100 + 7 * i + static_cast<std::size_t>(number)) %
+                                   static_cast<std::size_t>(n_vocab));
   return tokens;
 }
 
@@ -59,7 +60,35 @@ Expected<double> measure(Session& session, std::span<const Token> tokens, std::s
   return static_cast<double>(to - from) / seconds_since(start);
 }
 
-Expected<BenchResult> run(const Engine& engine, Session& session, const BenchOptions& options) {
+// Tokens per second of all sessions together, each of which generates `options.decode` tokens behind `depth`.
+Expected<double> measure_parallel(Engine& engine, std::int64_t depth, const BenchOptions& options) {
+  const auto n = static_cast<std::size_t>(options.engine.n_parallel);
+  const auto begin = static_cast<std::size_t>(std::max<std::int64_t>(depth, 1));
+  const std::size_t end = begin + static_cast<std::size_t>(options.decode);
+  std::vector<std::unique_ptr<Session>> sessions;
+  std::vector<std::vector<Token>> texts;
+  for (std::size_t i = 0; i < n; ++i) {
+    auto session = engine.create_session();
+    if (!session) return session.error();
+    sessions.push_back(*std::move(session));
+    texts.push_back(some_tokens(static_cast<std::int64_t>(end), engine.info().n_vocab, static_cast<int>(i)));
+    if (const auto ok = sessions.back()->sync(std::span(texts[i]).first(begin)); !ok) return ok.error();
+  }
+  const auto start = Clock::now();
+  std::vector<Work> work(n);
+  for (std::size_t at = begin + 1; at <= end; ++at) {
+    for (std::size_t i = 0; i < n; ++i) {
+      work[i] = {.session = sessions[i].get(), .tokens = std::span(texts[i]).first(at)};
+    }
+    engine.step(work);
+    for (const Work& w : work) {
+      if (w.result && !*w.result) return w.result->error();
+    }
+  }
+  return static_cast<double>(n * (end - begin)) / seconds_since(start);
+}
+
+Expected<BenchResult> run(Engine& engine, Session& session, const BenchOptions& options) {
   BenchResult result;
   const std::int64_t deepest = *std::ranges::max_element(options.depths);
   const auto tokens = some_tokens(
@@ -79,11 +108,17 @@ Expected<BenchResult> run(const Engine& engine, Session& session, const BenchOpt
     const auto rate = measure(session, all, begin, begin + static_cast<std::size_t>(options.decode), 1);
     if (!rate) return rate.error();
     result.decode[depth] = *rate;
-    if (!options.profile) continue;
-    if (const auto ok = session.sync(all.first(begin)); !ok) return ok.error();
-    const auto report = profile(session, all, begin, begin + static_cast<std::size_t>(options.decode));
-    if (!report) return report.error();
-    result.profiles[depth] = *report;
+    if (options.profile) {
+      if (const auto ok = session.sync(all.first(begin)); !ok) return ok.error();
+      const auto report = profile(session, all, begin, begin + static_cast<std::size_t>(options.decode));
+      if (!report) return report.error();
+      result.profiles[depth] = *report;
+    }
+    if (options.engine.n_parallel > 1) {
+      const auto total = measure_parallel(engine, depth, options);
+      if (!total) return total.error();
+      result.parallel[depth] = *total;
+    }
   }
   return result;
 }
@@ -120,6 +155,9 @@ std::string bench_text(const BenchResult& result, const Engine& engine, const Be
     if (const auto report = result.profiles.find(depth); report != result.profiles.end())
       text += "  " + describe(report->second, options.decode) + "\n";
   }
+  for (const auto& [depth, rate] : result.parallel) {
+    text += line(std::to_string(options.engine.n_parallel) + " sessions at " + std::to_string(depth), rate);
+  }
   return text;
 }
 
@@ -132,6 +170,8 @@ std::string bench_json(const BenchResult& result, const Engine& engine, const Be
                                        {"attention", report.attention}, {"encode", report.encode},
                                        {"sampling", report.sampling},   {"other", report.other()}};
   }
+  nlohmann::ordered_json parallel = nlohmann::ordered_json::object();
+  for (const auto& [depth, rate] : result.parallel) parallel[std::to_string(depth)] = rate;
   nlohmann::ordered_json object = {
       {"program", "turboquant " + std::string(kVersion)},
       {"model", options.engine.model_path},
@@ -141,6 +181,8 @@ std::string bench_json(const BenchResult& result, const Engine& engine, const Be
       {"load_s", result.load_seconds},
       {"prefill", {{std::to_string(options.prefill), result.prefill}}},
       {"decode", decode},
+      {"sessions", options.engine.n_parallel},
+      {"parallel", parallel},
   };
   if (options.profile) object["profile"] = profiles;
   return object.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
@@ -161,6 +203,9 @@ void add_engine_options(CLI::App& command, const std::shared_ptr<BenchOptions>& 
   add_integer(
       command, "--decode", [=](std::int64_t n) { options->decode = n; }, 1, kMost,
       "tokens generated at each depth [64]");
+  add_integer(
+      command, "--parallel", [=](std::int64_t n) { options->engine.n_parallel = static_cast<int>(n); }, 1,
+      256, "also measure so many sessions that decode together [1: no]");
   command.add_option("--depths", options->depths, "tokens in the cache before, with commas [0,4096]")
       ->delimiter(',')
       ->check(CLI::Range(std::int64_t{0}, kMost))

@@ -24,7 +24,8 @@ struct BenchOptions {
 struct BenchResult {
   double load_seconds = 0.0;
   double prefill = 0.0;
-  std::map<std::int64_t, double> decode;  // by depth
+  std::map<std::int64_t, double> decode;    // by depth
+  std::map<std::int64_t, double> parallel;  // of all engine.n_parallel sessions together, by depth
   std::map<std::int64_t, ProfileReport> profiles;
 };
 

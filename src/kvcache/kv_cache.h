@@ -16,6 +16,7 @@ namespace tq {
 
 class KvCache {
  public:
+  KvCache() = default;  // to be assigned to
   // An empty cache for up to n_ctx tokens, in blocks of `pool`.
   KvCache(std::shared_ptr<BlockPool> pool, std::int64_t n_ctx) : pool_(std::move(pool)), n_ctx_(n_ctx) {}
   // A cache with a pool of its own, in which all n_ctx positions can be written: without sessions.
@@ -79,7 +80,7 @@ class KvCache {
   Serial serial_before(std::size_t page) const { return page == 0 ? kNoSerial : pages_[page - 1].serial; }
 
   std::shared_ptr<BlockPool> pool_;
-  std::int64_t n_ctx_;
+  std::int64_t n_ctx_ = 0;
   std::vector<Page> pages_;
 };
 
