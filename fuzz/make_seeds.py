@@ -7,12 +7,23 @@ The files are committed, so that fuzzing needs no Python; run this after a chang
 """
 import pathlib
 import struct
+import sys
 import tempfile
 
 import gguf
 import numpy as np
 
-CORPUS = pathlib.Path(__file__).resolve().parent / "corpus"
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(ROOT / "tests/model")]
+import transformers_cases as cases  # noqa: E402
+from to_gguf import write_gguf  # noqa: E402
+
+CORPUS = ROOT / "fuzz/corpus"
+# Architectures besides llama: a case of each, and sizes that keep its file at a few kilobytes.
+ARCHITECTURES = {"qwen2": "qwen 2", "qwen3": "qwen 3", "gemma2": "gemma 2", "gemma3": "gemma 3", "phi3": "phi 3, long",
+                 "mistral3": "ministral 3"}
+SIZES = {"vocab_size": 16, "hidden_size": 32, "intermediate_size": 32, "num_attention_heads": 2, "num_key_value_heads": 1,
+         "head_dim": 16, "num_hidden_layers": 1, "layer_types": ["sliding_attention"], "max_position_embeddings": 128}
 Type = gguf.GGMLQuantizationType
 TYPES = [Type.F32, Type.F16, Type.BF16, Type.Q4_0, Type.Q4_1, Type.Q5_0, Type.Q5_1, Type.Q8_0, Type.Q2_K, Type.Q3_K,
          Type.Q4_K, Type.Q5_K, Type.Q6_K, Type.IQ4_NL, Type.IQ4_XS, Type.MXFP4]
@@ -92,6 +103,13 @@ def whole_model():
     return write(lambda w: (hyperparameters(w), vocabulary(w)), tensors)
 
 
+def architecture(case):
+    """A model that loads and runs."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder) / "seed.gguf"
+        return write_gguf(path, cases.config_of(case) | SIZES, cases.weights_of(case, **SIZES), "Q8_0").read_bytes()
+
+
 def block(qtype):
     return np.full((1, gguf.GGML_QUANT_SIZES[qtype][1]), 0x3c, np.uint8)
 
@@ -118,6 +136,7 @@ def gguf_seeds():
         "types": types,
         "vocabulary": vocab,
         "model": model,
+        **{name: architecture(case) for name, case in ARCHITECTURES.items()},
         "version2": vocab[:4] + struct.pack("<I", 2) + vocab[8:],
         "version1": vocab[:4] + struct.pack("<I", 1) + vocab[8:],
         "big_endian": write(nothing, endianess=gguf.GGUFEndian.BIG),

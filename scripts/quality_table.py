@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Prints the README's table of cache types: bytes a token, and distance to an f16 cache on tests/data/quality.txt.
 
-  .venv/bin/python scripts/quality_table.py [--model F] [--json F]     (about three minutes on two cores)
+  .venv/bin/python scripts/quality_table.py [--model F] [--pairs K/V,K/V...] [--tokens N] [--json F]
+                                                                         (about three minutes on two cores)
 """
 import argparse
 import json
@@ -24,6 +25,8 @@ def main():
     parser.add_argument("--model", default=str(ROOT / "models/SmolLM2-135M-Instruct.Q4_1.gguf"))
     parser.add_argument("--eval", default=str(ROOT / "build/release/tests/oracle/tq_eval"))
     parser.add_argument("--program", default=str(ROOT / "build/release/turboquant"))
+    parser.add_argument("--pairs", type=lambda text: [tuple(pair.split("/")) for pair in text.split(",")], default=PAIRS)
+    parser.add_argument("--tokens", type=int, help="of the text, from its start")
     parser.add_argument("--json")
     options = parser.parse_args()
     os.environ["TQ_MODEL"], os.environ["TQ_EVAL"] = options.model, options.eval
@@ -36,13 +39,13 @@ def main():
     def bytes_per_token(type_k, type_v):
         return (both[type_k] + both[type_v]) / 2
 
-    quality = Quality(text_tokens())
+    quality = Quality(text_tokens()[:options.tokens])
     f16 = bytes_per_token("f16", "f16")
     print("| K | V | bytes a token | smaller | mean KL | top-1 | perplexity |")
     print("| --- | --- | --- | --- | --- | --- | --- |")
     print(f"| f16 | f16 | {f16:.0f} | 1.0x | 0 | 100 % | 0 |", flush=True)
     rows = []
-    for type_k, type_v in PAIRS:
+    for type_k, type_v in options.pairs:
         s = quality.measure(type_k, type_v)
         size = bytes_per_token(type_k, type_v)
         rows.append({"k": type_k, "v": type_v, "bytes_per_token": size, **s})

@@ -76,24 +76,25 @@ std::string_view ConfigReader::get_string_or(const char* key, std::string_view f
 
 std::vector<bool> ConfigReader::get_pattern_or(const char* key, int n_layers, int fallback) {
   const auto n = static_cast<std::size_t>(n_layers);
-  std::vector<bool> pattern(n);
+  std::vector<bool> pattern;
   if (const GgufValue* value = file_.find(prefix_ + key);
       value && std::holds_alternative<GgufArray>(*value)) {
     const auto& array = std::get<GgufArray>(*value);
     if (const auto* flags = std::get_if<std::vector<bool>>(&array)) {
       pattern = *flags;
     } else if (const auto* numbers = std::get_if<std::vector<std::int64_t>>(&array)) {
-      pattern.clear();
       for (const std::int64_t number : *numbers) pattern.push_back(number != 0);
     }
-    if (pattern.size() == n) return pattern;
-    fail(ErrorCode::kBadFile, "the metadata key '" + prefix_ + key +
-                                  "' should have one entry for each of the " + std::to_string(n) +
-                                  " layers.");
-    return std::vector<bool>(n);
+    if (pattern.size() != n) {
+      fail(ErrorCode::kBadFile, "the metadata key '" + prefix_ + key +
+                                    "' should be a number, or have one entry for each of the " +
+                                    std::to_string(n) + " layers.");
+      pattern.assign(n, false);
+    }
+    return pattern;
   }
   const auto period = static_cast<std::size_t>(get_or(key, 1, kMaxLayers, fallback));
-  for (std::size_t i = 0; i < n; ++i) pattern[i] = i % period < period - 1;
+  for (std::size_t i = 0; i < n; ++i) pattern.push_back(i % period < period - 1);
   return pattern;
 }
 

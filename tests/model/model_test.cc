@@ -2,6 +2,8 @@
 // names it.
 #include "model/model.h"
 
+#include <functional>
+
 #include "tiny_model.h"
 
 namespace tq {
@@ -72,6 +74,64 @@ TEST(Model, EveryShapeIsChecked) {
     expect_in(name, message);
     expect_in("shape", message);
   }
+}
+
+// What get_pattern_or makes of a file with one key.
+std::vector<bool> pattern_of(const std::function<void(GgufWriter&)>& write, std::string* error = nullptr) {
+  GgufWriter writer;
+  writer.string("general.architecture", "gemma3");
+  write(writer);
+  const Parsed parsed(writer.bytes());
+  EXPECT_TRUE(parsed.file) << parsed.error();
+  ConfigReader keys(*parsed.file, "gemma3");
+  const auto pattern = keys.get_pattern_or("pattern", 4, 3);
+  EXPECT_EQ(pattern.size(), 4U);
+  EXPECT_EQ(keys.error().has_value(), error != nullptr);
+  if (error != nullptr) *error = keys.error() ? keys.error()->message : "no error";
+  return pattern;
+}
+
+TEST(Model, PatternsOfLayers) {
+  const std::string key = "gemma3.pattern";
+  using Pattern = std::vector<bool>;
+  EXPECT_EQ(pattern_of([](GgufWriter&) {}), (Pattern{true, true, false, true}));
+  EXPECT_EQ(pattern_of([&](GgufWriter& w) { w.key(key, Gguf::u32, Bytes().put(std::uint32_t{2})); }),
+            (Pattern{true, false, true, false}));
+  EXPECT_EQ(pattern_of([&](GgufWriter& w) { w.key(key, Gguf::u32, Bytes().put(std::uint32_t{1})); }),
+            (Pattern{false, false, false, false}));
+  EXPECT_EQ(pattern_of([&](GgufWriter& w) {
+              w.array(key, Gguf::boolean, 4, Bytes().raw({"\1\0\0\1", 4}));
+            }),
+            (Pattern{true, false, false, true}));
+  EXPECT_EQ(pattern_of([&](GgufWriter& w) {
+              w.array(key, Gguf::u8, 4, Bytes().raw({"\0\2\1\0", 4}));
+            }),
+            (Pattern{false, true, true, false}));
+  std::string error;
+  pattern_of([&](GgufWriter& w) { w.array(key, Gguf::boolean, 3, Bytes().raw({"\1\0\0", 3})); }, &error);
+  expect_in("one entry for each of the 4 layers", error);
+  pattern_of([&](GgufWriter& w) { w.key(key, Gguf::u32, Bytes().put(std::uint32_t{0})); }, &error);
+  expect_in(key, error);
+  pattern_of(
+      [&](GgufWriter& w) { w.array(key, Gguf::string, 4, Bytes().text("").text("").text("").text("")); },
+      &error);
+  expect_in("one entry for each of the 4 layers", error);
+}
+
+// One matrix that holds several is bound in parts: Q, K and V, or gate and up.
+TEST(Model, FusedMatricesAreAskedForWhole) {
+  TinyModel tiny{.architecture = "phi3"};
+  expect_in("blk.0.ffn_up.weight", load_error(tiny));
+  tiny.reshape = [](const std::string& name, std::vector<std::uint64_t>& shape) {
+    if (name.ends_with("ffn_up.weight")) shape.back() *= 2;
+  };
+  EXPECT_EQ(load_error(tiny), "loads");
+}
+
+TEST(Model, NormsThatArchitecturesAdd) {
+  expect_in("blk.0.attn_q_norm.weight", load_error({.architecture = "qwen3"}));
+  expect_in("blk.0.post_attention_norm.weight", load_error({.architecture = "gemma2"}));
+  EXPECT_EQ(load_error({.architecture = "qwen2"}), "loads");
 }
 
 TEST(Model, UnknownArchitectureNamesTheKnownOnes) {

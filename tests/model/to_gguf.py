@@ -1,5 +1,5 @@
 """A model in the form transformers has it (settings as in config.json, weights by name, as numpy arrays) -> a GGUF file
-with F32 weights and a tokenizer of bytes. Keys and tensors are those that llama.cpp's convert_hf_to_gguf.py writes."""
+with a tokenizer of bytes. Keys and tensors are those that llama.cpp's convert_hf_to_gguf.py writes."""
 import math
 
 import numpy as np
@@ -108,15 +108,16 @@ def write_tokenizer(writer, n_vocab):
     tokens = byte_tokens()
     writer.add_tokenizer_model("gpt2")
     writer.add_tokenizer_pre("gpt-2")
-    writer.add_token_list(tokens + [f"tok{i}" for i in range(n_vocab - len(tokens))])
+    writer.add_token_list((tokens + [f"tok{i}" for i in range(n_vocab - len(tokens))])[:n_vocab])
     writer.add_token_types([1] * n_vocab)
     writer.add_token_merges(["a b"])
     writer.add_add_bos_token(False)
     writer.add_eos_token_id(n_vocab - 1)
 
 
-def write_gguf(path, config, weights):
+def write_gguf(path, config, weights, matrix_type="F32"):
     import gguf
+    from gguf.quants import quantize
 
     architecture = ARCHITECTURES[config["model_type"]]
     head_dim = config.get("head_dim") or config["hidden_size"] // config["num_attention_heads"]
@@ -131,7 +132,8 @@ def write_gguf(path, config, weights):
             values = pair_neighbours(values, heads[part])
         if architecture in NORMS_PLUS_ONE and part.endswith("norm") and part != "ssm_norm":
             values = values + np.float32(1)
-        writer.add_tensor(to, np.ascontiguousarray(values, np.float32))
+        kind = gguf.GGMLQuantizationType[matrix_type if values.ndim == 2 else "F32"]
+        writer.add_tensor(to, quantize(np.ascontiguousarray(values, np.float32), kind), raw_dtype=kind)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()

@@ -135,10 +135,10 @@ def shapes(c):
                 yield f"{layer}{name}.bias", shape[:1]
 
 
-def weights_of(name):
+def weights_of(name, **sizes):
     """Matrices keep the spread of what they multiply; norms are near one (Gemma's: near zero), biases near zero; but K
     biases are larger than what they are added to, as Qwen's are (there by far; here so that binary16 keys still agree)."""
-    config = config_of(name)
+    config = config_of(name) | sizes
     weights = {}
     for tensor, shape in shapes(config):
         x = 2 * numbers(f"{name}/{tensor}", int(np.prod(shape))).reshape(shape) - 1
