@@ -5,6 +5,8 @@
 #include <charconv>
 #include <string_view>
 
+#include "text_input.h"
+
 namespace tq::app {
 namespace {
 
@@ -36,6 +38,21 @@ CLI::Option* add_kv_type(CLI::App& app, const std::string& name, KvType& value, 
     value = *type;
   };
   return app.add_option_function<std::string>(name, set, help)->type_name("TYPE");
+}
+
+CLI::Option* add_plan(CLI::App& app, EngineOptions& options) {
+  constexpr std::size_t kMaxPlanBytes = std::size_t{1} << 20;
+  const auto set = [&options](const std::string& path) {
+    const auto text = read_file(path, kMaxPlanBytes);
+    if (!text) throw CLI::ValidationError("--cache-plan", text.error().message);
+    const auto plan = parse_cache_plan(*text);
+    if (!plan) throw CLI::ValidationError("--cache-plan", path + ": " + plan.error().message);
+    options.cache_plan = *plan;
+  };
+  return app
+      .add_option_function<std::string>(
+          "--cache-plan", set, "types layer by layer instead, from a file of attention-fidelity --apply")
+      ->type_name("FILE");
 }
 
 }  // namespace
@@ -83,6 +100,7 @@ CacheOptions add_cache_options(CLI::App& app, EngineOptions& options) {
           [&options](std::int64_t n) { options.layer_adaptive = static_cast<int>(n); }, 0, 7,
           "preset that keeps some layers at a better type, 0: none")
           ->envname("TURBO_LAYER_ADAPTIVE"),
+      add_plan(app, options),
   };
 }
 

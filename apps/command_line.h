@@ -33,9 +33,10 @@ struct CacheOptions {
   CLI::Option* type_k;
   CLI::Option* type_v;
   CLI::Option* layer_adaptive;
+  CLI::Option* plan;
 };
 
-// --cache-type-k, --cache-type-v and --layer-adaptive into the options of an engine.
+// --cache-type-k, --cache-type-v, --layer-adaptive and --cache-plan into the options of an engine.
 CacheOptions add_cache_options(CLI::App& app, EngineOptions& options);
 
 }  // namespace tq::app

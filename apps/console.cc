@@ -38,6 +38,17 @@ std::string printable(std::string_view text) {
   return out;
 }
 
+std::string printable_lines(std::string_view text) {
+  std::string out;
+  while (true) {
+    const std::size_t end = text.find('\n');
+    out += printable(text.substr(0, end));
+    if (end == std::string_view::npos) return out;
+    out += '\n';
+    text.remove_prefix(end + 1);
+  }
+}
+
 int fail(const Error& error) {
   note("turboquant: " + printable(error.message) + (error.message.ends_with('.') ? "" : "."));
   return error.code == ErrorCode::kBadArgument ? kExitUsage : kExitFailed;

@@ -14,6 +14,7 @@ enum ExitCode : int { kExitOk = 0, kExitFailed = 1, kExitUsage = 2, kExitInterru
 
 // Control characters as \xNN and broken UTF-8 as U+FFFD: names from files must not drive a terminal.
 std::string printable(std::string_view text);
+std::string printable_lines(std::string_view text);  // the same, line ends stay
 
 // "turboquant: <message>" on stderr. Returns the exit code: 2 for an impossible request, 1 for everything
 // else.

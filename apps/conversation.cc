@@ -1,15 +1,10 @@
 #include "conversation.h"
 
-#include <unistd.h>
-
-#include <cerrno>
-#include <cstdio>
-#include <cstdlib>
-#include <cstring>
 #include <nlohmann/json.hpp>
 #include <optional>
 
 #include "text_input.h"
+#include "write_file.h"
 
 namespace tq::app {
 namespace {
@@ -21,28 +16,8 @@ constexpr int kFormatVersion = 1;
 constexpr std::size_t kMaxFileBytes = std::size_t{64} << 20;
 constexpr int kMaxDepth = 8;  // the format needs 3
 
-Error save_error(const std::string& path, int reason) {
-  return {ErrorCode::kIo, "cannot save to " + path + ": " + std::strerror(reason) + "."};
-}
-
 Error bad_file(const std::string& path, const std::string& problem) {
   return {ErrorCode::kBadFile, "cannot load " + path + ": " + problem + "."};
-}
-
-// Writes and syncs everything; 0 or errno. Closes the descriptor.
-int write_and_close(int fd, const std::string& text) {
-  int reason = 0;
-  for (std::size_t done = 0; done < text.size() && reason == 0;) {
-    const ssize_t n = ::write(fd, text.data() + done, text.size() - done);
-    if (n >= 0) {
-      done += static_cast<std::size_t>(n);
-    } else if (errno != EINTR) {
-      reason = errno;
-    }
-  }
-  if (reason == 0 && ::fsync(fd) != 0) reason = errno;
-  if (::close(fd) != 0 && reason == 0) reason = errno;
-  return reason;
 }
 
 // What is wrong with the text before it is a tree: so that a deep one is never built.
@@ -113,15 +88,8 @@ Expected<void> save_conversation(const std::string& path, const Conversation& co
                      {"model", conversation.model},
                      {"messages", std::move(messages)}};
   const std::string text = json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
-
-  std::string temporary = path + ".XXXXXX";  // in the same folder, so that the rename is atomic
-  const int fd = ::mkstemp(temporary.data());
-  if (fd < 0) return save_error(path, errno);
-  int reason = write_and_close(fd, text);
-  if (reason == 0 && std::rename(temporary.c_str(), path.c_str()) != 0) reason = errno;
-  if (reason == 0) return {};
-  ::unlink(temporary.c_str());
-  return save_error(path, reason);
+  constexpr mode_t kPrivate = 0600;
+  return write_file(path, text, kPrivate);
 }
 
 Expected<Conversation> load_conversation(const std::string& path) {

@@ -18,7 +18,7 @@ struct InfoOptions {
 };
 
 constexpr const char* kExamples =
-    "With any of -ctk, -ctv and --layer-adaptive, the type of every layer's keys and values is shown, too.\n"
+    "With any of -ctk, -ctv, --layer-adaptive and --cache-plan, the type of every layer's keys and values is shown, too.\n"
     "\n"
     "Examples:\n"
     "  turboquant info model.gguf\n"
@@ -29,10 +29,17 @@ Expected<PlannedCache> plan_cache(const ModelFacts& facts, const EngineOptions& 
   if (!facts.n_layers) {
     return Error{ErrorCode::kBadFile, "there is no cache plan, because " + facts.no_cache_reason + "."};
   }
-  auto plan = make_cache_plan(static_cast<int>(*facts.n_layers), options.type_k, options.type_v,
-                              options.layer_adaptive);
+  auto plan = options.cache_plan ? Expected<CachePlan>(*options.cache_plan)
+                                 : make_cache_plan(static_cast<int>(*facts.n_layers), options.type_k,
+                                                   options.type_v, options.layer_adaptive);
   if (!plan) return plan.error();
-  PlannedCache planned{*std::move(plan), options.layer_adaptive, std::nullopt, facts.no_cache_reason};
+  if (plan->layers.size() != static_cast<std::size_t>(*facts.n_layers)) {
+    return Error{ErrorCode::kBadArgument, "the cache plan is for " + std::to_string(plan->layers.size()) +
+                                              " layers, but this model has " +
+                                              std::to_string(*facts.n_layers) + "."};
+  }
+  PlannedCache planned{*std::move(plan), options.layer_adaptive, options.cache_plan.has_value(), std::nullopt,
+                       facts.no_cache_reason};
   if (!planned.reason.empty()) return planned;
   const auto bytes = bytes_per_token(facts, planned.plan);
   if (bytes) {
@@ -84,7 +91,8 @@ void add_info_command(CLI::App& app, Command& chosen) {
   command->add_flag("--json", options->json, "print one JSON object instead of text");
   const CacheOptions cache = add_cache_options(*command, options->engine);
   command->callback([&chosen, options, cache] {
-    options->wants_plan = cache.type_k->count() + cache.type_v->count() + cache.layer_adaptive->count() > 0;
+    options->wants_plan = cache.type_k->count() + cache.type_v->count() + cache.layer_adaptive->count() +
+                              cache.plan->count() > 0;
     chosen = [options] { return info(*options); };
   });
 }

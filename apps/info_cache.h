@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "info_model.h"
-#include "kvcache/cache_plan.h"
+#include "tq/cache_plan.h"
 #include "tq/codec.h"
 
 namespace tq::app {

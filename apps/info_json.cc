@@ -108,7 +108,7 @@ Json plan_json(const PlannedCache& planned) {
   for (const LayerTypes& types : planned.plan.layers) {
     layers.push_back({{"k", kv_type_name(types.k)}, {"v", kv_type_name(types.v)}});
   }
-  return {{"layer_adaptive", planned.layer_adaptive},
+  return {{"layer_adaptive", planned.is_from_file ? Json(nullptr) : Json(planned.layer_adaptive)},
           {"bytes_per_token", or_null(planned.bytes_per_token)},
           {"layers", layers}};
 }

@@ -13,6 +13,7 @@ namespace tq::app {
 struct PlannedCache {
   CachePlan plan;
   int layer_adaptive = 0;
+  bool is_from_file = false;  // --cache-plan; the preset then does not count
   std::optional<std::size_t> bytes_per_token;
   std::string reason;  // why there is no size
 };

@@ -177,8 +177,9 @@ std::string costs_text(const ModelReport& report) {
 
 std::string plan_text(const ModelReport& report) {
   const PlannedCache& planned = *report.planned;
-  std::string text = "\n" + line("cache plan", "layer-adaptive " + std::to_string(planned.layer_adaptive) +
-                                                   " (" + layer_adaptive_help(planned.layer_adaptive) + ")");
+  const std::string preset = "layer-adaptive " + std::to_string(planned.layer_adaptive) + " (" +
+                             layer_adaptive_help(planned.layer_adaptive) + ")";
+  std::string text = "\n" + line("cache plan", planned.is_from_file ? "of the file" : preset);
   if (planned.bytes_per_token) {
     text += line("", std::to_string(*planned.bytes_per_token) + " bytes/token, " +
                          human_bytes(*planned.bytes_per_token * std::size_t{32768}) + " at 32K");

@@ -5,6 +5,7 @@
 #include "command_line.h"
 #include "console.h"
 #include "tq/version.h"
+#include "verify.h"
 
 namespace {
 
@@ -15,6 +16,7 @@ constexpr const char* kExamples =
     "  turboquant run -m model.gguf -f book.txt -ctk q8_0 -ctv turbo3\n"
     "  turboquant info model.gguf                         what a file holds, and what its cache costs\n"
     "  turboquant bench -m model.gguf                     tokens per second here\n"
+    "  turboquant verify -m model.gguf --out report       is a compressed cache good enough for it?\n"
     "\n"
     "turboquant COMMAND --help says more. TURBOQUANT_ISA=scalar|avx2|avx512|neon forces an instruction set.";
 
@@ -58,6 +60,7 @@ int main(int argc, char** argv) {
   tq::app::add_run_command(app, command);
   tq::app::add_info_command(app, command);
   tq::app::add_bench_command(app, command);
+  tq::app::add_verify_commands(app, command);
 
   auto words = tq::app::normalized_words(argc, argv);
   std::reverse(words.begin(), words.end());  // CLI11 takes them from the back

@@ -97,7 +97,11 @@ Json logprobs_json(const std::vector<Logprobs>& logprobs, const Engine& engine) 
 std::string cache_summary(const Session& session, const EngineOptions& options) {
   std::string types(kv_type_name(options.type_k));
   types += "/" + std::string(kv_type_name(options.type_v));
-  if (options.layer_adaptive != 0) types += " layer-adaptive " + std::to_string(options.layer_adaptive);
+  if (options.cache_plan) {
+    types = "by a plan";
+  } else if (options.layer_adaptive != 0) {
+    types += " layer-adaptive " + std::to_string(options.layer_adaptive);
+  }
   return "KV " + human_bytes(session.kv_bytes()) + " " + types + ", f16 would be " +
          human_bytes(session.kv_bytes_f16()) + " (" + fixed(ratio(session), 1) + "x)";
 }

@@ -17,6 +17,7 @@ ORDER = ("base gguf tokenizer codec ops kvcache attention model sampler engine "
 APP_INTERNALS = {"info": {"gguf", "base", "kvcache"}}
 # Library -> folders that may include it. Folders of tests and benches are free.
 THIRD_PARTY = {
+    "yaml-cpp/": {"eval"},
     "nlohmann/": {"apps", "gguf", "tokenizer", "kvcache", "sampler", "server", "plan", "eval"},
     "CLI/": {"apps"},
     "histedit.h": {"apps"},

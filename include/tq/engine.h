@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "tq/cache_plan.h"
 #include "tq/codec.h"
 #include "tq/error.h"
 #include "tq/session.h"
@@ -23,11 +24,18 @@ struct EngineOptions {
   std::int64_t n_ctx = 0;       // tokens a session can hold; 0: the model's own context length
   KvType type_k = KvType::kTurbo4;
   KvType type_v = KvType::kTurbo4;
-  int layer_adaptive = 0;  // 0..7: preset that gives some layers a better type (kvcache/cache_plan.h)
-  int n_threads = 0;       // 0: one a physical core
+  int layer_adaptive = 0;  // 0..7: preset that gives some layers a better type (cache_plan.h)
+  std::optional<CachePlan> cache_plan = {};  // a type for each layer; the three above then do not count
+  int n_threads = 0;                         // 0: one a physical core
   // The cache is reserved at load and shared: so many sessions can fill their n_ctx at the same time. More
   // sessions may live, as long as the tokens of all fit.
   int n_parallel = 1;
+};
+
+// A session whose cache differs from the engine's: to compare two caches over one copy of the weights.
+struct SessionOptions {
+  CachePlan plan;
+  std::int64_t n_ctx = 0;  // 0: the engine's
 };
 
 struct ModelInfo {
@@ -79,12 +87,13 @@ class Engine {
 
   // An empty timeline. The engine must outlive it.
   virtual Expected<std::unique_ptr<Session>> create_session() = 0;
+  virtual Expected<std::unique_ptr<Session>> create_session(const SessionOptions& options) = 0;
 
   // One forward pass for many sessions, each at most once: continuous batching. Sessions that lack a few
   // tokens get them all; longer ones advance by a share of the batch and are finished by further calls with
   // the same tokens. Call it with whatever is pending, take the results out, add what came meanwhile, and
   // call again. What a session computes does not depend on its company, bit for bit. An error concerns its
-  // own session alone.
+  // own session alone. Sessions made with SessionOptions are on their own and not for step().
   //
   // Threads: sync() and step() may be called from any, for different sessions; they compute one at a time.
   virtual void step(std::span<Work> work) = 0;

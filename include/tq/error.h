@@ -16,6 +16,7 @@ enum class ErrorCode {
   kBadArgument,  // the caller asked for something impossible
   kOutOfMemory,  // a reservation did not fit
   kContextFull,  // the session has no room for more tokens
+  kInterrupted,  // the caller asked to stop
 };
 
 // `message` is one sentence that says what is wrong, where, and what to do about it.

@@ -23,16 +23,16 @@ struct LogitBias {
 // grammar, penalties, DRY, top-n-sigma, top-k, typical, top-p, min-p, XTC, temperature. With mirostat,
 // which decides itself how many tokens are left, the stages from top-n-sigma to XTC are out.
 struct SamplerOptions {
-  float temperature = 0.8F;                  // 0: always the most likely token
-  float dynamic_temperature_range = 0.0F;    // temperature +- this, by the entropy of what is left; 0: off
+  float temperature = 0.8F;                // 0: always the most likely token
+  float dynamic_temperature_range = 0.0F;  // temperature +- this, by the entropy of what is left; 0: off
   float dynamic_temperature_exponent = 1.0F;
-  int top_k = 40;                            // 0: off
-  float top_p = 0.95F;                       // 1: off
-  float min_p = 0.05F;                       // 0: off
-  float typical_p = 1.0F;                    // 1: off
-  float top_n_sigma = -1.0F;                 // logits within n standard deviations of the best; below 0: off
-  float xtc_probability = 0.0F;              // of leaving out all but the last likely token; 0: off
-  float xtc_threshold = 0.1F;                // what likely means; above 0.5: off
+  int top_k = 40;                // 0: off
+  float top_p = 0.95F;           // 1: off
+  float min_p = 0.05F;           // 0: off
+  float typical_p = 1.0F;        // 1: off
+  float top_n_sigma = -1.0F;     // logits within n standard deviations of the best; below 0: off
+  float xtc_probability = 0.0F;  // of leaving out all but the last likely token; 0: off
+  float xtc_threshold = 0.1F;    // what likely means; above 0.5: off
   // Penalties look at the last tokens of the history: so many, 0: off, -1: all.
   int penalty_last_n = 64;
   float repeat_penalty = 1.0F;     // divides a positive logit, multiplies a negative one; 1: off

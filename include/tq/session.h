@@ -32,8 +32,9 @@ class Session {
   virtual Expected<std::span<const float>> sync(std::span<const Token> tokens,
                                                 const LogitsVisitor& visitor = {}) = 0;
 
-  // Another session with the same tokens. They share memory until one of them writes.
-  virtual std::unique_ptr<Session> fork() const = 0;
+  // Another session with the same tokens. They share cache memory until one of them writes; kOutOfMemory
+  // where the model has a state beside the cache that does not fit twice.
+  virtual Expected<std::unique_ptr<Session>> fork() const = 0;
 
   // The tokens and their cache, to a file that appears when it is whole. Any engine with the same model and
   // cache types can restore it (Engine::create_session() may have another n_ctx): on the same instruction set

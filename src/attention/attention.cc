@@ -22,6 +22,7 @@ void Attention::run(const AttentionInput& input) {
   for (const SequenceRows& rows : input.sequences) {
     if (rows.n_rows > kDecodeRows) prefill(input, rows);
   }
+  if (observer_) observer_(input);
 }
 
 }  // namespace tq

@@ -14,7 +14,9 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <functional>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "base/thread_pool.h"
@@ -58,6 +60,8 @@ inline Range visible_tokens(const AttentionInput& input, std::int64_t position) 
   const std::int64_t end = position + 1;
   return {input.window > 0 ? std::max<std::int64_t>(end - input.window, 0) : 0, end};
 }
+// Called after each layer's attention, with its input and the output it left in input.out.
+using AttentionObserver = std::function<void(const AttentionInput& input)>;
 
 // At least n floats of a thread's scratch, 64-byte aligned, contents undefined; the scratch only grows.
 float* reserve_scratch(std::vector<float>& scratch, std::size_t n);
@@ -67,6 +71,7 @@ class Attention {
   Attention(const Kernels& kernels, ThreadPool& pool) : kernels_(&kernels), pool_(&pool) {}
 
   void run(const AttentionInput& input);
+  void observe(AttentionObserver observer) { observer_ = std::move(observer); }  // empty: nobody
 
  private:
   void decode(const AttentionInput& input);  // all sequences of at most kDecodeRows rows, in one region
@@ -74,6 +79,7 @@ class Attention {
 
   const Kernels* kernels_;
   ThreadPool* pool_;
+  AttentionObserver observer_;
   std::vector<std::vector<float>> scratch_;  // one a thread
   std::vector<float> partials_;              // decode: softmax partials of all chunks of the batch
 };

@@ -85,13 +85,34 @@ Expected<void> BatchRunner::begin(Job& job) const {
   Timeline& t = *job.timeline;
   const auto n = static_cast<std::int64_t>(job.tokens.size());
   const std::int64_t common = std::ranges::mismatch(t.tokens, job.tokens).in2 - job.tokens.begin();
-  // The last token is computed even when it is cached: its logits are the result.
-  const std::int64_t own = std::min(common, n - 1);
+  const bool wants_all = job.visitor != nullptr && *job.visitor;
+  const bool is_known = common == n && n == static_cast<std::int64_t>(t.tokens.size()) && !t.logits.empty();
+  if (t.recurrent.is_used() && is_known && !wants_all) {  // computing it again would mean starting again
+    job.held = n;
+    job.result = std::span<const float>(t.logits);
+    return {};
+  }
+  const std::int64_t own = rewind(t, common, n);
   // What is left must still be prefilled, as all of it would have been.
-  job.held = t.cache.adopt(job.tokens, own, n - kMinPrefillRows);
+  job.held = t.recurrent.is_used() ? own : t.cache.adopt(job.tokens, own, n - kMinPrefillRows);
   t.n_canonical = job.held > own ? job.held : std::min(t.n_canonical, own);
   t.tokens.assign(job.tokens.begin(), job.tokens.begin() + job.held);
   return t.cache.reserve(job.held, n);
+}
+
+// How many of the `common` tokens can be kept where n are wanted.
+std::int64_t BatchRunner::rewind(Timeline& t, std::int64_t common, std::int64_t n) const {
+  // The last token is computed even when it is cached: its logits are the result.
+  const std::int64_t kept = std::min(common, n - 1);
+  RecurrentTimeline& r = t.recurrent;
+  if (!r.is_used() || kept == static_cast<std::int64_t>(t.tokens.size())) return kept;
+  if (r.n_marked > kept) r.n_marked = 0;
+  if (r.n_marked == 0) {
+    r.state.clear();
+  } else {
+    r.state.copy_from(r.mark);
+  }
+  return r.n_marked;
 }
 
 void BatchRunner::forward(std::span<Job> jobs) {
@@ -102,7 +123,9 @@ void BatchRunner::forward(std::span<Job> jobs) {
     job.first_row = static_cast<std::int64_t>(batch_tokens_.size());
     const auto first = job.tokens.begin() + job.held;
     batch_tokens_.insert(batch_tokens_.end(), first, first + job.n_rows);
-    sequences_.push_back({&job.timeline->cache, job.held, job.first_row, job.n_rows});
+    RecurrentTimeline& r = job.timeline->recurrent;
+    sequences_.push_back(
+        {&job.timeline->cache, job.held, job.first_row, job.n_rows, r.is_used() ? &r.state : nullptr});
   }
   if (batch_tokens_.empty()) return;
   model_.forward({batch_tokens_, sequences_}, compute_, attention_, workspace_);
@@ -112,6 +135,12 @@ void BatchRunner::advance(Job& job) const {
   Timeline& t = *job.timeline;
   const auto first = job.tokens.begin() + job.held;
   t.tokens.insert(t.tokens.end(), first, first + job.n_rows);
+  if (t.recurrent.is_used()) {
+    if (!job.is_finishing() || job.n_rows <= kDecodeRows) return;
+    t.recurrent.mark.copy_from(t.recurrent.state);
+    t.recurrent.n_marked = static_cast<std::int64_t>(t.tokens.size());
+    return;
+  }
   if (job.n_rows < kMinPrefillRows || t.n_canonical < job.held) return;
   t.n_canonical = job.held + job.n_rows;
   t.cache.publish(std::span(t.tokens).first(static_cast<std::size_t>(t.n_canonical)));

@@ -38,6 +38,7 @@ class BatchRunner {
 
   // Advances every job, each of another timeline, until its result is set. Callers take turns.
   void step(std::span<Job> jobs);
+  void observe_attention(AttentionObserver observer) { attention_.observe(std::move(observer)); }
 
  private:
   // A row whose logits somebody wants.
@@ -48,6 +49,7 @@ class BatchRunner {
 
   Expected<void> check(const Job& job) const;
   Expected<void> begin(Job& job) const;
+  std::int64_t rewind(Timeline& t, std::int64_t common, std::int64_t n) const;
   void forward(std::span<Job> jobs);
   void advance(Job& job) const;
   void give_logits(std::span<Job> jobs);

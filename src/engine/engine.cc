@@ -79,7 +79,9 @@ Expected<std::unique_ptr<Engine>> EngineImpl::load(const EngineOptions& options)
   if (const auto ok = engine->check_vocabulary(); !ok) return ok.error();
   if (const auto ok = engine->plan_cache(options); !ok) return ok.error();
   if (const auto ok = engine->load_weights(); !ok) return ok.error();
-  if (const auto ok = engine->reserve_cache(); !ok) return ok.error();
+  auto context = engine->make_context(engine->plan_, engine->n_ctx_, engine->n_parallel_);
+  if (!context) return context.error();
+  engine->context_ = *std::move(context);
   engine->load_chat_template();
   return std::unique_ptr<Engine>(std::move(engine));
 }
@@ -110,14 +112,26 @@ Expected<void> EngineImpl::plan_cache(const EngineOptions& options) {
                                               "."};
   }
   n_parallel_ = options.n_parallel;
-  auto plan =
-      make_cache_plan(model_->kv_shape().n_layers, options.type_k, options.type_v, options.layer_adaptive);
+  auto plan = options.cache_plan ? Expected<CachePlan>(*options.cache_plan)
+                                 : make_cache_plan(model_->kv_shape().n_layers, options.type_k,
+                                                   options.type_v, options.layer_adaptive);
   if (!plan) return plan.error();
   plan_ = std::move(*plan);
-  auto codecs = CodecSet::create(plan_, info_.head_dim, isa_);
-  if (!codecs) return codecs.error();
-  codecs_ = std::move(*codecs);
+  // Refused before the weights are loaded, which takes longer.
+  if (const auto codecs = make_codecs(plan_); !codecs) return codecs.error();
   return {};
+}
+
+Expected<std::shared_ptr<const CodecSet>> EngineImpl::make_codecs(const CachePlan& plan) const {
+  const int n_layers = model_->kv_shape().n_layers;
+  if (plan.layers.size() != static_cast<std::size_t>(n_layers)) {
+    return Error{ErrorCode::kBadArgument, "the cache plan is for " + std::to_string(plan.layers.size()) +
+                                              " layers, but this model has a cache in " +
+                                              std::to_string(n_layers) + "."};
+  }
+  auto codecs = CodecSet::create(plan, info_.head_dim, isa_);
+  if (!codecs) return codecs.error();
+  return std::shared_ptr<const CodecSet>(std::make_shared<CodecSet>(std::move(*codecs)));
 }
 
 Expected<void> EngineImpl::load_weights() {
@@ -129,21 +143,25 @@ Expected<void> EngineImpl::load_weights() {
   return {};
 }
 
-Expected<void> EngineImpl::reserve_cache() {
-  const std::int64_t blocks = (n_ctx_ + kPageTokens - 1) / kPageTokens;
-  auto pool = BlockPool::create(*codecs_, model_->kv_shape(), blocks * n_parallel_);
+Expected<std::shared_ptr<const SessionContext>> EngineImpl::make_context(const CachePlan& plan,
+                                                                         std::int64_t n_ctx,
+                                                                         int n_sessions) const {
+  const KvShape shape = model_->kv_shape();
+  auto codecs = make_codecs(plan);
+  if (!codecs) return codecs.error();
+  const std::int64_t blocks = (n_ctx + kPageTokens - 1) / kPageTokens;
+  auto pool = BlockPool::create(**codecs, shape, blocks * n_sessions);
   if (!pool) return pool.error();
-  blocks_ = *std::move(pool);
-  const auto f16 = f16_block_bytes(model_->kv_shape(), isa_);
+  const auto f16 = f16_block_bytes(shape, isa_);
   if (!f16) return f16.error();
-  context_ = {.runner = runner_.get(),
-              .format = {.fingerprint = model_fingerprint(file_),
-                         .plan = plan_,
-                         .shape = model_->kv_shape(),
-                         .page_bytes = blocks_->block_bytes(),
-                         .n_vocab = info_.n_vocab},
-              .f16_block_bytes = *f16};
-  return {};
+  const SessionFormat format{.fingerprint = model_fingerprint(file_),
+                             .plan = plan,
+                             .shape = shape,
+                             .page_bytes = (*pool)->block_bytes(),
+                             .recurrent = model_->recurrent_shape(),
+                             .n_vocab = info_.n_vocab};
+  return std::make_shared<const SessionContext>(
+      SessionContext{runner_.get(), *std::move(codecs), *std::move(pool), format, *f16});
 }
 
 // A template that cannot be used is no reason not to run the model; it is reported when a chat asks for it.
@@ -193,8 +211,16 @@ Expected<std::vector<Token>> EngineImpl::encode_chat(std::span<const ChatMessage
 }
 
 Expected<std::unique_ptr<Session>> EngineImpl::create_session() {
-  return std::unique_ptr<Session>(
-      std::make_unique<SessionImpl>(context_, Timeline(KvCache(blocks_, n_ctx_))));
+  return SessionImpl::create(context_, n_ctx_);
+}
+
+Expected<std::unique_ptr<Session>> EngineImpl::create_session(const SessionOptions& options) {
+  const auto n_ctx =
+      options.n_ctx == 0 ? Expected<std::int64_t>(n_ctx_) : context_length(options.n_ctx, info_.n_ctx_train);
+  if (!n_ctx) return n_ctx.error();
+  auto context = make_context(options.plan, *n_ctx, 1);
+  if (!context) return context.error();
+  return SessionImpl::create(*std::move(context), *n_ctx);
 }
 
 void EngineImpl::step(std::span<Work> work) {
@@ -205,7 +231,7 @@ void EngineImpl::step(std::span<Work> work) {
     auto* session = static_cast<SessionImpl*>(w.session);
     const bool is_repeated =
         std::ranges::any_of(pending, [&](const Work* other) { return other->session == w.session; });
-    if (session == nullptr || &session->context() != &context_ || is_repeated) {
+    if (session == nullptr || &session->context() != context_.get() || is_repeated) {
       w.result = Error{ErrorCode::kBadArgument,
                        "a step takes each session of its own engine once; give every piece of work one."};
       continue;

@@ -36,7 +36,11 @@ class EngineImpl final : public Engine {
   }
   Expected<std::vector<Token>> encode_chat(std::span<const ChatMessage> messages) const override;
   Expected<std::unique_ptr<Session>> create_session() override;
+  Expected<std::unique_ptr<Session>> create_session(const SessionOptions& options) override;
   void step(std::span<Work> work) override;
+
+  // For evaluation: what attention computes, layer by layer (attention.h).
+  void observe_attention(AttentionObserver observer) { runner_->observe_attention(std::move(observer)); }
 
  private:
   EngineImpl(GgufFile file, std::unique_ptr<Model> model, Tokenizer tokenizer, int n_threads, Isa isa);
@@ -45,7 +49,10 @@ class EngineImpl final : public Engine {
   Expected<void> check_vocabulary() const;
   Expected<void> plan_cache(const EngineOptions& options);
   Expected<void> load_weights();
-  Expected<void> reserve_cache();
+  Expected<std::shared_ptr<const CodecSet>> make_codecs(const CachePlan& plan) const;
+  // Reserves a cache for n_sessions of n_ctx tokens.
+  Expected<std::shared_ptr<const SessionContext>> make_context(const CachePlan& plan, std::int64_t n_ctx,
+                                                               int n_sessions) const;
   void load_chat_template();
 
   GgufFile file_;
@@ -61,10 +68,8 @@ class EngineImpl final : public Engine {
   CachePlan plan_;
   std::optional<ChatTemplate> chat_template_;
   std::optional<Error> chat_template_error_;  // why the file's template cannot be used
-  std::optional<CodecSet> codecs_;
-  std::shared_ptr<BlockPool> blocks_;
   std::unique_ptr<BatchRunner> runner_;
-  SessionContext context_{};
+  std::shared_ptr<const SessionContext> context_;  // of the engine's own sessions
 };
 
 }  // namespace tq

@@ -7,15 +7,28 @@ namespace tq {
 Expected<std::span<const float>> SessionImpl::sync(std::span<const Token> tokens,
                                                    const LogitsVisitor& visitor) {
   Job job{.timeline = &timeline_, .tokens = tokens, .visitor = &visitor};
-  while (!job.result) context_.runner->step({&job, 1});
+  while (!job.result) context_->runner->step({&job, 1});
   return *job.result;
 }
 
-std::unique_ptr<Session> SessionImpl::fork() const {
-  Timeline copy(timeline_.cache.fork());
+Expected<std::unique_ptr<Session>> SessionImpl::create(std::shared_ptr<const SessionContext> context,
+                                                       std::int64_t n_ctx) {
+  auto recurrent = RecurrentTimeline::create(context->format.recurrent);
+  if (!recurrent) return recurrent.error();
+  Timeline timeline(KvCache(context->blocks, n_ctx), std::move(*recurrent));
+  return std::unique_ptr<Session>(std::make_unique<SessionImpl>(std::move(context), std::move(timeline)));
+}
+
+Expected<std::unique_ptr<Session>> SessionImpl::fork() const {
+  auto recurrent = RecurrentTimeline::create(context_->format.recurrent);
+  if (!recurrent) return recurrent.error();
+  recurrent->state.copy_from(timeline_.recurrent.state);
+  recurrent->mark.copy_from(timeline_.recurrent.mark);
+  recurrent->n_marked = timeline_.recurrent.n_marked;
+  Timeline copy(timeline_.cache.fork(), std::move(*recurrent));
   copy.tokens = timeline_.tokens;
   copy.n_canonical = timeline_.n_canonical;
-  return std::make_unique<SessionImpl>(context_, std::move(copy));
+  return std::unique_ptr<Session>(std::make_unique<SessionImpl>(context_, std::move(copy)));
 }
 
 std::size_t SessionImpl::kv_bytes() const {
@@ -23,23 +36,25 @@ std::size_t SessionImpl::kv_bytes() const {
 }
 
 std::size_t SessionImpl::kv_bytes_f16() const {
-  return (timeline_.tokens.size() + kPageTokens - 1) / kPageTokens * context_.f16_block_bytes;
+  return (timeline_.tokens.size() + kPageTokens - 1) / kPageTokens * context_->f16_block_bytes;
 }
 
 Expected<void> SessionImpl::save(const std::string& path) const {
-  return save_session(path, context_.format, timeline_.tokens, timeline_.cache);
+  return save_session(path, context_->format, timeline_);
 }
 
 Expected<void> SessionImpl::restore(const std::string& path) {
   const auto file = MappedFile::open(path);
   if (!file) return file.error();
-  const auto saved = SavedSession::parse(file->bytes(), path, context_.format, n_ctx());
+  const auto saved = SavedSession::parse(file->bytes(), path, context_->format, n_ctx());
   if (!saved) return saved.error();
   // Only what this engine computed itself is ever given to other sessions.
   timeline_.n_canonical = 0;
   timeline_.tokens.clear();
+  timeline_.logits.clear();
+  timeline_.recurrent.n_marked = 0;
   timeline_.cache.truncate(0);
-  if (const auto ok = saved->load(timeline_.cache); !ok) return ok;
+  if (const auto ok = saved->load(timeline_.cache, timeline_.recurrent.state); !ok) return ok;
   timeline_.tokens = saved->tokens();
   return {};
 }

@@ -123,10 +123,24 @@ bool are_pages_intact(std::span<const std::byte> pages, std::size_t page_bytes) 
   return true;
 }
 
+std::size_t state_bytes_in_file(const SessionFormat& format) {
+  const std::size_t bytes = format.recurrent.bytes();
+  return bytes == 0 ? 0 : bytes + kChecksumBytes;
+}
+
+bool is_state_intact(std::span<const std::byte> state) {
+  if (state.empty()) return true;
+  std::uint64_t checksum = 0;
+  const auto values = state.first(state.size() - kChecksumBytes);
+  std::memcpy(&checksum, values.data() + values.size(), kChecksumBytes);
+  return checksum == hash64(values);
+}
+
 }  // namespace
 
-Expected<void> save_session(const std::string& path, const SessionFormat& format,
-                            std::span<const Token> tokens, const KvCache& cache) {
+Expected<void> save_session(const std::string& path, const SessionFormat& format, const Timeline& timeline) {
+  const std::span<const Token> tokens(timeline.tokens);
+  const KvCache& cache = timeline.cache;
   auto file = AtomicFile::create(path);
   if (!file) return file.error();
   std::vector<std::byte> head;
@@ -141,6 +155,10 @@ Expected<void> save_session(const std::string& path, const SessionFormat& format
     file->write(page);
     file->write(bytes_of(hash64(page, p)));
   }
+  if (const auto state = timeline.recurrent.state.contents(); !state.empty()) {
+    file->write(state);
+    file->write(bytes_of(hash64(state)));
+  }
   return file->commit();
 }
 
@@ -153,12 +171,15 @@ Expected<SavedSession> SavedSession::parse(std::span<const std::byte> bytes, con
   session.tokens_.resize(*n_tokens);
   std::uint64_t checksum = 0;
   if (!reader.read_bytes(std::as_writable_bytes(std::span(session.tokens_))) || !reader.read(checksum) ||
-      reader.rest().size() != pages_for(*n_tokens) * (format.page_bytes + kChecksumBytes)) {
+      reader.rest().size() !=
+          pages_for(*n_tokens) * (format.page_bytes + kChecksumBytes) + state_bytes_in_file(format)) {
     return bad(name, "the file is cut short, or too long");
   }
-  session.pages_ = reader.rest();
-  const auto head = bytes.first(bytes.size() - session.pages_.size() - kChecksumBytes);
-  if (checksum != hash64(head) || !are_pages_intact(session.pages_, format.page_bytes)) {
+  const auto head = bytes.first(bytes.size() - reader.rest().size() - kChecksumBytes);
+  session.pages_ = reader.rest().first(reader.rest().size() - state_bytes_in_file(format));
+  session.state_ = reader.rest().last(state_bytes_in_file(format));
+  if (checksum != hash64(head) || !are_pages_intact(session.pages_, format.page_bytes) ||
+      !is_state_intact(session.state_)) {
     return bad(name, "a checksum is wrong: the file is damaged; delete it");
   }
   const auto is_unknown = [&](Token token) { return token < 0 || token >= format.n_vocab; };
@@ -168,12 +189,13 @@ Expected<SavedSession> SavedSession::parse(std::span<const std::byte> bytes, con
   return session;
 }
 
-Expected<void> SavedSession::load(KvCache& cache) const {
+Expected<void> SavedSession::load(KvCache& cache, RecurrentState& state) const {
   if (const auto ok = cache.reserve(0, static_cast<std::int64_t>(tokens_.size())); !ok) return ok;
   const std::size_t stride = cache.page_bytes() + kChecksumBytes;
   for (std::size_t p = 0; p < pages_for(tokens_.size()); ++p) {
     cache.write_page(static_cast<std::int64_t>(p), pages_.data() + p * stride);
   }
+  std::ranges::copy(state_.first(state.bytes()), state.contents().begin());
   return {};
 }
 

@@ -7,6 +7,7 @@
 //   for each page of 128 tokens, the last one perhaps with unused rows:
 //     its bytes by layer, first K then V, by head
 //     u64 XXH3 of them, seeded with the page's number
+//   where the model has recurrent layers: their state as f32, by layer, and the XXH3 of it
 //
 // The file is hostile. Nothing in it chooses a size: shape and types have to be the engine's own, the tokens
 // have to fit the context, and the length has to be exactly what follows from these. Checksums find damage,
@@ -19,6 +20,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/timeline.h"
 #include "kvcache/kv_cache.h"
 #include "tq/error.h"
 #include "tq/text.h"
@@ -31,11 +33,11 @@ struct SessionFormat {
   CachePlan plan;
   KvShape shape{};
   std::size_t page_bytes = 0;  // of all layers and heads
+  RecurrentShape recurrent;    // empty without recurrent layers
   int n_vocab = 0;
 };
 
-Expected<void> save_session(const std::string& path, const SessionFormat& format,
-                            std::span<const Token> tokens, const KvCache& cache);
+Expected<void> save_session(const std::string& path, const SessionFormat& format, const Timeline& timeline);
 
 // A file that was checked from beginning to end; a view of its bytes.
 class SavedSession {
@@ -45,12 +47,13 @@ class SavedSession {
                                       const SessionFormat& format, std::int64_t n_ctx);
 
   const std::vector<Token>& tokens() const { return tokens_; }
-  // Into an empty cache.
-  Expected<void> load(KvCache& cache) const;
+  // Into an empty cache, and a state of the format's shape.
+  Expected<void> load(KvCache& cache, RecurrentState& state) const;
 
  private:
   std::vector<Token> tokens_;
   std::span<const std::byte> pages_;  // each with its checksum behind it
+  std::span<const std::byte> state_;
 };
 
 }  // namespace tq

@@ -1,6 +1,7 @@
 // What the public Session hides.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <utility>
 
@@ -11,20 +12,25 @@
 
 namespace tq {
 
-// What the sessions of an engine have in common; outlives them.
+// What sessions with one pool of cache blocks have in common.
 struct SessionContext {
-  BatchRunner* runner;
+  BatchRunner* runner;  // outlives the sessions
+  std::shared_ptr<const CodecSet> codecs;
+  std::shared_ptr<BlockPool> blocks;
   SessionFormat format;
   std::size_t f16_block_bytes;  // of a block if all its pages were f16
 };
 
 class SessionImpl final : public Session {
  public:
-  SessionImpl(const SessionContext& context, Timeline timeline)
-      : context_(context), timeline_(std::move(timeline)) {}
+  // An empty timeline; kOutOfMemory where the model's own state does not fit.
+  static Expected<std::unique_ptr<Session>> create(std::shared_ptr<const SessionContext> context,
+                                                   std::int64_t n_ctx);
+  SessionImpl(std::shared_ptr<const SessionContext> context, Timeline timeline)
+      : context_(std::move(context)), timeline_(std::move(timeline)) {}
 
   Expected<std::span<const float>> sync(std::span<const Token> tokens, const LogitsVisitor& visitor) override;
-  std::unique_ptr<Session> fork() const override;
+  Expected<std::unique_ptr<Session>> fork() const override;
   Expected<void> save(const std::string& path) const override;
   Expected<void> restore(const std::string& path) override;
   std::span<const Token> tokens() const override { return timeline_.tokens; }
@@ -32,11 +38,11 @@ class SessionImpl final : public Session {
   std::size_t kv_bytes() const override;
   std::size_t kv_bytes_f16() const override;
 
-  const SessionContext& context() const { return context_; }
+  const SessionContext& context() const { return *context_; }
   Timeline& timeline() { return timeline_; }
 
  private:
-  const SessionContext& context_;
+  std::shared_ptr<const SessionContext> context_;
   Timeline timeline_;
 };
 

@@ -22,7 +22,7 @@
 #include "base/cpu.h"
 #include "base/memory.h"
 #include "codec/codec.h"
-#include "kvcache/cache_plan.h"
+#include "tq/cache_plan.h"
 #include "kvcache/prefix_index.h"
 #include "tq/error.h"
 

@@ -1,4 +1,4 @@
-#include "kvcache/cache_plan.h"
+#include "tq/cache_plan.h"
 
 #include <algorithm>
 #include <array>

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 
 #include "base/memory.h"
 #include "tq/error.h"
@@ -24,6 +25,8 @@ class RecurrentState {
 
   float* layer(int index) { return buffer_.as<float>() + index * shape_.layer_floats; }
   std::size_t bytes() const { return shape_.bytes(); }
+  std::span<std::byte> contents() { return {buffer_.data(), bytes()}; }
+  std::span<const std::byte> contents() const { return {buffer_.data(), bytes()}; }
 
   void clear();
   void copy_from(const RecurrentState& other);  // of the same shape

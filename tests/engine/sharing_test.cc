@@ -73,7 +73,7 @@ TEST_F(SharingTest, ForksGoOnApart) {
   auto left = text(300), right = left;
   const auto a = new_session(*e);
   sync(*a, left);
-  const auto b = a->fork();
+  const auto b = std::move(*a->fork());
   EXPECT_TRUE(std::ranges::equal(b->tokens(), left));
   const auto one = engine(), another = engine();
   const auto a_alone = new_session(*one), b_alone = new_session(*another);
@@ -92,7 +92,7 @@ TEST_F(SharingTest, AForkOutlivesItsOrigin) {
   auto tokens = text(200);
   auto a = new_session(*e);
   sync(*a, tokens);
-  const auto b = a->fork();
+  const auto b = std::move(*a->fork());
   a.reset();
   const auto other = engine();
   const auto alone = new_session(*other);

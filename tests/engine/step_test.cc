@@ -177,7 +177,7 @@ TEST_F(StepTest, ThreadsMayShareAnEngine) {
     Logits last;
     for (int n = 0; n < 6; ++n) {
       last = sync(*s, tokens);
-      const auto fork = s->fork();
+      const auto fork = std::move(*s->fork());
       tokens.push_back(static_cast<Token>(n));
       sync(*fork, tokens);
     }

@@ -1,8 +1,9 @@
-// Which KV type each layer uses, for K and V apart. A plan is data: built by a pure function, printed,
-// tested.
+// Which KV type each layer uses, for K and V apart. A plan is data: built by a pure function or read from a
+// file, printed, tested.
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "tq/codec.h"
@@ -21,6 +22,7 @@ struct CachePlan {
 
   // "K turbo4, V turbo4; layers 0-1, 28-29: V q8_0".
   std::string describe() const;
+  bool operator==(const CachePlan&) const = default;
 };
 
 inline constexpr int kLayerAdaptiveModes = 8;
@@ -32,5 +34,11 @@ const char* layer_adaptive_help(int mode);
 // leaves types that are not turbo alone, and models of fewer than 8 layers. docs/decisions/layer-adaptive.md
 // lists them.
 Expected<CachePlan> make_cache_plan(int n_layers, KvType k, KvType v, int mode);
+
+// A plan's file: {"format": "turboquant-cache-plan", "version": 1, "layers": [{"k": "q8_0", "v": "turbo4"},
+// ...]}. It says everything or it is refused: `turboquant attention-fidelity --apply` writes one,
+// --cache-plan reads it.
+std::string cache_plan_json(const CachePlan& plan);
+Expected<CachePlan> parse_cache_plan(std::string_view json);
 
 }  // namespace tq
