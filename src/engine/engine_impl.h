@@ -39,8 +39,11 @@ class EngineImpl final : public Engine {
   Expected<std::unique_ptr<Session>> create_session(const SessionOptions& options) override;
   void step(std::span<Work> work) override;
 
-  // For evaluation: what attention computes, layer by layer (attention.h).
+  // For evaluation, which looks at attention layer by layer and repeats it over other caches.
   void observe_attention(AttentionObserver observer) { runner_->observe_attention(std::move(observer)); }
+  Attention new_attention() { return {kernels_for(isa_), pool_}; }
+  KvShape kv_shape() const { return model_->kv_shape(); }
+  Expected<std::shared_ptr<const CodecSet>> make_codecs(const CachePlan& plan) const;
 
  private:
   EngineImpl(GgufFile file, std::unique_ptr<Model> model, Tokenizer tokenizer, int n_threads, Isa isa);
@@ -49,7 +52,6 @@ class EngineImpl final : public Engine {
   Expected<void> check_vocabulary() const;
   Expected<void> plan_cache(const EngineOptions& options);
   Expected<void> load_weights();
-  Expected<std::shared_ptr<const CodecSet>> make_codecs(const CachePlan& plan) const;
   // Reserves a cache for n_sessions of n_ctx tokens.
   Expected<std::shared_ptr<const SessionContext>> make_context(const CachePlan& plan, std::int64_t n_ctx,
                                                                int n_sessions) const;
