@@ -6,5 +6,6 @@
 namespace tq::app {
 
 void add_verify_commands(CLI::App& app, Command& chosen);
+void add_memory_probe_command(CLI::App& app, Command& chosen);  // memory_probe.cc
 
 }  // namespace tq::app

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "eval/thresholds.h"
 #include "tq/engine.h"
 #include "tq/eval.h"
 
@@ -40,6 +41,7 @@ Sizes sizes_of(EvalProfile profile);
 struct EvalContext {
   EvalOptions options;
   Sizes sizes;
+  Thresholds thresholds;
   std::unique_ptr<Engine> engine;
   CachePlan baseline, tested;
   std::vector<Token> corpus;  // without BOS

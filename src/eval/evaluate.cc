@@ -20,8 +20,8 @@ Expected<CachePlan> plan_of(const EvalCache& cache, int n_layers) {
   return make_cache_plan(n_layers, cache.type_k, cache.type_v, cache.layer_adaptive);
 }
 
-Expected<EvalContext> make_context(const EvalOptions& options) {
-  EvalContext context{.options = options, .sizes = sizes_of(options.profile), .engine = nullptr, .baseline = {},
+Expected<EvalContext> make_context(const EvalOptions& options, const Thresholds& thresholds) {
+  EvalContext context{.options = options, .sizes = sizes_of(options.profile), .thresholds = thresholds, .engine = nullptr, .baseline = {},
                       .tested = {}, .corpus = {}, .bos = {}};
   const auto text = read_corpus(options.corpus);
   if (!text) return text.error();
@@ -153,7 +153,7 @@ Expected<EvalOutcome> evaluate(const EvalOptions& options) {
   if (!gates) return gates.error();
   const auto thresholds = eval::read_thresholds(options);
   if (!thresholds) return thresholds.error();
-  const auto context = eval::make_context(options);
+  const auto context = eval::make_context(options, *thresholds);
   if (!context) return context.error();
   eval::Journal journal;
   if (options.journal) {

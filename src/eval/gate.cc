@@ -61,9 +61,10 @@ std::string number(double value, int decimals) {
 const std::vector<std::unique_ptr<Gate>>& all_gates() {
   static const std::vector<std::unique_ptr<Gate>> gates = [] {
     std::vector<std::unique_ptr<Gate>> list;
-    for (const auto make : {make_perplexity_gate, make_kld_gate, make_trajectory_gate, make_long_answer_gate, make_needle_gate, make_attention_fidelity_gate, make_matrix_gate
-                            
-}) {
+    for (const auto make :
+         {make_perplexity_gate, make_kld_gate, make_trajectory_gate, make_long_answer_gate, make_needle_gate,
+          make_prompts_gate, make_attention_fidelity_gate, make_matrix_gate, make_endurance_gate, make_speed_gate,
+          make_memory_gate, make_ceiling_gate}) {
       list.push_back(make());
     }
     return list;
