@@ -28,7 +28,7 @@ Sizes sizes_of(EvalProfile profile) {
             .speed_depth = 2048,
             .speed_tokens = 48,
             .speed_rounds = 5,
-            .memory_tokens = 2048};
+            .memory_tokens = 4096};
   }
   return {.perplexity = {{512, 64}, {4096, 8}},
           .kld_context = 512,
@@ -50,7 +50,7 @@ Sizes sizes_of(EvalProfile profile) {
           .speed_depth = 4096,
           .speed_tokens = 96,
           .speed_rounds = 9,
-          .memory_tokens = 8192};
+          .memory_tokens = 16384};
 }
 
 Expected<std::unique_ptr<Session>> open_session(const EvalContext& context, const CachePlan& plan,

@@ -44,7 +44,7 @@ constexpr std::array kThresholds = {
     Threshold{"speed", "min_decode", 0.90, 0, kAny, "tokens a second relative to the baseline"},
     Threshold{"speed", "kill_decode", 0.75, 0, kAny, "below this the cache type is not to be used at all"},
     Threshold{"speed", "max_first_token", 1.10, 0, kAny, "time to the first token relative to the baseline"},
-    Threshold{"memory", "max_excess", 0.15, 0, kAny, "measured over calculated cache memory, minus 1"},
+    Threshold{"memory", "max_deviation", 0.15, 0, kAny, "of measured cache memory from the calculated, relative"},
     Threshold{"ceiling", "min_context", 65536, 1, kAny, "tokens of context, where the model allows as many"},
     Threshold{"ceiling", "memory_gib", 0, 0, kAny, "memory limit to search under; 0: what this machine has now"},
     Threshold{"matrix", "max_kld", 0.10, 0, kAny, "mean KL divergence for a pair to be recommended"},

@@ -1,0 +1,196 @@
+// Each gate can pass, and each can fail: conclusions from results written by hand, on both sides of a bound.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "../model/tiny_model.h"
+#include "eval/gate.h"
+
+namespace tq::eval {
+namespace {
+
+class Conclusions : public testing::Test {
+ protected:
+  Conclusions() : file_(TinyModel{}.bytes()) {
+    auto engine = Engine::load({.model_path = file_.path(), .n_ctx = 1, .n_threads = 1});
+    EXPECT_TRUE(engine) << engine.error().message;
+    context_.engine = *std::move(engine);
+    context_.sizes = sizes_of(EvalProfile::kQuick);
+    context_.options.program = "turboquant";
+    context_.corpus.assign(8192, 5);
+    context_.tested.layers.assign(2, {KvType::kTurbo4, KvType::kTurbo4});
+  }
+
+  // The same result for every unit of a gate: `baseline` where the key says so.
+  Results results_of(std::string_view gate, const Json& tested, const Json& baseline) {
+    Results results;
+    for (const Unit& unit : gate_named(gate).units(context_)) {
+      results[unit.key] = unit.key.ends_with("/baseline") ? baseline : tested;
+    }
+    EXPECT_FALSE(results.empty()) << gate;
+    return results;
+  }
+  std::vector<Check> conclude(std::string_view gate, const Json& tested, const Json& baseline = {}) {
+    return gate_named(gate).conclude(context_, results_of(gate, tested, baseline), Thresholds()).checks;
+  }
+  static const Gate& gate_named(std::string_view name) {
+    return **std::ranges::find_if(all_gates(), [&](const auto& gate) { return gate->name() == name; });
+  }
+
+  TempFile file_;
+  EvalContext context_;
+};
+
+Verdict worst(const std::vector<Check>& checks) {
+  EXPECT_FALSE(checks.empty());
+  for (const Verdict verdict : {Verdict::kKill, Verdict::kFail, Verdict::kBaselineFails, Verdict::kPass}) {
+    if (std::ranges::any_of(checks, [&](const Check& c) { return c.verdict == verdict; })) return verdict;
+  }
+  return Verdict::kSkipped;
+}
+
+TEST_F(Conclusions, Perplexity) {
+  const auto of = [](double value) {
+    return Json{{"n_ctx", 512}, {"windows", 2}, {"tokens", 100}, {"value", value}, {"standard_error", 0.1}};
+  };
+  EXPECT_EQ(worst(conclude("perplexity", of(10.4), of(10))), Verdict::kPass);
+  EXPECT_EQ(worst(conclude("perplexity", of(10.6), of(10))), Verdict::kFail);
+  EXPECT_EQ(worst(conclude("perplexity", of(11.1), of(10))), Verdict::kKill);
+}
+
+TEST_F(Conclusions, Kld) {
+  const auto of = [](double mean, double p99, double max, double top1) {
+    return Json{{"tokens", 64}, {"mean", mean}, {"standard_error", 0}, {"p99", p99}, {"max", max}, {"top1", top1},
+                {"by_position", {mean, mean}}};
+  };
+  EXPECT_EQ(worst(conclude("kld", of(0.05, 0.9, 9, 0.9))), Verdict::kPass);
+  EXPECT_EQ(worst(conclude("kld", of(0.11, 0.9, 9, 0.9))), Verdict::kFail);
+  EXPECT_EQ(worst(conclude("kld", of(0.05, 1.1, 9, 0.9))), Verdict::kFail);
+  EXPECT_EQ(worst(conclude("kld", of(0.05, 0.9, 11, 0.9))), Verdict::kFail);
+  EXPECT_EQ(worst(conclude("kld", of(0.05, 0.9, 9, 0.8))), Verdict::kFail);
+}
+
+TEST_F(Conclusions, Trajectory) {
+  const auto of = [](int prefix, int steps) { return Json{{"tokens", 100}, {"prefix", prefix}, {"steps", steps}}; };
+  EXPECT_EQ(worst(conclude("trajectory", of(30, 91))), Verdict::kPass);
+  EXPECT_EQ(worst(conclude("trajectory", of(30, 89))), Verdict::kFail);
+  EXPECT_EQ(worst(conclude("trajectory", of(24, 91))), Verdict::kFail);
+}
+
+TEST_F(Conclusions, LongAnswer) {
+  const auto of = [](double nll, double repetition) {
+    return Json{{"nll_by_quarter", {nll, nll, nll, nll}}, {"nll", nll}, {"repetition", repetition}, {"text", ""}};
+  };
+  EXPECT_EQ(worst(conclude("long-answer", of(1.2, 0.1), of(1.0, 0.1))), Verdict::kPass);
+  EXPECT_EQ(worst(conclude("long-answer", of(1.3, 0.1), of(1.0, 0.1))), Verdict::kFail);
+  EXPECT_EQ(worst(conclude("long-answer", of(1.0, 0.3), of(1.0, 0.1))), Verdict::kFail);
+}
+
+TEST_F(Conclusions, NeedleCountsOnlyWhatTheBaselineFinds) {
+  const auto of = [](std::array<bool, 2> baseline, std::array<bool, 2> tested) {
+    return Json{{"baseline", baseline}, {"tested", tested}, {"baseline_text", {"", ""}}, {"tested_text", {"", ""}}};
+  };
+  const auto both = conclude("needle", of({true, true}, {true, true}));
+  EXPECT_EQ(worst(both), Verdict::kPass);
+  EXPECT_EQ(worst(conclude("needle", of({true, true}, {true, false}))), Verdict::kFail);
+  EXPECT_EQ(worst(conclude("needle", of({true, false}, {true, false}))), Verdict::kBaselineFails);
+  // Lengths beyond the tiny model's context are said, not passed.
+  EXPECT_TRUE(std::ranges::any_of(both, [](const Check& c) { return c.verdict == Verdict::kSkipped; }));
+}
+
+TEST_F(Conclusions, AttentionFidelityProposesWhatItMeasured) {
+  const auto of = [](const char* name, const char* k, double cosine, double bytes) {
+    const Json heads = {{cosine, 1.0}, {1.0, 1.0}};
+    return Json{{"name", name}, {"k", {k, k}}, {"v", {"turbo4", "turbo4"}}, {"bytes_per_token", {bytes, bytes}},
+                {"cosine", heads}, {"smallest", heads}};
+  };
+  const Json good = Json::array({of("tested", "turbo4", 0.996, 8), of("b", "q8_0", 0.999, 16)});
+  EXPECT_EQ(worst(conclude("attention-fidelity", good)), Verdict::kPass);
+  const Json bad = Json::array({of("tested", "turbo4", 0.99, 8), of("dear", "f16", 0.999, 32), of("b", "q8_0", 0.997, 16)});
+  const auto report = gate_named("attention-fidelity")
+                          .conclude(context_, results_of("attention-fidelity", bad, {}), Thresholds());
+  EXPECT_EQ(worst(report.checks), Verdict::kFail);
+  ASSERT_TRUE(report.proposed_plan);
+  EXPECT_EQ(report.proposed_plan->layers[0].k, KvType::kQ8_0);    // the cheapest that is good enough
+  EXPECT_EQ(report.proposed_plan->layers[1].k, KvType::kTurbo4);  // good enough as it is
+}
+
+TEST_F(Conclusions, Prompts) {
+  Results results;
+  const auto units = gate_named("prompts").units(context_);
+  const auto fill = [&](int broken) {
+    for (const Unit& unit : units) {
+      const bool is_broken = unit.key.ends_with("/tested") && broken-- > 0;
+      results[unit.key] = {{"tokens", is_broken ? Json{1} : Json{1, 2, 3, 4}}, {"text", "x"},
+                           {"checks", Json::array_t(5, true)}, {"repetition", 0}, {"ascii", 1}};
+    }
+    return worst(gate_named("prompts").conclude(context_, results, Thresholds()).checks);
+  };
+  ASSERT_EQ(units.size(), 20U);
+  EXPECT_EQ(fill(0), Verdict::kPass);
+  EXPECT_EQ(fill(1), Verdict::kPass);
+  EXPECT_EQ(fill(2), Verdict::kFail);
+}
+
+TEST_F(Conclusions, Matrix) {
+  const auto of = [](double kld) {
+    return Json::array({{{"k", "turbo4"}, {"v", "turbo4"}, {"bytes_per_token", 10}, {"kld", kld}, {"top1", 1}}});
+  };
+  EXPECT_EQ(worst(conclude("matrix", of(0.09))), Verdict::kPass);
+  EXPECT_EQ(worst(conclude("matrix", of(0.11))), Verdict::kFail);
+}
+
+TEST_F(Conclusions, Endurance) {
+  const auto of = [](double late_seconds, double late_bytes, bool bad, bool recalled) {
+    Json turns = Json::array();
+    for (int i = 0; i < 9; ++i) {
+      turns.push_back({{"tokens", 10 * i}, {"answer", 9}, {"decode_seconds", i < 6 ? 1.0 : late_seconds},
+                       {"process_bytes", i < 6 ? 100.0 : late_bytes}, {"bad", bad && i > 6}, {"asks", i == 8},
+                       {"recalled", recalled && i == 8}, {"text", ""}});
+    }
+    return turns;
+  };
+  const Json fine = of(1.5, 100, false, true);
+  EXPECT_EQ(worst(conclude("endurance", fine, fine)), Verdict::kPass);
+  EXPECT_EQ(worst(conclude("endurance", of(2.0, 100, false, true), fine)), Verdict::kFail);
+  EXPECT_EQ(worst(conclude("endurance", of(1.5, 120, false, true), fine)), Verdict::kFail);
+  EXPECT_EQ(worst(conclude("endurance", of(1.5, 100, true, true), fine)), Verdict::kFail);
+  EXPECT_EQ(worst(conclude("endurance", of(1.5, 100, false, false), fine)), Verdict::kFail);
+  const Json forgetful = of(1.5, 100, false, false);
+  EXPECT_EQ(worst(conclude("endurance", fine, forgetful)), Verdict::kBaselineFails);
+}
+
+TEST_F(Conclusions, Speed) {
+  const auto of = [](double first, double decode) {
+    const Json seconds = {{1.0, first}, {1.0, first}, {1.0, 99.0}};  // one slow round does not decide
+    const Json rates = {{100.0, decode}, {100.0, decode}, {100.0, 1.0}};
+    return Json{{"depth", 64}, {"first_token_seconds", seconds}, {"decode_rate", rates}};
+  };
+  EXPECT_EQ(worst(conclude("speed", of(1.09, 91))), Verdict::kPass);
+  EXPECT_EQ(worst(conclude("speed", of(1.11, 91))), Verdict::kFail);
+  EXPECT_EQ(worst(conclude("speed", of(1.0, 89))), Verdict::kFail);
+  EXPECT_EQ(worst(conclude("speed", of(1.0, 74))), Verdict::kKill);
+}
+
+TEST_F(Conclusions, MemoryAndCeiling) {
+  context_.options.program.clear();
+  EXPECT_TRUE(gate_named("ceiling").units(context_).empty());  // nothing to start: said, not passed
+  EXPECT_EQ(worst(gate_named("ceiling").conclude(context_, {}, Thresholds()).checks), Verdict::kSkipped);
+  const auto probe = [](double peak, double kv) { return Json{{"peak_bytes", peak}, {"kv_bytes", kv}}; };
+  const auto memory = [&](double peak) {
+    const Results results = {{"memory", {{"tokens", 9}, {"small", probe(100, 10)}, {"large", probe(peak, 110)}}}};
+    return worst(gate_named("memory").conclude(context_, results, Thresholds()).checks);
+  };
+  EXPECT_EQ(memory(210), Verdict::kPass);
+  EXPECT_EQ(memory(216), Verdict::kFail);
+  EXPECT_EQ(memory(100), Verdict::kFail);  // too little means that the wrong thing was measured
+  const auto ceiling = [&](int tokens) {
+    const Results results = {{"ceiling/0.000", {{"limit_bytes", 1e9}, {"baseline", 100}, {"tested", tokens}}}};
+    return worst(gate_named("ceiling").conclude(context_, results, Thresholds()).checks);
+  };
+  EXPECT_EQ(ceiling(1200), Verdict::kPass);  // the tiny model's own context
+  EXPECT_EQ(ceiling(1024), Verdict::kFail);
+}
+
+}  // namespace
+}  // namespace tq::eval
