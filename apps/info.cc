@@ -18,7 +18,8 @@ struct InfoOptions {
 };
 
 constexpr const char* kExamples =
-    "With any of -ctk, -ctv, --layer-adaptive and --cache-plan, the type of every layer's keys and values is shown, too.\n"
+    "With any of -ctk, -ctv, --layer-adaptive and --cache-plan, the type of every layer's keys and values is "
+    "shown, too.\n"
     "\n"
     "Examples:\n"
     "  turboquant info model.gguf\n"
@@ -91,8 +92,9 @@ void add_info_command(CLI::App& app, Command& chosen) {
   command->add_flag("--json", options->json, "print one JSON object instead of text");
   const CacheOptions cache = add_cache_options(*command, options->engine);
   command->callback([&chosen, options, cache] {
-    options->wants_plan = cache.type_k->count() + cache.type_v->count() + cache.layer_adaptive->count() +
-                              cache.plan->count() > 0;
+    options->wants_plan =
+        cache.type_k->count() + cache.type_v->count() + cache.layer_adaptive->count() + cache.plan->count() >
+        0;
     chosen = [options] { return info(*options); };
   });
 }

@@ -18,8 +18,8 @@ struct ProbeOptions {
   std::int64_t tokens = 1;  // to compute
 };
 
-// Loading has a peak of its own, when weights are there twice; what comes after is to be seen. Where the kernel
-// does not know the request, the peak stays the larger one.
+// Loading has a peak of its own, when weights are there twice; what comes after is to be seen. Where the
+// kernel does not know the request, the peak stays the larger one.
 void forget_peak() { std::ofstream("/proc/self/clear_refs") << "5"; }
 
 // VmHWM of /proc/self/status, in bytes.
@@ -55,11 +55,13 @@ void add_memory_probe_command(CLI::App& app, Command& chosen) {
   command->add_option("-m,--model", options->engine.model_path, "GGUF file")->type_name("FILE")->required();
   add_cache_options(*command, options->engine);
   constexpr std::int64_t kMost = std::numeric_limits<int>::max();
-  add_integer(*command, "-c,--ctx-size", [=](std::int64_t n) { options->engine.n_ctx = n; }, 1, kMost, "context");
   add_integer(
-      *command, "-t,--threads", [=](std::int64_t n) { options->engine.n_threads = static_cast<int>(n); }, 1, kMost,
-      "threads");
-  add_integer(*command, "--tokens", [=](std::int64_t n) { options->tokens = n; }, 1, kMost, "tokens to compute");
+      *command, "-c,--ctx-size", [=](std::int64_t n) { options->engine.n_ctx = n; }, 1, kMost, "context");
+  add_integer(
+      *command, "-t,--threads", [=](std::int64_t n) { options->engine.n_threads = static_cast<int>(n); }, 1,
+      kMost, "threads");
+  add_integer(
+      *command, "--tokens", [=](std::int64_t n) { options->tokens = n; }, 1, kMost, "tokens to compute");
   command->callback([&chosen, options] { chosen = [options] { return probe(*options); }; });
 }
 

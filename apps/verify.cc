@@ -1,4 +1,5 @@
-// `turboquant verify` and its gates as commands of their own: is a compressed cache good enough for this model?
+// `turboquant verify` and its gates as commands of their own: is a compressed cache good enough for this
+// model?
 #include "verify.h"
 
 #include <fcntl.h>
@@ -84,7 +85,8 @@ Expected<void> apply_plan(const std::string& path, const EvalOutcome& outcome) {
 
 Expected<void> prepare(VerifyOptions& options) {
   EvalOptions& eval = options.eval;
-  if (eval.model_path.empty()) return Error{ErrorCode::kBadArgument, "-m FILE is needed: the model to measure."};
+  if (eval.model_path.empty())
+    return Error{ErrorCode::kBadArgument, "-m FILE is needed: the model to measure."};
   if (eval.resume && !options.out) {
     return Error{ErrorCode::kBadArgument, "--resume continues from the journal in --out DIR; name it."};
   }
@@ -94,7 +96,8 @@ Expected<void> prepare(VerifyOptions& options) {
   eval.program = std::filesystem::read_symlink("/proc/self/exe", error).string();
   if (!options.out) return {};
   std::filesystem::create_directories(*options.out, error);
-  if (error) return Error{ErrorCode::kIo, "cannot make the folder " + *options.out + ": " + error.message() + "."};
+  if (error)
+    return Error{ErrorCode::kIo, "cannot make the folder " + *options.out + ": " + error.message() + "."};
   eval.journal = *options.out + "/journal.jsonl";
   return {};
 }
@@ -191,11 +194,13 @@ void add_gate_command(CLI::App& app, Command& chosen, const EvalGateInfo& gate) 
 
 void add_verify_commands(CLI::App& app, Command& chosen) {
   const auto options = make_options();
-  CLI::App* command = app.add_subcommand("verify", "Is a compressed cache good enough for a model? All gates");
+  CLI::App* command =
+      app.add_subcommand("verify", "Is a compressed cache good enough for a model? All gates");
   command->footer(
       "Examples:\n"
       "  turboquant verify -m model.gguf --out report                    the default cache against f16\n"
-      "  turboquant verify -m model.gguf -ctk q8_0 -ctv turbo3 --profile full --corpus mine.txt --out report\n"
+      "  turboquant verify -m model.gguf -ctk q8_0 -ctv turbo3 --profile full --corpus mine.txt --out "
+      "report\n"
       "  turboquant verify --print-gates > gates.yaml                    thresholds to edit, for --gates\n\n"
       "Exit code 0: go. 1: no-go, or it could not be measured. docs/validation.md explains every figure.");
   add_measuring_options(*command, *options);

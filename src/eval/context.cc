@@ -58,8 +58,9 @@ Expected<std::unique_ptr<Session>> open_session(const EvalContext& context, cons
   return context.engine->create_session({.plan = plan, .n_ctx = std::min(n_ctx, context.n_ctx_max())});
 }
 
-Expected<std::span<const float>> feed(const EvalContext& context, Session& session, std::span<const Token> tokens,
-                                      std::size_t step, const Session::LogitsVisitor& visitor) {
+Expected<std::span<const float>> feed(const EvalContext& context, Session& session,
+                                      std::span<const Token> tokens, std::size_t step,
+                                      const Session::LogitsVisitor& visitor) {
   const auto cached = session.tokens();
   const auto differs = std::mismatch(cached.begin(), cached.end(), tokens.begin(), tokens.end()).second;
   std::size_t done = std::min(static_cast<std::size_t>(differs - tokens.begin()), tokens.size() - 1);
@@ -73,8 +74,8 @@ Expected<std::span<const float>> feed(const EvalContext& context, Session& sessi
   }
 }
 
-Expected<std::vector<Token>> greedy(const EvalContext& context, Session& session, std::span<const Token> prompt,
-                                    std::int64_t n, bool stops_at_end) {
+Expected<std::vector<Token>> greedy(const EvalContext& context, Session& session,
+                                    std::span<const Token> prompt, std::int64_t n, bool stops_at_end) {
   std::vector<Token> tokens(prompt.begin(), prompt.end());
   n = std::min(n, session.n_ctx() - static_cast<std::int64_t>(prompt.size()));
   for (std::int64_t i = 0; i < n; ++i) {

@@ -59,12 +59,13 @@ Expected<std::unique_ptr<Session>> open_session(const EvalContext& context, cons
                                                 std::int64_t n_ctx);
 
 // Session::sync() in steps of at most `step` tokens, between which an interrupt is seen (kInterrupted).
-Expected<std::span<const float>> feed(const EvalContext& context, Session& session, std::span<const Token> tokens,
-                                      std::size_t step = 512, const Session::LogitsVisitor& visitor = {});
+Expected<std::span<const float>> feed(const EvalContext& context, Session& session,
+                                      std::span<const Token> tokens, std::size_t step = 512,
+                                      const Session::LogitsVisitor& visitor = {});
 
 // The most likely next tokens, one after another, `n` at most, until the model ends (when `stops_at_end`).
-Expected<std::vector<Token>> greedy(const EvalContext& context, Session& session, std::span<const Token> prompt,
-                                    std::int64_t n, bool stops_at_end = true);
+Expected<std::vector<Token>> greedy(const EvalContext& context, Session& session,
+                                    std::span<const Token> prompt, std::int64_t n, bool stops_at_end = true);
 
 Token argmax(std::span<const float> logits);
 std::string text_of(const Engine& engine, std::span<const Token> tokens);  // well-formed UTF-8

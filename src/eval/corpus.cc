@@ -15,7 +15,7 @@ namespace {
 constexpr std::size_t kMaxBytes = std::size_t{1} << 30;
 
 constexpr const char* kFolder = "/usr/share/games/fortunes/";
-constexpr std::array kFiles = {"people",  "science", "work",      "wisdom", "literature", "cookie",
+constexpr std::array kFiles = {"people",    "science",     "work",      "wisdom", "literature", "cookie",
                                "computers", "definitions", "humorists", "law",    "politics"};
 
 // A fortune file's entries are parted by lines of one percent sign.
@@ -34,8 +34,8 @@ Expected<std::string> read_text(const std::string& path) {
   auto text = read_whole_file(path, kMaxBytes);
   if (!text) return text;
   if (const auto offset = invalid_utf8_offset(*text)) {
-    return Error{ErrorCode::kBadFile, path + " is not UTF-8 at byte offset " + std::to_string(*offset) +
-                                          "; convert it first."};
+    return Error{ErrorCode::kBadFile,
+                 path + " is not UTF-8 at byte offset " + std::to_string(*offset) + "; convert it first."};
   }
   return text;
 }
@@ -69,9 +69,10 @@ Expected<std::string> read_corpus(const std::vector<std::string>& files) {
   for (const char* name : kFiles) {
     const auto text = read_text(std::string(kFolder) + name);
     if (!text) {
-      return Error{ErrorCode::kIo, "there is no text to measure with: " + std::string(kFolder) + name +
-                                       " cannot be read; install the Debian packages fortunes and fortunes-min, or "
-                                       "give your own text with --corpus FILE."};
+      return Error{ErrorCode::kIo,
+                   "there is no text to measure with: " + std::string(kFolder) + name +
+                       " cannot be read; install the Debian packages fortunes and fortunes-min, or "
+                       "give your own text with --corpus FILE."};
     }
     all += without_separators(*text);
   }

@@ -21,8 +21,14 @@ Expected<CachePlan> plan_of(const EvalCache& cache, int n_layers) {
 }
 
 Expected<EvalContext> make_context(const EvalOptions& options, const Thresholds& thresholds) {
-  EvalContext context{.options = options, .sizes = sizes_of(options.profile), .thresholds = thresholds, .engine = nullptr, .baseline = {},
-                      .tested = {}, .corpus = {}, .bos = {}};
+  EvalContext context{.options = options,
+                      .sizes = sizes_of(options.profile),
+                      .thresholds = thresholds,
+                      .engine = nullptr,
+                      .baseline = {},
+                      .tested = {},
+                      .corpus = {},
+                      .bos = {}};
   const auto text = read_corpus(options.corpus);
   if (!text) return text.error();
   // The engine's own cache is not used: each unit opens sessions with the cache it measures.
@@ -36,7 +42,8 @@ Expected<EvalContext> make_context(const EvalOptions& options, const Thresholds&
   if (!tested) return tested.error();
   context.tested = *tested;
   for (const CachePlan* plan : {&context.baseline, &context.tested}) {
-    if (const auto ok = open_session(context, *plan, 1); !ok) return ok.error();  // the model can have such a cache
+    if (const auto ok = open_session(context, *plan, 1); !ok)
+      return ok.error();  // the model can have such a cache
   }
   context.corpus = context.engine->encode(*text, SpecialText::kPlain, false);
   context.bos = context.engine->encode("", SpecialText::kPlain, true);
@@ -122,14 +129,14 @@ Expected<void> measure(const EvalOptions& options, const std::vector<Unit>& unit
   return {};
 }
 
-Expected<Report> conclude(const EvalContext& context, const std::vector<const Gate*>& gates, const Results& results,
-                          const Thresholds& thresholds) {
+Expected<Report> conclude(const EvalContext& context, const std::vector<const Gate*>& gates,
+                          const Results& results, const Thresholds& thresholds) {
   Report report{.facts = facts_of(context), .gates = {}, .reasons = {}};
   try {  // a journal of other code, or one that was edited, has values of other types
     for (const Gate* gate : gates) report.gates.push_back(gate->conclude(context, results, thresholds));
   } catch (const Json::exception& e) {
-    return Error{ErrorCode::kBadFile,
-                 "the journal's results cannot be used (" + std::string(e.what()) + "); measure anew without --resume."};
+    return Error{ErrorCode::kBadFile, "the journal's results cannot be used (" + std::string(e.what()) +
+                                          "); measure anew without --resume."};
   } catch (const std::out_of_range&) {
     return Error{ErrorCode::kBadFile, "the journal lacks results; measure anew without --resume."};
   }
@@ -168,8 +175,13 @@ Expected<EvalOutcome> evaluate(const EvalOptions& options) {
   if (const auto ok = eval::measure(options, units, journal); !ok) return ok.error();
   const auto report = eval::conclude(*context, *gates, journal.results(), *thresholds);
   if (!report) return report.error();
-  EvalOutcome outcome{report->is_go(),     report->reasons, report_text(*report), report_json(*report),
-                      report_markdown(*report), report_html(*report), {}};
+  EvalOutcome outcome{report->is_go(),
+                      report->reasons,
+                      report_text(*report),
+                      report_json(*report),
+                      report_markdown(*report),
+                      report_html(*report),
+                      {}};
   for (const auto& gate : report->gates) {
     if (gate.proposed_plan) outcome.proposed_plan = gate.proposed_plan;
   }

@@ -15,8 +15,9 @@ std::string measured(double value, const std::string& unit) {
 
 Check compared(const std::string& name, double value, double bound, const std::string& unit, bool ok,
                const char* relation) {
-  return {name, ok ? Verdict::kPass : Verdict::kFail,
-          name + " is " + measured(value, unit) + "; " + relation + " " + measured(bound, unit) + " is allowed."};
+  return {
+      name, ok ? Verdict::kPass : Verdict::kFail,
+      name + " is " + measured(value, unit) + "; " + relation + " " + measured(bound, unit) + " is allowed."};
 }
 
 }  // namespace
@@ -63,8 +64,8 @@ const std::vector<std::unique_ptr<Gate>>& all_gates() {
     std::vector<std::unique_ptr<Gate>> list;
     for (const auto make :
          {make_perplexity_gate, make_kld_gate, make_trajectory_gate, make_long_answer_gate, make_needle_gate,
-          make_prompts_gate, make_attention_fidelity_gate, make_matrix_gate, make_endurance_gate, make_speed_gate,
-          make_memory_gate, make_ceiling_gate}) {
+          make_prompts_gate, make_attention_fidelity_gate, make_matrix_gate, make_endurance_gate,
+          make_speed_gate, make_memory_gate, make_ceiling_gate}) {
       list.push_back(make());
     }
     return list;

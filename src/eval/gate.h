@@ -1,5 +1,5 @@
-// What every gate of the evaluation is: units of measuring, each a pure function over sessions whose result is
-// JSON that the journal keeps, and a conclusion from those results and the thresholds. One file a gate
+// What every gate of the evaluation is: units of measuring, each a pure function over sessions whose result
+// is JSON that the journal keeps, and a conclusion from those results and the thresholds. One file a gate
 // (gates/), all of one shape: a typed result, measure(), units(), conclude().
 #pragma once
 
@@ -82,7 +82,8 @@ std::unique_ptr<Gate> make_memory_gate();
 std::unique_ptr<Gate> make_ceiling_gate();
 std::unique_ptr<Gate> make_matrix_gate();
 
-// Conclusions share these. `what` begins the sentence: "mean KL divergence is 0.05 nats, at most 0.1 is allowed".
+// Conclusions share these. `what` begins the sentence: "mean KL divergence is 0.05 nats, at most 0.1 is
+// allowed".
 Check at_most(const std::string& name, double value, double bound, const std::string& unit = "");
 Check at_least(const std::string& name, double value, double bound, const std::string& unit = "");
 Check skipped(const std::string& name, const std::string& reason);

@@ -36,8 +36,8 @@ Expected<Content> read_content(const std::string& path, const Json& fingerprint)
     const std::string_view one = rest.substr(0, rest.find('\n'));
     const Json object = Json::parse(one, nullptr, false);
     const auto bad = [&](const std::string& problem) {
-      return Error{ErrorCode::kBadFile, path + ":" + std::to_string(line) + ": " + problem +
-                                            "; measure anew without --resume."};
+      return Error{ErrorCode::kBadFile,
+                   path + ":" + std::to_string(line) + ": " + problem + "; measure anew without --resume."};
     };
     if (!object.is_object()) return bad("this is no journal of turboquant verify");
     if (line == 1) {
@@ -47,7 +47,8 @@ Expected<Content> read_content(const std::string& path, const Json& fingerprint)
       }
     } else {
       const auto key = object.find("unit");
-      if (key == object.end() || !key->is_string() || !object.contains("result")) return bad("a unit is broken");
+      if (key == object.end() || !key->is_string() || !object.contains("result"))
+        return bad("a unit is broken");
       content.results[key->get<std::string>()] = object["result"];
     }
     rest.remove_prefix(one.size() + 1);
@@ -72,7 +73,8 @@ Expected<Journal> Journal::open(const std::string& path, const Json& fingerprint
   if (::ftruncate(journal.fd_, static_cast<off_t>(content.whole_bytes)) != 0) return io_error(path, "write");
   journal.results_ = std::move(content.results);
   if (content.whole_bytes == 0) {
-    if (const auto ok = journal.write_line({{"format", kFormat}, {"of", fingerprint}}); !ok) return ok.error();
+    if (const auto ok = journal.write_line({{"format", kFormat}, {"of", fingerprint}}); !ok)
+      return ok.error();
   }
   return journal;
 }

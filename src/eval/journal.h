@@ -12,8 +12,8 @@ namespace tq::eval {
 class Journal {
  public:
   Journal() = default;  // keeps nothing
-  // `fingerprint` says what was measured with what (model, caches, corpus, profile). Unless `resume`, the file
-  // begins anew; with it, units of the same fingerprint are taken and another one is an error.
+  // `fingerprint` says what was measured with what (model, caches, corpus, profile). Unless `resume`, the
+  // file begins anew; with it, units of the same fingerprint are taken and another one is an error.
   static Expected<Journal> open(const std::string& path, const Json& fingerprint, bool resume);
 
   Journal(Journal&& other) noexcept;

@@ -19,8 +19,8 @@ namespace {
 constexpr int kInputFd = 3;
 
 Error system_error(const char* what) {
-  return {ErrorCode::kIo, std::string("cannot measure in a process of its own: ") + what + ": " +
-                              std::strerror(errno) + "."};
+  return {ErrorCode::kIo,
+          std::string("cannot measure in a process of its own: ") + what + ": " + std::strerror(errno) + "."};
 }
 
 // Between fork and exec only what is safe in a child of a process with threads.

@@ -16,9 +16,12 @@ std::string fact(const Report& report, const char* name) {
 std::string cell(const std::string& text) {
   std::string out;
   for (const char c : text) {
-    if (c == '|') out += "\\|";
-    else if (c == '\n') out += "<br>";
-    else out += c;
+    if (c == '|')
+      out += "\\|";
+    else if (c == '\n')
+      out += "<br>";
+    else
+      out += c;
   }
   return out;
 }
@@ -76,8 +79,8 @@ std::string report_text(const Report& report) {
       text += verdict + "  " + name + "  " + check.reason + "\n";
     }
   }
-  text += std::string("\n") + (report.is_go() ? "GO" : "NO-GO") + ": " + fact(report, "tested") + " against " +
-          fact(report, "baseline") + " on " + fact(report, "model") + "\n";
+  text += std::string("\n") + (report.is_go() ? "GO" : "NO-GO") + ": " + fact(report, "tested") +
+          " against " + fact(report, "baseline") + " on " + fact(report, "model") + "\n";
   return text;
 }
 
@@ -86,7 +89,8 @@ std::string report_json(const Report& report) {
   for (const GateReport& gate : report.gates) {
     Json checks = Json::array();
     for (const Check& check : gate.checks) {
-      checks.push_back({{"name", check.name}, {"verdict", verdict_name(check.verdict)}, {"reason", check.reason}});
+      checks.push_back(
+          {{"name", check.name}, {"verdict", verdict_name(check.verdict)}, {"reason", check.reason}});
     }
     gates.push_back({{"gate", gate.gate}, {"checks", checks}, {"numbers", gate.numbers}});
   }
@@ -99,8 +103,8 @@ std::string report_json(const Report& report) {
 }
 
 std::string report_markdown(const Report& report) {
-  std::string text = "# " + std::string(report.is_go() ? "Go" : "No-go") + ": " + cell(fact(report, "tested")) +
-                     " on " + cell(fact(report, "model")) + "\n\n";
+  std::string text = "# " + std::string(report.is_go() ? "Go" : "No-go") + ": " +
+                     cell(fact(report, "tested")) + " on " + cell(fact(report, "model")) + "\n\n";
   for (const auto& reason : report.reasons) text += "- " + cell(reason) + "\n";
   if (!report.reasons.empty()) text += "\n";
   text += "| | |\n| --- | --- |\n";

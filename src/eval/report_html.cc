@@ -1,4 +1,5 @@
-// The report as one page that needs nothing else: styles and SVG inline, light and dark by the reader's system.
+// The report as one page that needs nothing else: styles and SVG inline, light and dark by the reader's
+// system.
 #include "eval/report.h"
 #include "eval/xml.h"
 
@@ -23,7 +24,8 @@ svg { max-width: 100%; height: auto; margin: 1rem 0; } svg text { fill: var(--in
 )css";
 
 std::string fact_text(const Json& value) {
-  return value.is_string() ? value.get<std::string>() : value.dump(-1, ' ', false, Json::error_handler_t::replace);
+  return value.is_string() ? value.get<std::string>()
+                           : value.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
 std::string html_table(const Table& table) {
@@ -42,8 +44,8 @@ std::string html_gate(const GateReport& gate) {
   std::string text = "<h2 id=\"" + xml(gate.gate) + "\">" + xml(gate.gate) + "</h2>\n<ul>\n";
   for (const Check& check : gate.checks) {
     const std::string verdict = verdict_name(check.verdict);
-    text += "<li><b class=\"" + verdict.substr(0, verdict.find(' ')) + "\">" + verdict + "</b> " + xml(check.reason) +
-            "</li>\n";
+    text += "<li><b class=\"" + verdict.substr(0, verdict.find(' ')) + "\">" + verdict + "</b> " +
+            xml(check.reason) + "</li>\n";
   }
   text += "</ul>\n";
   for (const Figure& figure : gate.figures) text += svg(figure);
@@ -55,13 +57,14 @@ std::string html_gate(const GateReport& gate) {
 
 std::string report_html(const Report& report) {
   const std::string verdict = report.is_go() ? "Go" : "No-go";
-  const std::string title = verdict + ": " + fact_text(report.facts.at("tested")) + " on " +
-                            fact_text(report.facts.at("model"));
-  std::string text = "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n"
-                     "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>" +
-                     xml(title) + "</title>\n<style>" + kStyle + "</style></head><body>\n<h1><span class=\"" +
-                     (report.is_go() ? "pass" : "fail") + "\">" + verdict + "</span>: " +
-                     xml(title.substr(verdict.size() + 2)) + "</h1>\n";
+  const std::string title =
+      verdict + ": " + fact_text(report.facts.at("tested")) + " on " + fact_text(report.facts.at("model"));
+  std::string text =
+      "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n"
+      "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>" +
+      xml(title) + "</title>\n<style>" + kStyle + "</style></head><body>\n<h1><span class=\"" +
+      (report.is_go() ? "pass" : "fail") + "\">" + verdict +
+      "</span>: " + xml(title.substr(verdict.size() + 2)) + "</h1>\n";
   if (!report.reasons.empty()) {
     text += "<ul>\n";
     for (const auto& reason : report.reasons) text += "<li>" + xml(reason) + "</li>\n";

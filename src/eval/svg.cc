@@ -34,8 +34,8 @@ std::string text_at(double x, double y, const std::string& anchor, const std::st
 }
 
 std::string line(double x1, double y1, double x2, double y2, const std::string& style) {
-  return "<line x1=\"" + fixed(x1) + "\" y1=\"" + fixed(y1) + "\" x2=\"" + fixed(x2) + "\" y2=\"" + fixed(y2) +
-         "\" " + style + "/>\n";
+  return "<line x1=\"" + fixed(x1) + "\" y1=\"" + fixed(y1) + "\" x2=\"" + fixed(x2) + "\" y2=\"" +
+         fixed(y2) + "\" " + style + "/>\n";
 }
 
 std::string opening(const Figure& figure, double width, double height) {
@@ -79,8 +79,7 @@ std::string axes_svg(const Figure& figure, const Axis& x, const Axis& y) {
   }
   const double middle = (kTop + kHeight - kBottom) / 2;
   return out + text_at((kLeft + kWidth - kRight) / 2, kHeight - 10, "middle", figure.x_label) +
-         text_at(16, middle, "middle", figure.y_label,
-                 " transform=\"rotate(-90 16 " + fixed(middle) + ")\"");
+         text_at(16, middle, "middle", figure.y_label, " transform=\"rotate(-90 16 " + fixed(middle) + ")\"");
 }
 
 std::string series_svg(const Series& series, const std::string& colour, const Axis& x, const Axis& y) {
@@ -93,8 +92,8 @@ std::string series_svg(const Series& series, const std::string& colour, const Ax
   for (std::size_t i = 0; i < series.points.size(); ++i) {
     const auto& [px, py] = series.points[i];
     if (!series.is_line || series.points.size() < 12) {
-      out += "<circle cx=\"" + fixed(x.at(px)) + "\" cy=\"" + fixed(y.at(py)) + "\" r=\"3.5\" fill=\"" + colour +
-             "\"/>\n";
+      out += "<circle cx=\"" + fixed(x.at(px)) + "\" cy=\"" + fixed(y.at(py)) + "\" r=\"3.5\" fill=\"" +
+             colour + "\"/>\n";
     }
     if (i < series.labels.size()) out += text_at(x.at(px) + 6, y.at(py) - 5, "start", series.labels[i]);
   }
@@ -120,8 +119,8 @@ std::string plot_svg(const Figure& figure) {
   for (std::size_t i = 0; i < figure.series.size(); ++i) {
     const std::string colour = kColours[i % kColours.size()];
     out += series_svg(figure.series[i], colour, x, y);
-    out += "<rect x=\"" + fixed(legend) + "\" y=\"25\" width=\"10\" height=\"10\" fill=\"" + colour + "\"/>\n" +
-           text_at(legend + 14, 34, "start", figure.series[i].name);
+    out += "<rect x=\"" + fixed(legend) + "\" y=\"25\" width=\"10\" height=\"10\" fill=\"" + colour +
+           "\"/>\n" + text_at(legend + 14, 34, "start", figure.series[i].name);
     legend += 24 + 7.0 * static_cast<double>(figure.series[i].name.size());
   }
   return out + "</svg>\n";
@@ -135,9 +134,11 @@ std::string map_svg(const Figure& figure) {
   const double width = kMapLeft + cell_width * static_cast<double>(map.columns.size()) + 20;
   const double height = kMapTop + cell_height * static_cast<double>(map.rows.size()) + 20;
   std::string out = opening(figure, std::max(width, 320.0), height);
-  out += text_at(kMapLeft - 6, kMapTop - 22, "end", figure.y_label) + text_at(kMapLeft, 34, "start", figure.x_label);
+  out += text_at(kMapLeft - 6, kMapTop - 22, "end", figure.y_label) +
+         text_at(kMapLeft, 34, "start", figure.x_label);
   for (std::size_t c = 0; c < map.columns.size(); ++c) {
-    out += text_at(kMapLeft + cell_width * (static_cast<double>(c) + 0.5), kMapTop - 6, "middle", map.columns[c]);
+    out += text_at(kMapLeft + cell_width * (static_cast<double>(c) + 0.5), kMapTop - 6, "middle",
+                   map.columns[c]);
   }
   for (std::size_t r = 0; r < map.rows.size(); ++r) {
     const double y = kMapTop + cell_height * static_cast<double>(r);
@@ -147,10 +148,12 @@ std::string map_svg(const Figure& figure) {
       const double x = kMapLeft + cell_width * static_cast<double>(c);
       const bool none = cell.shade < 0;
       const double strength = none ? 0.25 : 0.25 + 0.6 * std::abs(2 * std::min(cell.shade, 1.0) - 1);
-      out += "<rect x=\"" + fixed(x) + "\" y=\"" + fixed(y) + "\" width=\"" + fixed(cell_width - 1) + "\" height=\"" +
-             fixed(cell_height - 1) + "\" fill=\"" +
-             (none ? "var(--soft)" : cell.shade >= 0.5 ? "var(--good)" : "var(--bad)") + "\" fill-opacity=\"" +
-             fixed(strength) + "\"/>\n";
+      out += "<rect x=\"" + fixed(x) + "\" y=\"" + fixed(y) + "\" width=\"" + fixed(cell_width - 1) +
+             "\" height=\"" + fixed(cell_height - 1) + "\" fill=\"" +
+             (none                ? "var(--soft)"
+              : cell.shade >= 0.5 ? "var(--good)"
+                                  : "var(--bad)") +
+             "\" fill-opacity=\"" + fixed(strength) + "\"/>\n";
       if (cell_width >= 40 && cell_height >= 20) {
         out += text_at(x + cell_width / 2, y + cell_height / 2 + 4, "middle", cell.text);
       }

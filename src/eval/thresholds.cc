@@ -23,30 +23,40 @@ constexpr double kAny = 1e9;
 // In the order of the gates. docs/validation.md says where the figures come from.
 constexpr std::array kThresholds = {
     Threshold{"perplexity", "max_increase", 0.5, 0, kAny, "perplexity minus the baseline's, at most"},
-    Threshold{"perplexity", "kill_increase", 1.0, 0, kAny, "beyond this the cache type is not to be used at all"},
+    Threshold{"perplexity", "kill_increase", 1.0, 0, kAny,
+              "beyond this the cache type is not to be used at all"},
     Threshold{"kld", "max_mean", 0.10, 0, kAny, "mean KL divergence in nats"},
     Threshold{"kld", "max_p99", 1.0, 0, kAny, "its 99th percentile"},
     Threshold{"kld", "max_single", 10.0, 0, kAny, "the largest of any position"},
     Threshold{"kld", "min_top1", 0.85, 0, 1, "share of positions where both caches name the same token"},
-    Threshold{"trajectory", "min_step_agreement", 0.90, 0, 1, "the same next token along the baseline's own text"},
-    Threshold{"trajectory", "min_prefix_agreement", 0.25, 0, 1, "share of a free greedy text before it parts"},
-    Threshold{"long-answer", "max_damage", 0.25, 0, kAny, "nats a token by which the baseline likes the text less"},
+    Threshold{"trajectory", "min_step_agreement", 0.90, 0, 1,
+              "the same next token along the baseline's own text"},
+    Threshold{"trajectory", "min_prefix_agreement", 0.25, 0, 1,
+              "share of a free greedy text before it parts"},
+    Threshold{"long-answer", "max_damage", 0.25, 0, kAny,
+              "nats a token by which the baseline likes the text less"},
     Threshold{"long-answer", "max_repetition", 0.15, 0, 1, "repeated 4-grams beyond the baseline's share"},
-    Threshold{"needle", "min_retrieval", 1.0, 0, 1, "found, of the cells where the baseline finds the needle"},
+    Threshold{"needle", "min_retrieval", 1.0, 0, 1,
+              "found, of the cells where the baseline finds the needle"},
     Threshold{"prompts", "min_good", 9, 0, 10, "prompts of the ten without degradation"},
     Threshold{"prompts", "max_repetition", 0.20, 0, 1, "repeated 4-grams beyond the baseline's share"},
     Threshold{"prompts", "min_length", 0.5, 0, 1, "length of an answer relative to the baseline's"},
     Threshold{"attention-fidelity", "min_cosine", 0.995, -1, 1, "attention output of every layer and head"},
-    Threshold{"endurance", "max_slowdown", 1.25, 1, kAny, "growth of time a turn relative to the baseline's growth"},
-    Threshold{"endurance", "max_memory_growth", 0.05, 0, kAny, "growth of the process after the warm-up turns"},
+    Threshold{"endurance", "max_slowdown", 1.25, 1, kAny,
+              "growth of time a turn relative to the baseline's growth"},
+    Threshold{"endurance", "max_memory_growth", 0.05, 0, kAny,
+              "growth of the process after the warm-up turns"},
     Threshold{"endurance", "min_recall", 1.0, 0, 1, "planted facts recalled, of those the baseline recalls"},
-    Threshold{"endurance", "max_bad_answers", 0.10, 0, 1, "empty, looping or broken answers beyond the baseline's"},
+    Threshold{"endurance", "max_bad_answers", 0.10, 0, 1,
+              "empty, looping or broken answers beyond the baseline's"},
     Threshold{"speed", "min_decode", 0.90, 0, kAny, "tokens a second relative to the baseline"},
     Threshold{"speed", "kill_decode", 0.75, 0, kAny, "below this the cache type is not to be used at all"},
     Threshold{"speed", "max_first_token", 1.10, 0, kAny, "time to the first token relative to the baseline"},
-    Threshold{"memory", "max_deviation", 0.15, 0, kAny, "of measured cache memory from the calculated, relative"},
+    Threshold{"memory", "max_deviation", 0.15, 0, kAny,
+              "of measured cache memory from the calculated, relative"},
     Threshold{"ceiling", "min_context", 65536, 1, kAny, "tokens of context, where the model allows as many"},
-    Threshold{"ceiling", "memory_gib", 0, 0, kAny, "memory limit to search under; 0: what this machine has now"},
+    Threshold{"ceiling", "memory_gib", 0, 0, kAny,
+              "memory limit to search under; 0: what this machine has now"},
     Threshold{"matrix", "max_kld", 0.10, 0, kAny, "mean KL divergence for a pair to be recommended"},
 };
 
@@ -79,8 +89,9 @@ Expected<double> read_value(const YAML::Node& node, const Threshold& t, const st
     return at_line(file, line, key_of(t.gate, t.name) + " is not a number");
   }
   if (value < t.min || value > t.max) {
-    return at_line(file, line, key_of(t.gate, t.name) + " is " + number(value) + ", outside " + number(t.min) +
-                                   " to " + number(t.max));
+    return at_line(file, line,
+                   key_of(t.gate, t.name) + " is " + number(value) + ", outside " + number(t.min) + " to " +
+                       number(t.max));
   }
   return value;
 }
@@ -105,7 +116,8 @@ Expected<Thresholds> Thresholds::parse(const std::string& yaml, const std::strin
         const auto entry_name = entry.first.as<std::string>();
         const Threshold* known = find(gate_name, entry_name);
         if (known == nullptr) {
-          return at_line(name, entry.first.Mark().line, "there is no threshold " + key_of(gate_name, entry_name));
+          return at_line(name, entry.first.Mark().line,
+                         "there is no threshold " + key_of(gate_name, entry_name));
         }
         const auto value = read_value(entry.second, *known, name);
         if (!value) return value.error();

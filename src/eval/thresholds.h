@@ -1,5 +1,5 @@
-// The gate file: every threshold by gate and name. YAML, two levels deep; what it leaves out keeps its default,
-// what it misspells is an error with the line.
+// The gate file: every threshold by gate and name. YAML, two levels deep; what it leaves out keeps its
+// default, what it misspells is an error with the line.
 #pragma once
 
 #include <map>

@@ -13,8 +13,8 @@ constexpr int kVersion = 1;
 constexpr std::size_t kMaxLayers = 1024;
 
 Error refuse(const std::string& reason) {
-  return {ErrorCode::kBadFile,
-          "the cache plan cannot be used: " + reason + "; write one with turboquant attention-fidelity --apply."};
+  return {ErrorCode::kBadFile, "the cache plan cannot be used: " + reason +
+                                   "; write one with turboquant attention-fidelity --apply."};
 }
 
 Expected<KvType> type_of(const Json& layer, const char* side, std::size_t index) {
@@ -41,7 +41,8 @@ std::string cache_plan_json(const CachePlan& plan) {
 Expected<CachePlan> parse_cache_plan(std::string_view json) {
   const Json object = Json::parse(json, nullptr, false);
   if (!object.is_object()) return refuse("it is no JSON object");
-  if (object.value("format", Json()) != kFormat) return refuse("its \"format\" is not " + std::string(kFormat));
+  if (object.value("format", Json()) != kFormat)
+    return refuse("its \"format\" is not " + std::string(kFormat));
   if (object.value("version", Json()) != kVersion) {
     return refuse("its \"version\" is not " + std::to_string(kVersion));
   }

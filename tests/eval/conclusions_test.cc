@@ -60,8 +60,8 @@ TEST_F(Conclusions, Perplexity) {
 
 TEST_F(Conclusions, Kld) {
   const auto of = [](double mean, double p99, double max, double top1) {
-    return Json{{"tokens", 64}, {"mean", mean}, {"standard_error", 0}, {"p99", p99}, {"max", max}, {"top1", top1},
-                {"by_position", {mean, mean}}};
+    return Json{{"tokens", 64}, {"mean", mean}, {"standard_error", 0},        {"p99", p99},
+                {"max", max},   {"top1", top1}, {"by_position", {mean, mean}}};
   };
   EXPECT_EQ(worst(conclude("kld", of(0.05, 0.9, 9, 0.9))), Verdict::kPass);
   EXPECT_EQ(worst(conclude("kld", of(0.11, 0.9, 9, 0.9))), Verdict::kFail);
@@ -71,7 +71,9 @@ TEST_F(Conclusions, Kld) {
 }
 
 TEST_F(Conclusions, Trajectory) {
-  const auto of = [](int prefix, int steps) { return Json{{"tokens", 100}, {"prefix", prefix}, {"steps", steps}}; };
+  const auto of = [](int prefix, int steps) {
+    return Json{{"tokens", 100}, {"prefix", prefix}, {"steps", steps}};
+  };
   EXPECT_EQ(worst(conclude("trajectory", of(30, 91))), Verdict::kPass);
   EXPECT_EQ(worst(conclude("trajectory", of(30, 89))), Verdict::kFail);
   EXPECT_EQ(worst(conclude("trajectory", of(24, 91))), Verdict::kFail);
@@ -79,7 +81,8 @@ TEST_F(Conclusions, Trajectory) {
 
 TEST_F(Conclusions, LongAnswer) {
   const auto of = [](double nll, double repetition) {
-    return Json{{"nll_by_quarter", {nll, nll, nll, nll}}, {"nll", nll}, {"repetition", repetition}, {"text", ""}};
+    return Json{
+        {"nll_by_quarter", {nll, nll, nll, nll}}, {"nll", nll}, {"repetition", repetition}, {"text", ""}};
   };
   EXPECT_EQ(worst(conclude("long-answer", of(1.2, 0.1), of(1.0, 0.1))), Verdict::kPass);
   EXPECT_EQ(worst(conclude("long-answer", of(1.3, 0.1), of(1.0, 0.1))), Verdict::kFail);
@@ -88,7 +91,8 @@ TEST_F(Conclusions, LongAnswer) {
 
 TEST_F(Conclusions, NeedleCountsOnlyWhatTheBaselineFinds) {
   const auto of = [](std::array<bool, 2> baseline, std::array<bool, 2> tested) {
-    return Json{{"baseline", baseline}, {"tested", tested}, {"baseline_text", {"", ""}}, {"tested_text", {"", ""}}};
+    return Json{
+        {"baseline", baseline}, {"tested", tested}, {"baseline_text", {"", ""}}, {"tested_text", {"", ""}}};
   };
   const auto both = conclude("needle", of({true, true}, {true, true}));
   EXPECT_EQ(worst(both), Verdict::kPass);
@@ -101,12 +105,17 @@ TEST_F(Conclusions, NeedleCountsOnlyWhatTheBaselineFinds) {
 TEST_F(Conclusions, AttentionFidelityProposesWhatItMeasured) {
   const auto of = [](const char* name, const char* k, double cosine, double bytes) {
     const Json heads = {{cosine, 1.0}, {1.0, 1.0}};
-    return Json{{"name", name}, {"k", {k, k}}, {"v", {"turbo4", "turbo4"}}, {"bytes_per_token", {bytes, bytes}},
-                {"cosine", heads}, {"smallest", heads}};
+    return Json{{"name", name},
+                {"k", {k, k}},
+                {"v", {"turbo4", "turbo4"}},
+                {"bytes_per_token", {bytes, bytes}},
+                {"cosine", heads},
+                {"smallest", heads}};
   };
   const Json good = Json::array({of("tested", "turbo4", 0.996, 8), of("b", "q8_0", 0.999, 16)});
   EXPECT_EQ(worst(conclude("attention-fidelity", good)), Verdict::kPass);
-  const Json bad = Json::array({of("tested", "turbo4", 0.99, 8), of("dear", "f16", 0.999, 32), of("b", "q8_0", 0.997, 16)});
+  const Json bad = Json::array(
+      {of("tested", "turbo4", 0.99, 8), of("dear", "f16", 0.999, 32), of("b", "q8_0", 0.997, 16)});
   const auto report = gate_named("attention-fidelity")
                           .conclude(context_, results_of("attention-fidelity", bad, {}), Thresholds());
   EXPECT_EQ(worst(report.checks), Verdict::kFail);
@@ -121,8 +130,11 @@ TEST_F(Conclusions, Prompts) {
   const auto fill = [&](int broken) {
     for (const Unit& unit : units) {
       const bool is_broken = unit.key.ends_with("/tested") && broken-- > 0;
-      results[unit.key] = {{"tokens", is_broken ? Json{1} : Json{1, 2, 3, 4}}, {"text", "x"},
-                           {"checks", Json::array_t(5, true)}, {"repetition", 0}, {"ascii", 1}};
+      results[unit.key] = {{"tokens", is_broken ? Json{1} : Json{1, 2, 3, 4}},
+                           {"text", "x"},
+                           {"checks", Json::array_t(5, true)},
+                           {"repetition", 0},
+                           {"ascii", 1}};
     }
     return worst(gate_named("prompts").conclude(context_, results, Thresholds()).checks);
   };
@@ -134,7 +146,8 @@ TEST_F(Conclusions, Prompts) {
 
 TEST_F(Conclusions, Matrix) {
   const auto of = [](double kld) {
-    return Json::array({{{"k", "turbo4"}, {"v", "turbo4"}, {"bytes_per_token", 10}, {"kld", kld}, {"top1", 1}}});
+    return Json::array(
+        {{{"k", "turbo4"}, {"v", "turbo4"}, {"bytes_per_token", 10}, {"kld", kld}, {"top1", 1}}});
   };
   EXPECT_EQ(worst(conclude("matrix", of(0.09))), Verdict::kPass);
   EXPECT_EQ(worst(conclude("matrix", of(0.11))), Verdict::kFail);
@@ -144,9 +157,14 @@ TEST_F(Conclusions, Endurance) {
   const auto of = [](double late_seconds, double late_bytes, bool bad, bool recalled) {
     Json turns = Json::array();
     for (int i = 0; i < 9; ++i) {
-      turns.push_back({{"tokens", 10 * i}, {"answer", 9}, {"decode_seconds", i < 6 ? 1.0 : late_seconds},
-                       {"process_bytes", i < 6 ? 100.0 : late_bytes}, {"bad", bad && i > 6}, {"asks", i == 8},
-                       {"recalled", recalled && i == 8}, {"text", ""}});
+      turns.push_back({{"tokens", 10 * i},
+                       {"answer", 9},
+                       {"decode_seconds", i < 6 ? 1.0 : late_seconds},
+                       {"process_bytes", i < 6 ? 100.0 : late_bytes},
+                       {"bad", bad && i > 6},
+                       {"asks", i == 8},
+                       {"recalled", recalled && i == 8},
+                       {"text", ""}});
     }
     return turns;
   };
@@ -178,14 +196,16 @@ TEST_F(Conclusions, MemoryAndCeiling) {
   EXPECT_EQ(worst(gate_named("ceiling").conclude(context_, {}, Thresholds()).checks), Verdict::kSkipped);
   const auto probe = [](double peak, double kv) { return Json{{"peak_bytes", peak}, {"kv_bytes", kv}}; };
   const auto memory = [&](double peak) {
-    const Results results = {{"memory", {{"tokens", 9}, {"small", probe(100, 10)}, {"large", probe(peak, 110)}}}};
+    const Results results = {
+        {"memory", {{"tokens", 9}, {"small", probe(100, 10)}, {"large", probe(peak, 110)}}}};
     return worst(gate_named("memory").conclude(context_, results, Thresholds()).checks);
   };
   EXPECT_EQ(memory(210), Verdict::kPass);
   EXPECT_EQ(memory(216), Verdict::kFail);
   EXPECT_EQ(memory(100), Verdict::kFail);  // too little means that the wrong thing was measured
   const auto ceiling = [&](int tokens) {
-    const Results results = {{"ceiling/0.000", {{"limit_bytes", 1e9}, {"baseline", 100}, {"tested", tokens}}}};
+    const Results results = {
+        {"ceiling/0.000", {{"limit_bytes", 1e9}, {"baseline", 100}, {"tested", tokens}}}};
     return worst(gate_named("ceiling").conclude(context_, results, Thresholds()).checks);
   };
   EXPECT_EQ(ceiling(1200), Verdict::kPass);  // the tiny model's own context

@@ -40,7 +40,7 @@ TEST(Distribution, Summary) {
   const Summary s = summarize({4, 1, 3, 2});
   EXPECT_DOUBLE_EQ(s.mean, 2.5);
   EXPECT_DOUBLE_EQ(s.max, 4);
-  EXPECT_NEAR(s.p99, 3 + 0.97, 1e-12);                              // rank 0.99 * 3 = 2.97
+  EXPECT_NEAR(s.p99, 3 + 0.97, 1e-12);                           // rank 0.99 * 3 = 2.97
   EXPECT_NEAR(s.standard_error, std::sqrt(5.0 / 3 / 4), 1e-12);  // squares 5, n - 1 = 3, n = 4
   EXPECT_EQ(summarize({}).mean, 0.0);
 }

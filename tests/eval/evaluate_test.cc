@@ -15,7 +15,8 @@ using Json = nlohmann::json;
 
 class Evaluate : public testing::Test {
  protected:
-  Evaluate() : file_(TinyModel{.n_layers = 2, .n_embd = 128}.bytes()), folder_(testing::TempDir() + "tq_evaluate") {
+  Evaluate()
+      : file_(TinyModel{.n_layers = 2, .n_embd = 128}.bytes()), folder_(testing::TempDir() + "tq_evaluate") {
     std::filesystem::create_directories(folder_);
     std::ofstream corpus(folder_ + "/corpus.txt");
     for (int i = 0; i < 700; ++i) corpus << "line " << i * i % 997 << " of a text\n";
@@ -51,7 +52,8 @@ TEST_F(Evaluate, ACacheComparedWithItselfIsExactlyEqual) {
   EXPECT_EQ(numbers(same, "kld")["max"], 0.0);
   EXPECT_EQ(numbers(same, "kld")["top1"], 1.0);
   EXPECT_EQ(numbers(same, "trajectory")["prefix_agreement"], 1.0);
-  for (const Json& layer : numbers(same, "attention-fidelity")["layers"]) EXPECT_NEAR(layer.get<double>(), 1.0, 1e-6);
+  for (const Json& layer : numbers(same, "attention-fidelity")["layers"])
+    EXPECT_NEAR(layer.get<double>(), 1.0, 1e-6);
   EXPECT_EQ(numbers(same, "perplexity")["512"]["baseline"], numbers(same, "perplexity")["512"]["tested"]);
 }
 

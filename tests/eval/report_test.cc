@@ -10,14 +10,16 @@ namespace {
 Report report_of(std::vector<Check> checks) {
   GateReport gate{.gate = "kld", .checks = std::move(checks)};
   gate.tables.push_back({"T", {"a|b", "c"}, {{"x|y\nz", "<b>&"}}});
-  gate.figures.push_back({.title = "lines", .x_label = "x", .y_label = "y", .series = {{"s<", {{1, 2}, {3, 5}}}}});
+  gate.figures.push_back(
+      {.title = "lines", .x_label = "x", .y_label = "y", .series = {{"s<", {{1, 2}, {3, 5}}}}});
   gate.figures.push_back({.title = "map",
                           .x_label = "x",
                           .y_label = "y",
                           .map = {{"r"}, {"c1", "c2"}, {{{1.0, "ok"}, {-1.0, "-"}}}}});
-  Report report{.facts = {{"model", "<script>alert(1)</script>"}, {"tested", "K turbo4"}, {"baseline", "K f16"}},
-                .gates = {std::move(gate)},
-                .reasons = {}};
+  Report report{
+      .facts = {{"model", "<script>alert(1)</script>"}, {"tested", "K turbo4"}, {"baseline", "K f16"}},
+      .gates = {std::move(gate)},
+      .reasons = {}};
   report.reasons = reasons_against(report.gates);
   return report;
 }

@@ -28,14 +28,17 @@ TEST(Thresholds, AFileChangesWhatItNames) {
 }
 
 TEST(Thresholds, ErrorsSayTheLine) {
-  EXPECT_NE(error_of("kld:\n  max_men: 1\n").find("gates.yaml:2: there is no threshold kld.max_men"), std::string::npos);
-  EXPECT_NE(error_of("kld:\n  max_mean: many\n").find("gates.yaml:2: kld.max_mean is not a number"), std::string::npos);
+  EXPECT_NE(error_of("kld:\n  max_men: 1\n").find("gates.yaml:2: there is no threshold kld.max_men"),
+            std::string::npos);
+  EXPECT_NE(error_of("kld:\n  max_mean: many\n").find("gates.yaml:2: kld.max_mean is not a number"),
+            std::string::npos);
   EXPECT_NE(error_of("kld:\n  max_mean: .nan\n").find("is not a number"), std::string::npos);
   EXPECT_NE(error_of("kld:\n\n  min_top1: 1.5\n").find("gates.yaml:3: kld.min_top1 is 1.5, outside 0 to 1"),
             std::string::npos);
   EXPECT_NE(error_of("kld: 3\n").find("gates.yaml:1: 'kld' is no map"), std::string::npos);
   EXPECT_NE(error_of("- a\n").find("no map of gates"), std::string::npos);
-  EXPECT_NE(error_of("kld: {max_mean: [}\n").find("gates.yaml:1: it is not readable as YAML"), std::string::npos);
+  EXPECT_NE(error_of("kld: {max_mean: [}\n").find("gates.yaml:1: it is not readable as YAML"),
+            std::string::npos);
   EXPECT_NE(error_of("[a]: {max_mean: 1}\n").find("gates.yaml"), std::string::npos);  // a key that is no text
 }
 

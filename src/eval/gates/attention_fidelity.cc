@@ -1,8 +1,8 @@
 // Attention fidelity: the cosine between attention's output over an f16 cache and over a compressed one, for
 // each layer and head, from the same queries, keys and values. An f16 session generates; after each layer its
-// new rows are encoded into shadow caches too, and attention is run over those with the same queries. Errors do
-// not add up from layer to layer, so the figure says which layers are sensitive, and a cache plan that spends
-// bits there follows from it.
+// new rows are encoded into shadow caches too, and attention is run over those with the same queries. Errors
+// do not add up from layer to layer, so the figure says which layers are sensitive, and a cache plan that
+// spends bits there follows from it.
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -99,7 +99,8 @@ class Shadow {
 // New rows of the observed cache into every shadow; with `compares`, attention over them too.
 class Observer {
  public:
-  Observer(EngineImpl& engine, std::vector<Shadow>& shadows) : shadows_(shadows), attention_(engine.new_attention()) {}
+  Observer(EngineImpl& engine, std::vector<Shadow>& shadows)
+      : shadows_(shadows), attention_(engine.new_attention()) {}
 
   void operator()(const AttentionInput& input) {
     const SequenceRows& rows = input.sequences.front();
@@ -136,7 +137,8 @@ class Observer {
 };
 
 // The tested plan, and pairs that a layer may be given instead, each for all layers.
-Expected<std::vector<Shadow>> make_shadows(const EvalContext& context, EngineImpl& engine, std::int64_t n_ctx) {
+Expected<std::vector<Shadow>> make_shadows(const EvalContext& context, EngineImpl& engine,
+                                           std::int64_t n_ctx) {
   std::vector<Shadow> shadows;
   auto tested = Shadow::create(engine, "tested", context.tested, n_ctx);
   if (!tested) return tested.error();
@@ -153,7 +155,8 @@ Expected<std::vector<Shadow>> make_shadows(const EvalContext& context, EngineImp
   return shadows;
 }
 
-Expected<std::vector<Fidelity>> measure(const EvalContext& context, std::int64_t n_context, std::int64_t n_tokens) {
+Expected<std::vector<Fidelity>> measure(const EvalContext& context, std::int64_t n_context,
+                                        std::int64_t n_tokens) {
   auto& engine = static_cast<EngineImpl&>(*context.engine);
   const auto tokens = corpus_window(context, 0, n_context + n_tokens);
   const auto n_ctx = static_cast<std::int64_t>(tokens.size());
@@ -165,7 +168,8 @@ Expected<std::vector<Fidelity>> measure(const EvalContext& context, std::int64_t
   Observer observer(engine, *shadows);
   engine.observe_attention([&observer](const AttentionInput& input) { observer(input); });
   const auto read = [&]() -> Expected<void> {
-    const auto head = std::span<const Token>(tokens).first(tokens.size() - static_cast<std::size_t>(n_tokens));
+    const auto head =
+        std::span<const Token>(tokens).first(tokens.size() - static_cast<std::size_t>(n_tokens));
     if (const auto ok = feed(context, **session, head); !ok) return ok.error();
     observer.compares = true;
     if (const auto ok = feed(context, **session, tokens, 1); !ok) return ok.error();
@@ -181,8 +185,8 @@ Expected<std::vector<Fidelity>> measure(const EvalContext& context, std::int64_t
 
 double worst(const std::vector<double>& heads) { return *std::ranges::min_element(heads); }
 
-// Layer by layer the cheapest pair whose worst head is good enough; where the tested one is, it stays. The last
-// resort is f16.
+// Layer by layer the cheapest pair whose worst head is good enough; where the tested one is, it stays. The
+// last resort is f16.
 CachePlan propose(const std::vector<Fidelity>& all, double bound) {
   CachePlan plan;
   for (std::size_t layer = 0; layer < all.front().cosine.size(); ++layer) {
@@ -203,13 +207,17 @@ CachePlan propose(const std::vector<Fidelity>& all, double bound) {
 class AttentionFidelityGate final : public Gate {
  public:
   std::string_view name() const override { return "attention-fidelity"; }
-  std::string_view help() const override { return "attention's output layer by layer; proposes a cache plan"; }
+  std::string_view help() const override {
+    return "attention's output layer by layer; proposes a cache plan";
+  }
 
   std::vector<Unit> units(const EvalContext& context) const override {
-    const auto room = std::min<std::int64_t>(context.n_ctx_max(), static_cast<std::int64_t>(context.corpus.size())) - 2;
+    const auto room =
+        std::min<std::int64_t>(context.n_ctx_max(), static_cast<std::int64_t>(context.corpus.size())) - 2;
     const std::int64_t n_tokens = std::min(context.sizes.fidelity_tokens, room / 4);
     const std::int64_t n_context = std::min(context.sizes.fidelity_context, room - n_tokens);
-    return {{"attention-fidelity", 3.0 * static_cast<double>(n_context) + 40.0 * static_cast<double>(n_tokens),
+    return {{"attention-fidelity",
+             3.0 * static_cast<double>(n_context) + 40.0 * static_cast<double>(n_tokens),
              [&context, n_context, n_tokens] { return as_json(measure(context, n_context, n_tokens)); }}};
   }
 
@@ -223,10 +231,12 @@ class AttentionFidelityGate final : public Gate {
     for (const auto& heads : tested.cosine) layers.push_back(worst(heads));
     const auto failing = std::ranges::count_if(layers, [&](double c) { return !(c >= bound); });
     Check check = at_least("cosine of the worst layer and head", worst(layers), bound);
-    check.reason += " " + std::to_string(failing) + " of " + std::to_string(layers.size()) + " layers are below.";
+    check.reason +=
+        " " + std::to_string(failing) + " of " + std::to_string(layers.size()) + " layers are below.";
     if (failing > 0) {
       report.proposed_plan = propose(all, bound);
-      check.reason += " Proposed: " + report.proposed_plan->describe() + " (attention-fidelity --apply FILE).";
+      check.reason +=
+          " Proposed: " + report.proposed_plan->describe() + " (attention-fidelity --apply FILE).";
       report.numbers["proposed"] = Json::parse(cache_plan_json(*report.proposed_plan));
     }
     report.checks.push_back(std::move(check));
@@ -240,14 +250,15 @@ class AttentionFidelityGate final : public Gate {
  private:
   static Table worst_layers(const Fidelity& tested, const std::vector<double>& layers,
                             const std::optional<CachePlan>& proposed) {
-    Table table{"Worst layers first", {"layer", "K", "V", "worst head", "mean cosine", "smallest", "proposed"}, {}};
+    Table table{
+        "Worst layers first", {"layer", "K", "V", "worst head", "mean cosine", "smallest", "proposed"}, {}};
     std::vector<std::size_t> order(layers.size());
     for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
     std::ranges::stable_sort(order, {}, [&](std::size_t i) { return layers[i]; });
     for (const std::size_t i : order) {
       const auto head = std::ranges::min_element(tested.cosine[i]) - tested.cosine[i].begin();
-      table.rows.push_back({std::to_string(i), tested.k[i], tested.v[i], std::to_string(head), number(layers[i], 5),
-                            number(worst(tested.smallest[i]), 5),
+      table.rows.push_back({std::to_string(i), tested.k[i], tested.v[i], std::to_string(head),
+                            number(layers[i], 5), number(worst(tested.smallest[i]), 5),
                             proposed ? "K " + std::string(kv_type_name(proposed->layers[i].k)) + ", V " +
                                            std::string(kv_type_name(proposed->layers[i].v))
                                      : "as it is"});
@@ -258,7 +269,8 @@ class AttentionFidelityGate final : public Gate {
   // Green above the bound, red below; the farther the stronger, on a scale of the bound's own distance to 1.
   static Figure heat_map(const Fidelity& tested, double bound) {
     Figure figure{.title = "Cosine of attention's output", .x_label = "head", .y_label = "layer"};
-    for (std::size_t h = 0; h < tested.cosine.front().size(); ++h) figure.map.columns.push_back(std::to_string(h));
+    for (std::size_t h = 0; h < tested.cosine.front().size(); ++h)
+      figure.map.columns.push_back(std::to_string(h));
     for (std::size_t l = 0; l < tested.cosine.size(); ++l) {
       figure.map.rows.push_back(std::to_string(l));
       std::vector<HeatMap::Cell> row;

@@ -1,6 +1,6 @@
-// Endurance: a conversation of many turns with inputs as tools give them. Facts are planted in the first turns
-// and asked for in the last ones; time a turn, the process's memory and the shape of the answers must not drift.
-// The baseline holds the same conversation; every figure is relative to it.
+// Endurance: a conversation of many turns with inputs as tools give them. Facts are planted in the first
+// turns and asked for in the last ones; time a turn, the process's memory and the shape of the answers must
+// not drift. The baseline holds the same conversation; every figure is relative to it.
 #include <algorithm>
 #include <array>
 #include <chrono>
@@ -22,14 +22,15 @@ struct Turn {
   bool recalled = false;
   std::string text;
 };
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Turn, tokens, answer, decode_seconds, process_bytes, bad, asks, recalled, text)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Turn, tokens, answer, decode_seconds, process_bytes, bad, asks, recalled,
+                                   text)
 
 struct Fact {
   const char* thing;
   const char* code;
 };
-constexpr std::array kFacts = {Fact{"boat", "4417"},   Fact{"garden", "8052"}, Fact{"tower", "2936"},
-                               Fact{"bakery", "7601"}, Fact{"museum", "1385"}, Fact{"bridge", "9240"},
+constexpr std::array kFacts = {Fact{"boat", "4417"},   Fact{"garden", "8052"},  Fact{"tower", "2936"},
+                               Fact{"bakery", "7601"}, Fact{"museum", "1385"},  Fact{"bridge", "9240"},
                                Fact{"school", "5573"}, Fact{"harbour", "6128"}, Fact{"station", "3894"},
                                Fact{"market", "7215"}};
 
@@ -43,7 +44,8 @@ class Conversation {
     constexpr std::int64_t kMost = 16384;
     n_ctx_ = std::min(context.n_ctx_max(), kMost);
     constexpr std::int64_t kOverhead = 48;  // template and the words around the input
-    input_tokens_ = std::clamp<std::int64_t>(n_ctx_ / turns - context.sizes.endurance_answer - kOverhead, 0, 512);
+    input_tokens_ =
+        std::clamp<std::int64_t>(n_ctx_ / turns - context.sizes.endurance_answer - kOverhead, 0, 512);
   }
 
   Expected<std::vector<Turn>> run() {
@@ -79,10 +81,11 @@ class Conversation {
     const auto size = static_cast<std::int64_t>(context_.corpus.size());
     const std::int64_t n = std::min(input_tokens_, size);
     const std::int64_t first = turn * n % std::max<std::int64_t>(size - n, 1);
-    std::string text = "Tool result " + std::to_string(turn + 1) + ":\n" +
-                       text_of(*context_.engine, std::span(context_.corpus)
-                                                     .subspan(static_cast<std::size_t>(first),
-                                                              static_cast<std::size_t>(n)));
+    std::string text =
+        "Tool result " + std::to_string(turn + 1) + ":\n" +
+        text_of(
+            *context_.engine,
+            std::span(context_.corpus).subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(n)));
     if (const auto fact = planted(turn)) {
       return text + "\n\nRemember this: the code of the " + fact->thing + " is " + fact->code +
              ". Repeat the code.";
@@ -146,20 +149,24 @@ double bad_share(std::span<const Turn> turns) {
 class EnduranceGate final : public Gate {
  public:
   std::string_view name() const override { return "endurance"; }
-  std::string_view help() const override { return "a conversation of many turns: speed, memory, format, recall"; }
+  std::string_view help() const override {
+    return "a conversation of many turns: speed, memory, format, recall";
+  }
 
   std::vector<Unit> units(const EvalContext& context) const override {
     std::vector<Unit> units;
     for (const bool is_tested : {false, true}) {
-      units.push_back({key_of(is_tested),
-                       static_cast<double>(std::min<std::int64_t>(context.n_ctx_max(), 16384)) +
-                           10.0 * static_cast<double>(context.sizes.endurance_turns * context.sizes.endurance_answer),
-                       [&context, is_tested] { return as_json(Conversation(context, is_tested).run()); }});
+      units.push_back(
+          {key_of(is_tested),
+           static_cast<double>(std::min<std::int64_t>(context.n_ctx_max(), 16384)) +
+               10.0 * static_cast<double>(context.sizes.endurance_turns * context.sizes.endurance_answer),
+           [&context, is_tested] { return as_json(Conversation(context, is_tested).run()); }});
     }
     return units;
   }
 
-  GateReport conclude(const EvalContext&, const Results& results, const Thresholds& thresholds) const override {
+  GateReport conclude(const EvalContext&, const Results& results,
+                      const Thresholds& thresholds) const override {
     GateReport report{.gate = std::string(name())};
     const auto a = results.at(key_of(false)).get<std::vector<Turn>>();
     const auto b = results.at(key_of(true)).get<std::vector<Turn>>();
@@ -171,12 +178,16 @@ class EnduranceGate final : public Gate {
     const double relative = slowdown(b) / slowdown(a);
     const double growth = memory_growth(b);
     const double bad = bad_share(b) - bad_share(a);
-    report.checks = {at_most("slowdown over the conversation, relative to the baseline's", relative, bound("max_slowdown")),
+    report.checks = {at_most("slowdown over the conversation, relative to the baseline's", relative,
+                             bound("max_slowdown")),
                      at_most("growth of the process's memory", growth, bound("max_memory_growth")),
                      at_most("bad answers beyond the baseline's share", bad, bound("max_bad_answers")),
                      recall(a, b, bound("min_recall"))};
-    report.numbers = {{"slowdown", relative}, {"memory_growth", growth}, {"bad_answers", bad},
-                      {"turns", b.size()}, {"tokens", b.back().tokens}};
+    report.numbers = {{"slowdown", relative},
+                      {"memory_growth", growth},
+                      {"bad_answers", bad},
+                      {"turns", b.size()},
+                      {"tokens", b.back().tokens}};
     report.tables.push_back(questions(a, b));
     report.figures.push_back(figure(a, b));
     return report;
@@ -196,7 +207,8 @@ class EnduranceGate final : public Gate {
               what + ": the baseline itself recalls none of " + std::to_string(asked) + "."};
     }
     Check check = at_least(what, static_cast<double>(tested) / baseline, bound);
-    check.reason += " The baseline recalls " + std::to_string(baseline) + " of " + std::to_string(asked) + ".";
+    check.reason +=
+        " The baseline recalls " + std::to_string(baseline) + " of " + std::to_string(asked) + ".";
     return check;
   }
 

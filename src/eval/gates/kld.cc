@@ -1,6 +1,6 @@
 // Kullback-Leibler divergence KL(baseline || tested) of the next-token distributions along the corpus. Both
-// caches read the same tokens side by side, one token a step: generation's kernels, which attend straight over
-// compressed rows, are what is measured, not prefill's.
+// caches read the same tokens side by side, one token a step: generation's kernels, which attend straight
+// over compressed rows, are what is measured, not prefill's.
 #include "eval/distribution.h"
 #include "eval/gate.h"
 
@@ -10,8 +10,8 @@ namespace {
 struct Kld {
   std::int64_t tokens = 0;
   double mean = 0.0, standard_error = 0.0, p99 = 0.0, max = 0.0;  // nats
-  double top1 = 0.0;                                             // share of positions
-  std::vector<double> by_position;                               // means of stretches of kStretch positions
+  double top1 = 0.0;                                              // share of positions
+  std::vector<double> by_position;                                // means of stretches of kStretch positions
 };
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Kld, tokens, mean, standard_error, p99, max, top1, by_position)
 
@@ -51,18 +51,21 @@ Expected<Kld> measure(const EvalContext& context, std::int64_t n_context, std::i
 class KldGate final : public Gate {
  public:
   std::string_view name() const override { return "kld"; }
-  std::string_view help() const override { return "KL divergence from the baseline's next-token distributions"; }
+  std::string_view help() const override {
+    return "KL divergence from the baseline's next-token distributions";
+  }
 
   std::vector<Unit> units(const EvalContext& context) const override {
-    const std::int64_t room = std::min<std::int64_t>(context.n_ctx_max(),
-                                                     static_cast<std::int64_t>(context.corpus.size()));
+    const std::int64_t room =
+        std::min<std::int64_t>(context.n_ctx_max(), static_cast<std::int64_t>(context.corpus.size()));
     const std::int64_t n_context = std::min(context.sizes.kld_context, room / 4);
     const std::int64_t n_tokens = std::min(context.sizes.kld_tokens, room - n_context - 2);
     return {{"kld/corpus", 2.0 * static_cast<double>(n_context) + 20.0 * static_cast<double>(n_tokens),
              [&context, n_context, n_tokens] { return as_json(measure(context, n_context, n_tokens)); }}};
   }
 
-  GateReport conclude(const EvalContext&, const Results& results, const Thresholds& thresholds) const override {
+  GateReport conclude(const EvalContext&, const Results& results,
+                      const Thresholds& thresholds) const override {
     GateReport report{.gate = std::string(name())};
     const auto k = results.at("kld/corpus").get<Kld>();
     const auto bound = [&](const char* threshold) { return thresholds.get("kld", threshold); };
@@ -71,10 +74,11 @@ class KldGate final : public Gate {
                      at_most("largest KL divergence", k.max, bound("max_single"), "nats"),
                      at_least("top-1 agreement", k.top1, bound("min_top1"))};
     report.numbers = k;
-    report.tables.push_back({"KL divergence, nats",
-                             {"positions", "mean", "99 %", "largest", "top-1 agreement"},
-                             {{std::to_string(k.tokens), number(k.mean, 5) + " ± " + number(k.standard_error, 5),
-                               number(k.p99, 4), number(k.max, 4), number(100 * k.top1, 1) + " %"}}});
+    report.tables.push_back(
+        {"KL divergence, nats",
+         {"positions", "mean", "99 %", "largest", "top-1 agreement"},
+         {{std::to_string(k.tokens), number(k.mean, 5) + " ± " + number(k.standard_error, 5),
+           number(k.p99, 4), number(k.max, 4), number(100 * k.top1, 1) + " %"}}});
     Series series{.name = "mean KL of 32 positions", .points = {}};
     for (std::size_t i = 0; i < k.by_position.size(); ++i) {
       series.points.emplace_back(static_cast<double>((i + 1) * kStretch), k.by_position[i]);

@@ -1,7 +1,7 @@
 // Damage to long answers: errors of a cache add up over a long text of its own. The tested cache and the
 // baseline each write greedily; then the baseline cache reads both texts and says how likely it finds them
-// (nats a token, by quarter). Damage = how much less it likes the tested cache's text; loops show as a greater
-// share of repeated 4-grams.
+// (nats a token, by quarter). Damage = how much less it likes the tested cache's text; loops show as a
+// greater share of repeated 4-grams.
 #include "eval/distribution.h"
 #include "eval/gate.h"
 #include "eval/text_stats.h"
@@ -63,7 +63,8 @@ class LongAnswerGate final : public Gate {
 
   std::vector<Unit> units(const EvalContext& context) const override {
     std::vector<Unit> units;
-    if (answer_tokens(context) < 16 || static_cast<std::int64_t>(context.corpus.size()) <= kPromptTokens) return units;
+    if (answer_tokens(context) < 16 || static_cast<std::int64_t>(context.corpus.size()) <= kPromptTokens)
+      return units;
     for (std::int64_t i = 0; i < context.sizes.long_answers; ++i) {
       for (const bool is_tested : {false, true}) {
         units.push_back({key_of(i, is_tested), 8.0 * static_cast<double>(answer_tokens(context)),
@@ -76,7 +77,8 @@ class LongAnswerGate final : public Gate {
   GateReport conclude(const EvalContext& context, const Results& results,
                       const Thresholds& thresholds) const override {
     GateReport report{.gate = std::string(name())};
-    Table table{"Long answers", {"text", "nats baseline", "nats tested", "repeats baseline", "repeats tested"}, {}};
+    Table table{
+        "Long answers", {"text", "nats baseline", "nats tested", "repeats baseline", "repeats tested"}, {}};
     std::vector<double> damages, repetitions;
     Series baseline{.name = "baseline", .points = {}}, tested{.name = "tested", .points = {}};
     for (int q = 0; q < 4; ++q) {
@@ -93,18 +95,20 @@ class LongAnswerGate final : public Gate {
         baseline.points[q].second += a.nll_by_quarter[q] / static_cast<double>(context.sizes.long_answers);
         tested.points[q].second += b.nll_by_quarter[q] / static_cast<double>(context.sizes.long_answers);
       }
-      table.rows.push_back({std::to_string(i + 1), number(a.nll, 3), number(b.nll, 3), number(a.repetition, 2),
-                            number(b.repetition, 2)});
+      table.rows.push_back({std::to_string(i + 1), number(a.nll, 3), number(b.nll, 3),
+                            number(a.repetition, 2), number(b.repetition, 2)});
     }
     if (damages.empty()) {
-      report.checks.push_back(skipped("damage to long answers", "the corpus or the model's context is too short"));
+      report.checks.push_back(
+          skipped("damage to long answers", "the corpus or the model's context is too short"));
       return report;
     }
     const double damage = summarize(damages).mean;
     const double repetition = summarize(repetitions).mean;
-    report.checks = {
-        at_most("damage to long answers", damage, thresholds.get("long-answer", "max_damage"), "nats a token"),
-        at_most("added repetition in long answers", repetition, thresholds.get("long-answer", "max_repetition"))};
+    report.checks = {at_most("damage to long answers", damage, thresholds.get("long-answer", "max_damage"),
+                             "nats a token"),
+                     at_most("added repetition in long answers", repetition,
+                             thresholds.get("long-answer", "max_repetition"))};
     report.numbers = {{"damage", damage}, {"added_repetition", repetition}};
     report.tables.push_back(std::move(table));
     report.figures.push_back({.title = "How likely the baseline finds what was written",

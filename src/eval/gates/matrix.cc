@@ -1,5 +1,5 @@
-// Every K type with every V type: quality against bytes, and the Pareto front. Per K type one pass: the baseline
-// and a cache for each V type read the same tokens side by side, one token a step.
+// Every K type with every V type: quality against bytes, and the Pareto front. Per K type one pass: the
+// baseline and a cache for each V type read the same tokens side by side, one token a step.
 #include <algorithm>
 #include <cmath>
 
@@ -87,20 +87,21 @@ class MatrixGate final : public Gate {
   std::string_view help() const override { return "every K type with every V type: quality against bytes"; }
 
   std::vector<Unit> units(const EvalContext& context) const override {
-    const auto room = std::min<std::int64_t>(context.n_ctx_max(), static_cast<std::int64_t>(context.corpus.size()));
+    const auto room =
+        std::min<std::int64_t>(context.n_ctx_max(), static_cast<std::int64_t>(context.corpus.size()));
     const std::int64_t n_context = std::min(context.sizes.matrix_context, room / 4);
     const std::int64_t n_tokens = std::min(context.sizes.matrix_tokens, room / 4);
     std::vector<Unit> units;
     for (const KvType k : kAllKvTypes) {
-      units.push_back({key_of(k), 7.0 * static_cast<double>(n_context + 10 * n_tokens),
-                       [&context, k, n_context, n_tokens] {
-                         return as_json(measure(context, k, n_context, n_tokens));
-                       }});
+      units.push_back(
+          {key_of(k), 7.0 * static_cast<double>(n_context + 10 * n_tokens),
+           [&context, k, n_context, n_tokens] { return as_json(measure(context, k, n_context, n_tokens)); }});
     }
     return units;
   }
 
-  GateReport conclude(const EvalContext&, const Results& results, const Thresholds& thresholds) const override {
+  GateReport conclude(const EvalContext&, const Results& results,
+                      const Thresholds& thresholds) const override {
     GateReport report{.gate = std::string(name())};
     std::vector<Pair> pairs;
     for (const KvType k : kAllKvTypes) {
@@ -119,7 +120,8 @@ class MatrixGate final : public Gate {
       figure.series[0].points.emplace_back(pair.bytes_per_token, decade(pair.kld));
       figure.series[0].labels.push_back(pair_name(pair));
     }
-    for (const Pair& pair : pairs) figure.series[1].points.emplace_back(pair.bytes_per_token, decade(pair.kld));
+    for (const Pair& pair : pairs)
+      figure.series[1].points.emplace_back(pair.bytes_per_token, decade(pair.kld));
     report.figures.push_back(std::move(figure));
     return report;
   }
@@ -133,8 +135,8 @@ class MatrixGate final : public Gate {
               "no pair of cache types has a mean KL divergence of at most " + number(bound, 3) + " nats."};
     }
     return {name, Verdict::kPass,
-            "the cheapest pair with a mean KL divergence of at most " + number(bound, 3) + " nats is K " + good->k +
-                ", V " + good->v + ": " + number(good->bytes_per_token, 0) + " bytes a token, " +
+            "the cheapest pair with a mean KL divergence of at most " + number(bound, 3) + " nats is K " +
+                good->k + ", V " + good->v + ": " + number(good->bytes_per_token, 0) + " bytes a token, " +
                 number(good->kld, 4) + " nats."};
   }
 

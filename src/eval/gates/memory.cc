@@ -1,7 +1,7 @@
 // Memory, measured in processes of their own (turboquant memory-probe). What the cache takes: the peak of a
-// process that fills a long context minus that of one with a short context, against the bytes that the cache's
-// pages are calculated to have; weights and workspace cancel out. And the context ceiling: the longest context
-// that can be reserved under a limit of the address space, by bisection.
+// process that fills a long context minus that of one with a short context, against the bytes that the
+// cache's pages are calculated to have; weights and workspace cancel out. And the context ceiling: the
+// longest context that can be reserved under a limit of the address space, by bisection.
 #include <algorithm>
 #include <cmath>
 
@@ -40,10 +40,17 @@ Expected<std::optional<Probe>> probe(const EvalContext& context, const CachePlan
   if (context.options.interrupted && context.options.interrupted()) {
     return Error{ErrorCode::kInterrupted, "interrupted; --resume continues from what is measured."};
   }
-  const std::vector<std::string> arguments = {
-      "memory-probe", "-m", context.options.model_path, "--cache-plan", "/proc/self/fd/3",
-      "-c", std::to_string(n_ctx), "--tokens", std::to_string(n_tokens),
-      "-t", std::to_string(context.engine->n_threads())};
+  const std::vector<std::string> arguments = {"memory-probe",
+                                              "-m",
+                                              context.options.model_path,
+                                              "--cache-plan",
+                                              "/proc/self/fd/3",
+                                              "-c",
+                                              std::to_string(n_ctx),
+                                              "--tokens",
+                                              std::to_string(n_tokens),
+                                              "-t",
+                                              std::to_string(context.engine->n_threads())};
   const auto child = run_child(context.options.program, arguments, cache_plan_json(plan), limit);
   if (!child) return child.error();
   if (child->exit_code != 0) return std::optional<Probe>();
@@ -58,8 +65,9 @@ Expected<Memory> measure_cache(const EvalContext& context, std::int64_t n_tokens
     const auto result = probe(context, context.tested, n, n, std::nullopt);
     if (!result) return result.error();
     if (!*result) {
-      return Error{ErrorCode::kOutOfMemory, "a process with a context of " + std::to_string(n) +
-                                                " tokens could not run; free memory or close other programs."};
+      return Error{ErrorCode::kOutOfMemory,
+                   "a process with a context of " + std::to_string(n) +
+                       " tokens could not run; free memory or close other programs."};
     }
     *to = **result;
   }
@@ -111,7 +119,8 @@ class MemoryGate final : public Gate {
              [&context, n] { return as_json(measure_cache(context, n)); }}};
   }
 
-  GateReport conclude(const EvalContext&, const Results& results, const Thresholds& thresholds) const override {
+  GateReport conclude(const EvalContext&, const Results& results,
+                      const Thresholds& thresholds) const override {
     GateReport report{.gate = std::string(name())};
     if (!results.contains("memory")) {
       report.checks.push_back(skipped("memory of the cache", "the model's context is too short"));
@@ -120,13 +129,13 @@ class MemoryGate final : public Gate {
     const auto m = results.at("memory").get<Memory>();
     const double measured = m.large.peak_bytes - m.small.peak_bytes;
     const double calculated = m.large.kv_bytes - m.small.kv_bytes;
-    report.checks = {at_most("deviation of the cache's memory from the calculated", std::abs(measured / calculated - 1),
-                             thresholds.get("memory", "max_deviation"))};
+    report.checks = {at_most("deviation of the cache's memory from the calculated",
+                             std::abs(measured / calculated - 1), thresholds.get("memory", "max_deviation"))};
     report.numbers = {{"measured_bytes", measured}, {"calculated_bytes", calculated}, {"probes", m}};
-    report.tables.push_back({"Cache memory from " + std::to_string(kShortContext) + " to " +
-                                 std::to_string(m.tokens) + " tokens",
-                             {"measured", "calculated", "peak of the process"},
-                             {{mebibytes(measured), mebibytes(calculated), mebibytes(m.large.peak_bytes)}}});
+    report.tables.push_back(
+        {"Cache memory from " + std::to_string(kShortContext) + " to " + std::to_string(m.tokens) + " tokens",
+         {"measured", "calculated", "peak of the process"},
+         {{mebibytes(measured), mebibytes(calculated), mebibytes(m.large.peak_bytes)}}});
     return report;
   }
 };
@@ -158,8 +167,8 @@ class CeilingGate final : public Gate {
     const double wanted = std::min(thresholds.get("ceiling", "min_context"), trained);
     report.checks = {at_least("longest context under " + mebibytes(c.limit_bytes),
                               static_cast<double>(c.tested), wanted, "tokens")};
-    report.checks[0].reason += " The baseline reaches " + std::to_string(c.baseline) + "; the model was made for " +
-                               std::to_string(context.n_ctx_max()) + ".";
+    report.checks[0].reason += " The baseline reaches " + std::to_string(c.baseline) +
+                               "; the model was made for " + std::to_string(context.n_ctx_max()) + ".";
     report.numbers = c;
     report.tables.push_back({"Longest context under " + mebibytes(c.limit_bytes),
                              {"baseline", "tested"},

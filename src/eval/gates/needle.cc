@@ -1,6 +1,6 @@
-// A needle in a haystack: a sentence with a number, put at a depth of a long text, asked for at the end, in the
-// sentence's own words and in others. What counts is what the baseline finds: where it finds nothing, nothing is
-// said about the tested cache.
+// A needle in a haystack: a sentence with a number, put at a depth of a long text, asked for at the end, in
+// the sentence's own words and in others. What counts is what the baseline finds: where it finds nothing,
+// nothing is said about the tested cache.
 #include <algorithm>
 #include <array>
 
@@ -16,7 +16,7 @@ constexpr std::int64_t kAnswerTokens = 24;
 constexpr std::int64_t kOverhead = 128;  // needle, question and the chat template
 
 struct Cell {
-  std::array<bool, 2> baseline{}, tested{};              // found, by question
+  std::array<bool, 2> baseline{}, tested{};  // found, by question
   std::array<std::string, 2> baseline_text, tested_text;
 };
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Cell, baseline, tested, baseline_text, tested_text)
@@ -29,11 +29,12 @@ struct Needle {
     city = kCities[seed % kCities.size()];
     number = std::to_string(1000000 + (seed * 7919 + 4242424) % 9000000);
   }
-  std::string sentence() const { return "\n\nThe special magic number of " + city + " is " + number + ".\n\n"; }
+  std::string sentence() const {
+    return "\n\nThe special magic number of " + city + " is " + number + ".\n\n";
+  }
   std::string question(std::size_t kind) const {
     return kind == 0 ? "What is the special magic number of " + city + "? Answer with the number."
-                     : "Which secret figure does the text above give to the city called " + city +
-                           "? Reply with that figure only.";
+                     : "Which number belongs to " + city + "? Answer with the number.";
   }
 };
 
@@ -43,7 +44,8 @@ Expected<std::vector<Token>> prompt_of(const EvalContext& context, std::int64_t 
   const std::int64_t body = length - kOverhead;
   const std::int64_t before = body * depth / 100;
   const std::span<const Token> hay = std::span(context.corpus).first(static_cast<std::size_t>(body));
-  const std::string text = text_of(*context.engine, hay.first(static_cast<std::size_t>(before))) + needle.sentence() +
+  const std::string text = text_of(*context.engine, hay.first(static_cast<std::size_t>(before))) +
+                           needle.sentence() +
                            text_of(*context.engine, hay.subspan(static_cast<std::size_t>(before)));
   const ChatMessage message{"user", text + "\n\n" + needle.question(kind)};
   return chat_prompt(context, std::span(&message, 1));
@@ -105,8 +107,9 @@ Check check_of(const std::string& what, const Count& count, const Thresholds& th
   }
   Check check = at_least(what, static_cast<double>(count.tested) / count.baseline,
                          thresholds.get("needle", "min_retrieval"));
-  check.reason += " The baseline finds " + std::to_string(count.baseline) + " of " + std::to_string(count.cells) +
-                  ", the tested cache " + std::to_string(count.tested) + " of those.";
+  check.reason += " The baseline finds " + std::to_string(count.baseline) + " of " +
+                  std::to_string(count.cells) + ", the tested cache " + std::to_string(count.tested) +
+                  " of those.";
   return check;
 }
 
@@ -143,9 +146,9 @@ class NeedleGate final : public Gate {
       if (!is_possible(context, length)) beyond += (beyond.empty() ? "" : ", ") + std::to_string(length);
     }
     if (!beyond.empty()) {
-      report.checks.push_back(skipped("needle at " + beyond + " tokens",
-                                      "the model's context (" + std::to_string(context.n_ctx_max()) +
-                                          ") or the corpus is shorter"));
+      report.checks.push_back(skipped(
+          "needle at " + beyond + " tokens",
+          "the model's context (" + std::to_string(context.n_ctx_max()) + ") or the corpus is shorter"));
     }
     return report;
   }
@@ -165,8 +168,10 @@ class NeedleGate final : public Gate {
         if (!is_possible(context, length)) continue;
         const auto cell = results.at(key_of(length, depth)).get<Cell>();
         count.add(cell, kind);
-        if (!cell.baseline[kind]) row.push_back({-1.0, "-"});
-        else row.push_back({cell.tested[kind] ? 1.0 : 0.0, cell.tested[kind] ? "2" : "1"});
+        if (!cell.baseline[kind])
+          row.push_back({-1.0, "-"});
+        else
+          row.push_back({cell.tested[kind] ? 1.0 : 0.0, cell.tested[kind] ? "2" : "1"});
       }
       figure.map.cells.push_back(std::move(row));
     }

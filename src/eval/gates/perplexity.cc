@@ -1,7 +1,7 @@
-// Perplexity of the corpus, as llama.cpp's llama-perplexity defines it: windows of n_ctx tokens that follow each
-// other, BOS in place of a window's first token when the model wants one, and the second half scored: positions
-// n_ctx/2 .. n_ctx-2 predict their next token. exp(mean nll); its standard error is that of the mean nll times
-// the perplexity.
+// Perplexity of the corpus, as llama.cpp's llama-perplexity defines it: windows of n_ctx tokens that follow
+// each other, BOS in place of a window's first token when the model wants one, and the second half scored:
+// positions n_ctx/2 .. n_ctx-2 predict their next token. exp(mean nll); its standard error is that of the
+// mean nll times the perplexity.
 #include <cmath>
 
 #include "eval/distribution.h"
@@ -40,14 +40,16 @@ Expected<Perplexity> measure(const EvalContext& context, bool is_tested, Sizes::
     // A token that no window begins with, so that nothing of the last window is reused.
     const std::vector<Token> reset = {tokens[0] == 0 ? 1 : 0};
     if (const auto ok = feed(context, **session, reset); !ok) return ok.error();
-    if (const auto ok = feed(context, **session, std::span(tokens).first(static_cast<std::size_t>(half))); !ok) {
+    if (const auto ok = feed(context, **session, std::span(tokens).first(static_cast<std::size_t>(half)));
+        !ok) {
       return ok.error();
     }
     if (const auto ok = feed(context, **session, tokens, 512, score); !ok) return ok.error();
   }
   const Summary s = summarize(nlls);
   const double value = std::exp(s.mean);
-  return Perplexity{size.n_ctx, size.count, static_cast<std::int64_t>(nlls.size()), value, value * s.standard_error};
+  return Perplexity{size.n_ctx, size.count, static_cast<std::int64_t>(nlls.size()), value,
+                    value * s.standard_error};
 }
 
 // As many windows as the corpus holds; none when the model's context is shorter.

@@ -15,9 +15,9 @@ struct AnswerCheck {
 
 struct Prompt {
   const char* subject;
-  bool has_filler = false;           // {filler} in the first message stands for a long text
-  std::vector<std::string> turns;    // what the user says, one after another
-  std::vector<AnswerCheck> checks;   // of the last answer
+  bool has_filler = false;          // {filler} in the first message stands for a long text
+  std::vector<std::string> turns;   // what the user says, one after another
+  std::vector<AnswerCheck> checks;  // of the last answer
 };
 
 const std::vector<Prompt>& ten_prompts();

@@ -1,6 +1,7 @@
-// Ten prompts answered by both caches, side by side: text, length, where they part, loops, language and format.
-// An answer is degraded when it fails a check that the baseline's passes, is much shorter, loops more, or leaves
-// the script it is written in. Which of two good answers is better is for a person: the report has both.
+// Ten prompts answered by both caches, side by side: text, length, where they part, loops, language and
+// format. An answer is degraded when it fails a check that the baseline's passes, is much shorter, loops
+// more, or leaves the script it is written in. Which of two good answers is better is for a person: the
+// report has both.
 #include "eval/gates/prompt_list.h"
 
 #include <algorithm>
@@ -24,21 +25,22 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Answer, tokens, text, checks, repetition, asc
 std::string filler(const EvalContext& context) {
   constexpr std::int64_t kOverhead = 320;
   const std::int64_t room = context.n_ctx_max() - context.sizes.prompt_tokens - kOverhead;
-  const std::int64_t n = std::clamp<std::int64_t>(
-      std::min(context.sizes.prompt_filler, room), 0, static_cast<std::int64_t>(context.corpus.size()));
+  const std::int64_t n = std::clamp<std::int64_t>(std::min(context.sizes.prompt_filler, room), 0,
+                                                  static_cast<std::int64_t>(context.corpus.size()));
   return text_of(*context.engine, std::span(context.corpus).first(static_cast<std::size_t>(n)));
 }
 
 Expected<Answer> measure(const EvalContext& context, const Prompt& prompt, bool is_tested) {
   const std::int64_t n_answer = context.sizes.prompt_tokens;
-  const std::int64_t wanted =
-      (prompt.has_filler ? context.sizes.prompt_filler : 0) + 512 + static_cast<std::int64_t>(prompt.turns.size()) * (n_answer + 96);
+  const std::int64_t wanted = (prompt.has_filler ? context.sizes.prompt_filler : 0) + 512 +
+                              static_cast<std::int64_t>(prompt.turns.size()) * (n_answer + 96);
   const auto session = open_session(context, context.plan(is_tested), wanted);
   if (!session) return session.error();
   std::vector<ChatMessage> messages;
   Answer answer;
   for (std::string turn : prompt.turns) {
-    if (const std::size_t at = turn.find("{filler}"); at != std::string::npos) turn.replace(at, 8, filler(context));
+    if (const std::size_t at = turn.find("{filler}"); at != std::string::npos)
+      turn.replace(at, 8, filler(context));
     messages.push_back({"user", turn});
     const auto tokens = chat_prompt(context, messages);
     if (!tokens) return tokens.error();
@@ -90,7 +92,8 @@ class PromptsGate final : public Gate {
     if (context.n_ctx_max() < kLeastContext + context.sizes.prompt_tokens) return units;
     for (std::size_t i = 0; i < ten_prompts().size(); ++i) {
       const Prompt& prompt = ten_prompts()[i];
-      const auto decode = 8.0 * static_cast<double>(context.sizes.prompt_tokens) * static_cast<double>(prompt.turns.size());
+      const auto decode =
+          8.0 * static_cast<double>(context.sizes.prompt_tokens) * static_cast<double>(prompt.turns.size());
       const double prefill = prompt.has_filler ? static_cast<double>(context.sizes.prompt_filler) : 200.0;
       for (const bool is_tested : {false, true}) {
         units.push_back({key_of(i, is_tested), decode + prefill, [&context, &prompt, is_tested] {
@@ -101,13 +104,17 @@ class PromptsGate final : public Gate {
     return units;
   }
 
-  GateReport conclude(const EvalContext&, const Results& results, const Thresholds& thresholds) const override {
+  GateReport conclude(const EvalContext&, const Results& results,
+                      const Thresholds& thresholds) const override {
     GateReport report{.gate = std::string(name())};
     if (!results.contains(key_of(0, false))) {
       report.checks.push_back(skipped("prompts", "the model's context is too short"));
       return report;
     }
-    Table summary{"Ten prompts", {"prompt", "tokens baseline", "tested", "equal until", "repeats baseline", "tested", "degraded"}, {}};
+    Table summary{
+        "Ten prompts",
+        {"prompt", "tokens baseline", "tested", "equal until", "repeats baseline", "tested", "degraded"},
+        {}};
     Table texts{"Side by side", {"prompt", "baseline", "tested"}, {}};
     int good = 0;
     for (std::size_t i = 0; i < ten_prompts().size(); ++i) {
@@ -120,10 +127,12 @@ class PromptsGate final : public Gate {
                               std::to_string(first_difference(a.tokens, b.tokens)), number(a.repetition, 2),
                               number(b.repetition, 2), joined(problems)});
       texts.rows.push_back({subject, a.text, b.text});
-      report.numbers[subject] = {{"degraded", problems}, {"equal_until", first_difference(a.tokens, b.tokens)},
+      report.numbers[subject] = {{"degraded", problems},
+                                 {"equal_until", first_difference(a.tokens, b.tokens)},
                                  {"tokens", {a.tokens.size(), b.tokens.size()}}};
     }
-    report.checks = {at_least("prompts without degradation", good, thresholds.get("prompts", "min_good"), "of 10")};
+    report.checks = {
+        at_least("prompts without degradation", good, thresholds.get("prompts", "min_good"), "of 10")};
     report.tables = {std::move(summary), std::move(texts)};
     return report;
   }

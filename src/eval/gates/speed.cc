@@ -1,6 +1,6 @@
-// Speed beside the baseline: time to the first token of a long prompt, and tokens a second after it. Both caches
-// are measured in turn, round by round, so that a slow minute of the machine hits both; the figure is the median
-// of the rounds' ratios.
+// Speed beside the baseline: time to the first token of a long prompt, and tokens a second after it. Both
+// caches are measured in turn, round by round, so that a slow minute of the machine hits both; the figure is
+// the median of the rounds' ratios.
 #include <algorithm>
 #include <chrono>
 
@@ -18,7 +18,9 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Speed, depth, first_token_seconds, decode_rat
 
 using Clock = std::chrono::steady_clock;
 
-double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
 
 double median(std::vector<double> values) {
   std::ranges::sort(values);
@@ -62,7 +64,8 @@ Expected<Speed> measure(const EvalContext& context, std::int64_t depth) {
     sessions[is_tested] = *std::move(session);
   }
   Speed speed{static_cast<std::int64_t>(n_prompt), {}, {}};
-  for (std::int64_t round = -1; round < context.sizes.speed_rounds; ++round) {  // the first touches the memory
+  for (std::int64_t round = -1; round < context.sizes.speed_rounds;
+       ++round) {  // the first touches the memory
     std::array<double, 2> first_token{}, decode{};
     for (std::size_t i = 0; i < 2; ++i) {
       const std::size_t side = (i + static_cast<std::size_t>(round + 1)) % 2;
@@ -82,14 +85,18 @@ class SpeedGate final : public Gate {
   std::string_view help() const override { return "tokens a second and time to the first token"; }
 
   std::vector<Unit> units(const EvalContext& context) const override {
-    const auto room = std::min<std::int64_t>(context.n_ctx_max(), static_cast<std::int64_t>(context.corpus.size()));
+    const auto room =
+        std::min<std::int64_t>(context.n_ctx_max(), static_cast<std::int64_t>(context.corpus.size()));
     const std::int64_t depth = std::min(context.sizes.speed_depth, room - context.sizes.speed_tokens - 1);
     if (depth < 64) return {};
-    return {{"speed", static_cast<double>(2 * (context.sizes.speed_rounds + 1) * (depth + 10 * context.sizes.speed_tokens)),
+    return {{"speed",
+             static_cast<double>(2 * (context.sizes.speed_rounds + 1) *
+                                 (depth + 10 * context.sizes.speed_tokens)),
              [&context, depth] { return as_json(measure(context, depth)); }}};
   }
 
-  GateReport conclude(const EvalContext&, const Results& results, const Thresholds& thresholds) const override {
+  GateReport conclude(const EvalContext&, const Results& results,
+                      const Thresholds& thresholds) const override {
     GateReport report{.gate = std::string(name())};
     if (!results.contains("speed")) {
       report.checks.push_back(skipped("speed", "the corpus or the model's context is too short"));
@@ -101,15 +108,15 @@ class SpeedGate final : public Gate {
     const std::string at = " at " + std::to_string(speed.depth) + " tokens, relative to the baseline";
     Check check = at_least("generation speed" + at, decode, thresholds.get("speed", "min_decode"));
     if (!(decode >= thresholds.get("speed", "kill_decode"))) check.verdict = Verdict::kKill;
-    report.checks = {check, at_most("time to the first token" + at, first, thresholds.get("speed", "max_first_token"))};
+    report.checks = {
+        check, at_most("time to the first token" + at, first, thresholds.get("speed", "max_first_token"))};
     report.numbers = {{"decode_ratio", decode}, {"first_token_ratio", first}, {"rounds", speed}};
-    report.tables.push_back(
-        {"Medians of " + std::to_string(speed.decode_rate.size()) + " rounds",
-         {"what", "baseline", "tested", "ratio"},
-         {{"generation, tokens/s", number(median_of(speed.decode_rate, 0), 1),
-           number(median_of(speed.decode_rate, 1), 1), number(decode, 2)},
-          {"first token, s", number(median_of(speed.first_token_seconds, 0), 3),
-           number(median_of(speed.first_token_seconds, 1), 3), number(first, 2)}}});
+    report.tables.push_back({"Medians of " + std::to_string(speed.decode_rate.size()) + " rounds",
+                             {"what", "baseline", "tested", "ratio"},
+                             {{"generation, tokens/s", number(median_of(speed.decode_rate, 0), 1),
+                               number(median_of(speed.decode_rate, 1), 1), number(decode, 2)},
+                              {"first token, s", number(median_of(speed.first_token_seconds, 0), 3),
+                               number(median_of(speed.first_token_seconds, 1), 3), number(first, 2)}}});
     return report;
   }
 };

@@ -1,6 +1,7 @@
 // Trajectory agreement of greedy generation. Two figures a prompt: how far a free greedy text of the tested
-// cache is the baseline's, token by token from the start (prefix agreement: one early tie decides it), and, fed
-// with the baseline's own text, at how many steps the tested cache would choose the same token (step agreement).
+// cache is the baseline's, token by token from the start (prefix agreement: one early tie decides it), and,
+// fed with the baseline's own text, at how many steps the tested cache would choose the same token (step
+// agreement).
 #include "eval/gate.h"
 
 namespace tq::eval {
@@ -84,7 +85,8 @@ class TrajectoryGate final : public Gate {
                             std::to_string(t.steps)});
     }
     if (sum.tokens == 0) {
-      report.checks.push_back(skipped("trajectory agreement", "the corpus or the model's context is too short"));
+      report.checks.push_back(
+          skipped("trajectory agreement", "the corpus or the model's context is too short"));
       return report;
     }
     const auto n = static_cast<double>(sum.tokens);
