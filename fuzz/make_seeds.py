@@ -175,8 +175,38 @@ def tokenizer_seeds():
     return seeds
 
 
+# Shape and types as session_fuzz.cc has them; it puts the checksums right.
+SESSION_PAGE_BYTES = 128 * ((8 + 2) + (4 + 2) + 32 + (6 + 2))
+
+
+def session(n_tokens, pages=None, version=1, types=(18, 16, 1, 17)):
+    head = b"TQSESSN\0" + struct.pack("<IIIIQq", version, 2, 1, 16, 0x7475726271756E74, n_tokens) + bytes(types)
+    tokens = struct.pack(f"<{max(n_tokens, 0)}i", *(i * 7 % 100 for i in range(max(n_tokens, 0))))
+    count = -(-n_tokens // 128) if pages is None else pages
+    rng = np.random.default_rng(n_tokens & 0xFFFF)
+    return head + tokens + bytes(8) + b"".join(rng.bytes(SESSION_PAGE_BYTES) + bytes(8) for _ in range(count))
+
+
+def session_seeds():
+    whole = session(130)
+    return {
+        "empty": session(0),
+        "one": session(1),
+        "full_page": session(128),
+        "two_pages": whole,
+        "zeros": session(3, 0) + bytes(SESSION_PAGE_BYTES + 8),
+        "cut": whole[:-100],
+        "too_long": whole + b"x",
+        "too_many_tokens": session(301),
+        "negative": session(-1, 0),
+        "version2": session(1, version=2),
+        "other_types": session(1, types=(16, 16, 16, 16)),
+    }
+
+
 def main():
-    for target, seeds in {"gguf": gguf_seeds(), "tokenizer": tokenizer_seeds()}.items():  # those of the other targets are written by hand
+    # Those of the other targets are written by hand.
+    for target, seeds in {"gguf": gguf_seeds(), "tokenizer": tokenizer_seeds(), "session": session_seeds()}.items():
         folder = CORPUS / target
         folder.mkdir(parents=True, exist_ok=True)
         for old in folder.iterdir():

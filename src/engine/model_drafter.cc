@@ -29,6 +29,12 @@ class ModelDrafter final : public Drafter {
     if (!std::ranges::all_of(tokens, is_known)) return proposed;
     const auto copy = sampler.clone();
     std::vector<Token> text(tokens.begin(), tokens.end());
+    // A prompt without its last token, so that this one is decoded, as the target decodes it.
+    if (text.size() > session_->tokens().size() + kMaxDraft + 1 &&
+        static_cast<std::int64_t>(text.size()) <= session_->n_ctx()) {
+      const auto prompt = session_->sync(tokens.first(tokens.size() - 1));
+      if (!prompt) return prompt.error();
+    }
     while (static_cast<int>(proposed.size()) < max &&
            static_cast<std::int64_t>(text.size()) <= session_->n_ctx()) {
       const auto logits = session_->sync(text);
