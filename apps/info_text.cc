@@ -86,7 +86,8 @@ std::string model_text(const ModelReport& report) {
   text += line("feed-forward", per_layer_text(f.n_ff));
   text += line("vocabulary", or_unknown(f.n_vocab ? f.n_vocab : report.tokenizer.n_tokens));
   text += line("context", f.n_ctx_train ? std::to_string(*f.n_ctx_train) + " (trained)" : kUnknown);
-  if (f.sliding_window.value_or(0) > 0) text += line("window", std::to_string(*f.sliding_window) + " (sliding)");
+  if (f.sliding_window.value_or(0) > 0)
+    text += line("window", std::to_string(*f.sliding_window) + " (sliding)");
   text += line("RoPE", rope_text(report));
   for (const std::string& problem : f.problems) text += line("problem", printable(problem));
   return text;

@@ -56,7 +56,8 @@ Expected<std::unique_ptr<Model>> open_gemma2(const GgufFile& file) {
   config.logit_soft_cap = static_cast<float>(keys.get_float_or("final_logit_softcapping", 30));
   // The 27B alone (46 layers) scales by the embedding's share of a head. No key says so.
   if (config.n_layers == 46) {
-    config.attention_scale = 1 / std::sqrt(static_cast<float>(config.n_embd / config.n_heads));
+    const int share = config.n_embd / config.n_heads;
+    config.attention_scale = 1 / std::sqrt(static_cast<float>(share));
   }
   return make_model<Layer>(keys, std::move(config));
 }

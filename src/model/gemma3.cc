@@ -64,7 +64,8 @@ Expected<std::unique_ptr<Model>> open_gemma3(const GgufFile& file) {
                           .freq_base = keys.get_float_or("rope.freq_base_swa", 10000)});
   // The 27B alone (62 layers) scales by the embedding's share of a head. No key says so.
   if (config.n_layers == 62) {
-    config.attention_scale = 1 / std::sqrt(static_cast<float>(config.n_embd / config.n_heads));
+    const int share = config.n_embd / config.n_heads;
+    config.attention_scale = 1 / std::sqrt(static_cast<float>(share));
   }
   return make_model<Layer>(keys, std::move(config));
 }

@@ -107,8 +107,8 @@ void AttentionBlock::gate_output(const Kernels& kernels, const Workspace& w, std
 }
 
 void AttentionBlock::grow_query(std::int64_t position, float* row) const {
-  const auto steps = static_cast<float>(position / query_period);
-  const float factor = 1 + query_growth * std::log1p(steps);
+  const std::int64_t periods = position / query_period;
+  const float factor = 1 + query_growth * std::log1p(static_cast<float>(periods));
   const std::int64_t n = static_cast<std::int64_t>(n_heads) * head_dim;
   for (std::int64_t i = 0; i < n; ++i) row[i] *= factor;
 }
