@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "console.h"
 #include "tq/bench.h"
@@ -38,15 +39,15 @@ class Report {
 
   void fact(const char* key, double value, const std::string& text) {
     object_[key] = value;
-    if (!json_) output_.write(text + "\n");
+    before_rows_ += text + "\n";
   }
   void head(std::initializer_list<std::string> cells) {
     object_["results"] = Json::array();
-    if (!json_) output_.write(table_row(cells));
+    before_rows_ += table_row(cells);
   }
   void row(const Json& values, std::initializer_list<std::string> cells) {
     object_["results"].push_back(values);
-    if (!json_) output_.write(table_row(cells));
+    if (!json_) output_.write(std::exchange(before_rows_, {}) + table_row(cells));
   }
   int finish() {
     if (json_) output_.write(object_.dump() + "\n");
@@ -56,6 +57,7 @@ class Report {
  private:
   bool json_;
   Json object_;
+  std::string before_rows_;  // held back until there is a row: an error has nothing on stdout
   Output output_;
 };
 
