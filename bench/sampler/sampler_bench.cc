@@ -41,7 +41,8 @@ std::vector<std::string> make_tokens(int n) {
     const unsigned kind = random() % 20;
     const unsigned length = 1 + random() % 8;
     if (kind < 14) {
-      for (unsigned i = 0; i <= length; ++i) text += static_cast<char>('a' + std::min(random() % 26, random() % 26));
+      for (unsigned i = 0; i <= length; ++i)
+        text += static_cast<char>('a' + std::min(random() % 26, random() % 26));
     } else if (kind < 17) {
       text.clear();
       for (unsigned i = 0; i < 1 + length % 3; ++i) {
@@ -102,7 +103,8 @@ tq::SamplerOptions options_named(int which) {
   }
 }
 
-// Arguments: tokens, options (0 defaults, 1 greedy, 2 no top-k, 3 penalties and DRY over 4096 tokens, 4 mirostat).
+// Arguments: tokens, options (0 defaults, 1 greedy, 2 no top-k, 3 penalties and DRY over 4096 tokens, 4
+// mirostat).
 void sample(benchmark::State& state) {
   const auto logits = model_logits(static_cast<int>(state.range(0)), 1);
   const auto sampler = tq::Sampler::create(options_named(static_cast<int>(state.range(1))));

@@ -97,9 +97,10 @@ void Candidates::xtc(float threshold) {
 void Candidates::surprise_at_most(double bits, double temperature) {
   const double sum = weigh(temperature, weights_);
   const Candidate best = *std::min_element(items_.begin(), items_.end(), before);
+  const double lightest = sum * std::exp2(-bits);
   std::size_t kept = 0;
   for (std::size_t i = 0; i < items_.size(); ++i) {
-    if (-std::log2(weights_[i] / sum) <= bits) items_[kept++] = items_[i];
+    if (weights_[i] >= lightest) items_[kept++] = items_[i];
   }
   items_.resize(kept);
   if (items_.empty()) items_.push_back(best);

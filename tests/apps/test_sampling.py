@@ -48,12 +48,12 @@ def test_biases_force_and_forbid():
 
 def test_penalties_keep_from_repeating():
     def repeats(*arguments):
-        tokens = run_json("--raw", "-p", "la la la la la la la la la la", "-n", "24", *GREEDY, *arguments)["tokens"]
+        tokens = run_json("--raw", "-p", "one two three one two three one two three one two three", "-n", "24", *GREEDY, *arguments)["tokens"]
         return len(tokens) - len(set(tokens))
-    assert repeats() > 12
+    assert repeats() > 10
     for arguments in (["--repeat-penalty", "1.8", "--repeat-last-n", "-1"], ["--frequency-penalty", "2", "--presence-penalty", "2"],
                       ["--dry-multiplier", "5", "--dry-sequence-breaker", "none", "--dry-allowed-length", "1"]):
-        assert repeats(*arguments) < 12, arguments
+        assert repeats(*arguments) < 5, arguments
 
 
 def test_settings_say_what_was_asked_for():

@@ -64,7 +64,8 @@ TEST(Gbnf, ClassesAndEscapes) {
 }
 
 TEST(Gbnf, OnlyWellFormedTextMatches) {
-  expect("root ::= .*", {"\xf4\x8f\xbf\xbf", "\xed\x9f\xbf", "\xee\x80\x80", "\xe0\xa0\x80", "\xf0\x90\x80\x80"},
+  expect("root ::= .*",
+         {"\xf4\x8f\xbf\xbf", "\xed\x9f\xbf", "\xee\x80\x80", "\xe0\xa0\x80", "\xf0\x90\x80\x80"},
          {"\xc0\x80", "\xc1\xbf", "\xe0\x9f\xbf", "\xed\xa0\x80", "\xf0\x8f\xbf\xbf", "\xf4\x90\x80\x80",
           "\xf5\x80\x80\x80", "\x80", "\xe2\x82", "\xe2\x82\x41"});
 }
@@ -72,7 +73,8 @@ TEST(Gbnf, OnlyWellFormedTextMatches) {
 TEST(Gbnf, RecursionOnTheRight) {
   const std::string nested = R"(root ::= "[" (root ("," root)*)? "]")";
   expect(nested, {"[]", "[[],[[]]]"}, {"[", "[]]", "[,]"});
-  expect(nested, {std::string(5000, '[') + std::string(5000, ']')}, {std::string(5000, '[') + std::string(4999, ']')});
+  expect(nested, {std::string(5000, '[') + std::string(5000, ']')},
+         {std::string(5000, '[') + std::string(4999, ']')});
   expect("root ::= \"a\" root | \"b\"", {std::string(100000, 'a') + "b"}, {"aa"});
 }
 
@@ -124,7 +126,8 @@ std::shared_ptr<const VocabularyImpl> small_vocabulary() {
     std::mt19937 random(1);
     for (int i = 0; i < 700; ++i) {
       std::string text;
-      for (unsigned n = 2 + random() % 3; n > 0; --n) text += "ab\"{}[]:,1 \\\xc3\xa9\xe2\x82\xac"[random() % 17];
+      for (unsigned n = 2 + random() % 3; n > 0; --n)
+        text += "ab\"{}[]:,1 \\\xc3\xa9\xe2\x82\xac"[random() % 17];
       all.push_back(text);
     }
     all.emplace_back();  // a control token
@@ -148,7 +151,12 @@ number ::= "-"? ("0" | [1-9] [0-9]{0,15}) ("." [0-9]+)?
 )";
 
 SamplerOptions free_options(std::shared_ptr<const Grammar> grammar) {
-  return {.temperature = 1.0F, .top_k = 0, .top_p = 1.0F, .min_p = 0.0F, .grammar = std::move(grammar), .seed = 3};
+  return {.temperature = 1.0F,
+          .top_k = 0,
+          .top_p = 1.0F,
+          .min_p = 0.0F,
+          .grammar = std::move(grammar),
+          .seed = 3};
 }
 
 TEST(Grammar, MasksAgreeWithChecksAndCompletionsMatch) {
@@ -248,8 +256,9 @@ TEST(Grammar, WhereNothingCanBeSaidTheGenerationEnds) {
 // States are forgotten in between, where there are too many of them.
 TEST(Grammar, LongTextsStayWithinTheirStates) {
   const auto vocabulary = small_vocabulary();
-  Matcher matcher(std::static_pointer_cast<const GrammarImpl>(make("root ::= \"[\"{0,30000} \"a\"{30000} \"b\"")),
-                  vocabulary);
+  Matcher matcher(
+      std::static_pointer_cast<const GrammarImpl>(make("root ::= \"[\"{0,30000} \"a\"{30000} \"b\"")),
+      vocabulary);
   for (int i = 0; i < 30000; ++i) {
     ASSERT_TRUE(matcher.allows('[')) << i;
     matcher.accept('[');

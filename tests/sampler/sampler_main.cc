@@ -4,8 +4,10 @@
 //
 // A request is a line of JSON, and so is its answer:
 //   {"op": "weigh", "logits": [...], "history": [...], "options": {...}}  -> [[token, probability], ...]
-//   {"op": "mirostat", "logits": [...], "steps": n, "options": {...}}     -> [[token, [[token, p], ...]], ...]
-//   {"op": "logprobs", "logits": [...], "token": t, "n": n}              -> [logprob, [[token, logprob], ...]]
+//   {"op": "mirostat", "logits": [...], "steps": n, "options": {...}}     -> [[token, [[token, p], ...]],
+//   ...]
+//   {"op": "logprobs", "logits": [...], "token": t, "n": n}              -> [logprob, [[token, logprob],
+//   ...]]
 //   {"op": "gbnf", "schema": text}                                       -> {"gbnf": ...} or {"error": ...}
 //   {"op": "matches", "gbnf": text, "texts": [...]}                      -> [bool, ...] or {"error": ...}
 //   {"op": "mask", "gbnf": text, "prefixes": [text, ...]}                -> [[token, ...] or null, ...]
@@ -137,7 +139,8 @@ Json mask(const Json& request) {
     for (tq::Token token = 0; is_allowed && token < vocabulary->n_tokens(); ++token) {
       const auto i = static_cast<std::size_t>(token);
       const bool is_set = (bits[i / 64] >> (i % 64) & 1U) != 0;
-      if (is_set != matcher.allows(token)) return {{"error", "mask and check disagree on " + std::to_string(token)}};
+      if (is_set != matcher.allows(token))
+        return {{"error", "mask and check disagree on " + std::to_string(token)}};
       if (is_set) tokens.push_back(token);
     }
     result.push_back(is_allowed ? tokens : Json());

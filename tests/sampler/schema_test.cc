@@ -27,23 +27,28 @@ TEST(JsonSchema, Scalars) {
          {"\"\n\"", R"("\q")", R"("\ud83e")", R"("a)", "a"});
   expect(R"({"type":["string","null"]})", {"null", R"("a")"}, {"1"});
   expect(R"({"const":"a\"b\\"})", {R"("a\"b\\")"}, {R"("a")"});
-  expect(R"({"enum":[1,"x",null,{"a":[1]}]})", {"1", R"("x")", "null", R"({"a": [1]})", R"({"a":[1]})"}, {"x", "2"});
+  expect(R"({"enum":[1,"x",null,{"a":[1]}]})", {"1", R"("x")", "null", R"({"a": [1]})", R"({"a":[1]})"},
+         {"x", "2"});
 }
 
 TEST(JsonSchema, StringsWithLengthFormatAndPattern) {
-  expect(R"({"type":"string","minLength":2,"maxLength":3})", {R"("ab")", R"("a\n\t")", "\"\xc3\xa9\xc3\xa9\""},
-         {R"("a")", R"("abcd")"});
+  expect(R"({"type":"string","minLength":2,"maxLength":3})",
+         {R"("ab")", R"("a\n\t")", "\"\xc3\xa9\xc3\xa9\""}, {R"("a")", R"("abcd")"});
   expect(R"({"type":"string","minLength":2,"maxLength":2})", {R"("\ud83e\udd8ax")"}, {R"("\ud83e\udd8a")"});
   expect(R"({"type":"string","format":"date"})", {R"("2024-02-29")"}, {R"("2024-13-01")", R"("24-01-01")"});
-  expect(R"({"type":"string","format":"date-time"})", {R"("2024-02-29T23:59:00Z")", R"("2024-02-29T23:59:00.5+01:00")"},
-         {R"("2024-02-29 23:59:00Z")"});
+  expect(R"({"type":"string","format":"date-time"})",
+         {R"("2024-02-29T23:59:00Z")", R"("2024-02-29T23:59:00.5+01:00")"}, {R"("2024-02-29 23:59:00Z")"});
   expect(R"({"format":"uuid"})", {R"("123e4567-e89b-12d3-a456-426614174000")"}, {R"("123")"});
-  expect(R"({"type":"string","pattern":"^[a-c]{2}(x|yz)?$"})", {R"("ab")", R"("ccyz")"}, {R"("a")", R"("abxyz")"});
+  expect(R"({"type":"string","pattern":"^[a-c]{2}(x|yz)?$"})", {R"("ab")", R"("ccyz")"},
+         {R"("a")", R"("abxyz")"});
   expect(R"({"type":"string","pattern":"b+"})", {R"("abbc")", R"("b")"}, {R"("ac")", R"("")"});
   expect(R"({"type":"string","pattern":"^\\d+\\.\\d\\s[^\"a]$"})", {R"("12.5 b")", R"("1.0\t\\")"},
          {R"("12.5 a")", R"("12.5 "")", R"("12x5 b")"});
+  expect(R"({"type":"string","pattern":"^[\\^\\]\\-a][^\\^]\\^$"})", {R"("^a^")", R"("]-^")", R"("-]^")"},
+         {R"("b-^")", R"("a^^")"});
   expect(R"({"type":"string","pattern":"^\"\\\\$"})", {R"("\"\\")"}, {R"(""\")"});
-  expect(R"({"type":"string","pattern":"^(?:ab){2,}$|^c"})", {R"("abab")", R"("cxx")"}, {R"("ab")", R"("xc")"});
+  expect(R"({"type":"string","pattern":"^(?:ab){2,}$|^c"})", {R"("abab")", R"("cxx")"},
+         {R"("ab")", R"("xc")"});
 }
 
 TEST(JsonSchema, IntegerBounds) {
@@ -53,10 +58,12 @@ TEST(JsonSchema, IntegerBounds) {
                                                    R"(,"maximum":)" + std::to_string(high) + "}");
     ASSERT_TRUE(grammar);
     for (int x = -2000; x <= 2000; ++x)
-      ASSERT_EQ((*grammar)->matches(std::to_string(x)), x >= low && x <= high) << low << " " << x << " " << high;
+      ASSERT_EQ((*grammar)->matches(std::to_string(x)), x >= low && x <= high)
+          << low << " " << x << " " << high;
   }
   for (const int bound : {-100, -9, -1, 0, 1, 7, 10, 99, 1234}) {
-    const auto at_least = Grammar::from_json_schema(R"({"type":"integer","minimum":)" + std::to_string(bound) + "}");
+    const auto at_least =
+        Grammar::from_json_schema(R"({"type":"integer","minimum":)" + std::to_string(bound) + "}");
     const auto below =
         Grammar::from_json_schema(R"({"type":"integer","exclusiveMaximum":)" + std::to_string(bound) + "}");
     for (int x = -3000; x <= 3000; ++x) {
@@ -71,13 +78,17 @@ TEST(JsonSchema, IntegerBounds) {
 TEST(JsonSchema, Objects) {
   const std::string schema = R"({"type":"object","properties":{"a":{"type":"integer"},"b":{"type":"null"},
     "c":{"type":"boolean"}},"required":["b"]})";
-  expect(schema, {R"({"b":null})", R"({"a": 1, "b": null, "c": true})", "{\n  \"b\": null,\n  \"c\": false\n}"},
+  expect(schema,
+         {R"({"b":null})", R"({"a": 1, "b": null, "c": true})", "{\n  \"b\": null,\n  \"c\": false\n}"},
          {"{}", R"({"a":1})", R"({"b":null,"a":1})", R"({"b":null,})", R"({"b":null,"d":1})"});
   expect(R"({"properties":{"a":{"type":"integer"},"b":{"type":"null"}}})",
-         {"{}", R"({"a":1})", R"({"b":null})", R"({"a":1,"b":null})"}, {R"({"b":null,"b":null})", R"({,"b":null})"});
+         {"{}", R"({"a":1})", R"({"b":null})", R"({"a":1,"b":null})"},
+         {R"({"b":null,"b":null})", R"({,"b":null})"});
   expect(R"({"type":"object","properties":{"ab":{"type":"integer"}},"additionalProperties":{"type":"null"}})",
          {R"({})", R"({"ab":1})", R"({"ab":1,"a":null,"abc":null,"b":null,"":null})", R"({"x":null})"},
          {R"({"ab":null})", R"({"x":1})", R"({"a\u0062":null})"});
+  expect(R"({"properties":{"]":true,"^":true,"-a":true},"additionalProperties":{"type":"null"}})",
+         {R"({"]":1,"^":2,"-a":3,"_":null,"-b":null,"^^":null})"}, {R"({"_":1})"});
   expect(R"({"type":"object","additionalProperties":false})", {"{}", "{ }"}, {R"({"a":1})"});
   expect(R"({"type":"object","properties":{"a":true},"required":["a","z"],"additionalProperties":true})",
          {R"({"a":[1],"z":{}})", R"({"a":1,"z":2,"q":3})"}, {R"({"a":1})", R"({"a":1,"z":2,"z":3})"});
@@ -85,8 +96,10 @@ TEST(JsonSchema, Objects) {
 }
 
 TEST(JsonSchema, Arrays) {
-  expect(R"({"type":"array","items":{"type":"integer"}})", {"[]", "[1]", "[1, 2,3]"}, {"[1,]", "[null]", "1"});
-  expect(R"({"items":{"type":"integer"},"minItems":2,"maxItems":3})", {"[1,2]", "[1,2,3]"}, {"[1]", "[1,2,3,4]"});
+  expect(R"({"type":"array","items":{"type":"integer"}})", {"[]", "[1]", "[1, 2,3]"},
+         {"[1,]", "[null]", "1"});
+  expect(R"({"items":{"type":"integer"},"minItems":2,"maxItems":3})", {"[1,2]", "[1,2,3]"},
+         {"[1]", "[1,2,3,4]"});
   expect(R"({"items":{"type":"integer"},"maxItems":1})", {"[]", "[1]"}, {"[1,2]"});
   expect(R"({"type":"array","maxItems":0})", {"[]", "[ ]"}, {"[1]"});
   expect(R"({"prefixItems":[{"type":"integer"},{"type":"null"}]})", {"[1,null]"}, {"[1]", "[1,null,2]"});
@@ -98,7 +111,8 @@ TEST(JsonSchema, Arrays) {
 TEST(JsonSchema, ReferencesAndCombinations) {
   expect(R"({"$ref":"#/$defs/node","$defs":{"node":{"type":"object","properties":{"v":{"type":"integer"},
     "next":{"anyOf":[{"$ref":"#/$defs/node"},{"type":"null"}]}},"required":["v","next"]}}})",
-         {R"({"v":1,"next":null})", R"({"v":1,"next":{"v":2,"next":null}})"}, {R"({"v":1})", R"({"v":1,"next":2})"});
+         {R"({"v":1,"next":null})", R"({"v":1,"next":{"v":2,"next":null}})"},
+         {R"({"v":1})", R"({"v":1,"next":2})"});
   expect(R"({"type":"array","items":{"$ref":"#"}})", {"[]", "[[],[[]]]"}, {"[1]"});
   expect(R"({"oneOf":[{"type":"integer"},{"type":"null"}]})", {"1", "null"}, {"true"});
   expect(R"({"allOf":[{"properties":{"a":{"type":"integer"}},"required":["a"]},
@@ -108,7 +122,8 @@ TEST(JsonSchema, ReferencesAndCombinations) {
   expect(R"({"type":"integer","minimum":1,"allOf":[{"minimum":3},{"maximum":5}]})", {"3", "5"}, {"1", "6"});
   expect(R"({"type":"object","properties":{"a":{"type":"null"}},"required":["a"],
     "anyOf":[{"properties":{"b":{"type":"integer"}},"required":["b"]},{"properties":{"c":{"type":"integer"}}}]})",
-         {R"({"a":null,"b":1})", R"({"a":null})", R"({"a":null,"c":1})"}, {R"({"b":1})", R"({"a":null,"b":1,"c":1})"});
+         {R"({"a":null,"b":1})", R"({"a":null})", R"({"a":null,"c":1})"},
+         {R"({"b":1})", R"({"a":null,"b":1,"c":1})"});
 }
 
 void expect_refused(const std::string& schema, const std::string& path, const std::string& what) {
@@ -122,13 +137,15 @@ TEST(JsonSchema, ErrorsNameTheirPath) {
   expect_refused("{", "JSON schema", "not valid JSON");
   expect_refused("3", "at its root", "must be an object");
   expect_refused(R"({"type":"text"})", "at /type", "'text'");
-  expect_refused(R"({"properties":{"a":{"items":{"type":7}}}})", "at /properties/a/items/type", "string or a list");
+  expect_refused(R"({"properties":{"a":{"items":{"type":7}}}})", "at /properties/a/items/type",
+                 "string or a list");
   expect_refused(R"({"properties":{"a":{"not":{}}}})", "at /properties/a/not", "'not' cannot be turned");
   expect_refused(R"({"type":"array","uniqueItems":true})", "at /uniqueItems", "cannot");
   expect_refused(R"({"properties":{"a":{"$ref":"#/$defs/x"}}})", "at /properties/a/$ref", "#/$defs/x");
   expect_refused(R"({"$ref":"https://example.org/x"})", "$ref", "references are to places in it");
   expect_refused(R"({"$ref":"#"})", "JSON schema", "refers to itself");
-  expect_refused(R"({"anyOf":[{"$ref":"#/anyOf/1"},{"$ref":"#/anyOf/0"}]})", "JSON schema", "refers to itself");
+  expect_refused(R"({"anyOf":[{"$ref":"#/anyOf/1"},{"$ref":"#/anyOf/0"}]})", "JSON schema",
+                 "refers to itself");
   expect_refused(R"({"allOf":[{"$ref":"#"}]})", "JSON schema", "itself");
   expect_refused(R"({"type":"string","pattern":"^(?=a)$"})", "at /pattern", "offset");
   expect_refused(R"({"type":"string","pattern":"a**"})", "at /pattern", "nothing to repeat");
@@ -140,6 +157,12 @@ TEST(JsonSchema, ErrorsNameTheirPath) {
   expect_refused(R"({"enum":[]})", "at /enum", "no value");
   expect_refused(R"({"allOf":[{"pattern":"a"},{"pattern":"b"}]})", "at /allOf/1", "'pattern'");
   expect_refused(std::string(100000, '['), "JSON schema", "nested too deeply");
+  std::string doubling = R"({"allOf":[{"$ref":"#/$defs/0"}],"$defs":{"60":{})";
+  for (int i = 0; i < 60; ++i) {
+    const std::string next = R"({"$ref":"#/$defs/)" + std::to_string(i + 1) + R"("})";
+    doubling += ",\"" + std::to_string(i) + R"(":{"allOf":[)" + next + "," + next + "]}";
+  }
+  expect_refused(doubling + "}}", "JSON schema", "too deeply");
 }
 
 }  // namespace

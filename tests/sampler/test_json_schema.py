@@ -9,7 +9,7 @@ from oracle import Ours
 
 jsonschema = pytest.importorskip("jsonschema")
 
-NAMES = ["a", "ab", "b", "name", "x y", "é", "a\"b", "id", "\\", ""]
+NAMES = ["a", "ab", "b", "name", "x y", "é", "a\"b", "id", "\\", "", "]", "^x", "-", "[^"]
 PATTERNS = {r"^[a-c]{2,4}$": lambda r: "".join(r.choices("abc", k=r.randint(2, 4))),
             r"^(foo|ba[rz])+$": lambda r: "".join(r.choices(["foo", "bar", "baz"], k=r.randint(1, 3))),
             r"^\d{3}-\w\.$": lambda r: f"{r.randint(100, 999)}-{r.choice('aZ_9')}.",

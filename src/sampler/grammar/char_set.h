@@ -25,7 +25,8 @@ class CharSet {
   bool operator<(const CharSet& other) const { return ranges_ < other.ranges_; }
 
  private:
-  std::vector<CharRange>::const_iterator find(std::uint32_t c) const;  // the first range that ends at c or after
+  std::vector<CharRange>::const_iterator find(
+      std::uint32_t c) const;  // the first range that ends at c or after
 
   std::vector<CharRange> ranges_;  // ascending, neither overlapping nor touching
   std::uint64_t ascii_[2] = {0, 0};

@@ -16,7 +16,8 @@ Matcher::Matcher(std::shared_ptr<const GrammarImpl> grammar, std::shared_ptr<con
       path_(vocabulary_->longest_token() + 1) {}
 
 void Matcher::accept(Token token) {
-  for (const char byte : vocabulary_->bytes(token)) state_ = states_.next(state_, static_cast<std::uint8_t>(byte));
+  for (const char byte : vocabulary_->bytes(token))
+    state_ = states_.next(state_, static_cast<std::uint8_t>(byte));
   if (states_.size() <= kMaxStates) return;
   masks_.clear();
   state_ = states_.forget_all_but(state_);
@@ -58,7 +59,8 @@ std::vector<std::uint64_t> Matcher::compute_mask() {
       continue;
     }
     path_[node.depth] = state;
-    for (auto at = node.first_token; at < trie[i + 1].first_token; ++at) allow(tokens[static_cast<std::size_t>(at)]);
+    for (auto at = node.first_token; at < trie[i + 1].first_token; ++at)
+      allow(tokens[static_cast<std::size_t>(at)]);
     ++i;
   }
   return mask;

@@ -18,8 +18,8 @@ class Matcher {
   void restart() { state_ = states_.start(); }
   void accept(Token token);
 
-  // A token with text is allowed when the grammar goes on after it, one that ends the generation when the text
-  // may end; a token with neither never is.
+  // A token with text is allowed when the grammar goes on after it, one that ends the generation when the
+  // text may end; a token with neither never is.
   bool allows(Token token);
 
   // The same for all tokens, as bits. Kept by state: the first time, one pass over the vocabulary's trie.

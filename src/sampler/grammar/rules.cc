@@ -45,7 +45,8 @@ void find_empty_rules(Rules& rules) {
         const Element& element = rules.elements[at];
         if (can_be_empty(rules, element)) continue;
         ++unsettled;
-        if (element.op != Op::kChars) callers[static_cast<std::size_t>(element.value)].push_back(alternatives.size());
+        if (element.op != Op::kChars)
+          callers[static_cast<std::size_t>(element.value)].push_back(alternatives.size());
       }
       alternatives.push_back({static_cast<std::int32_t>(id), unsettled});
       if (unsettled == 0) settle(static_cast<std::int32_t>(id));

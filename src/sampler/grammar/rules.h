@@ -28,8 +28,8 @@ struct Element {
 };
 
 struct Rule {
-  std::string name;  // of the written rule that it is, or is part of
-  std::size_t offset = 0;  // where the text defines or first mentions it
+  std::string name;                        // of the written rule that it is, or is part of
+  std::size_t offset = 0;                  // where the text defines or first mentions it
   std::vector<std::int32_t> alternatives;  // where each begins in Rules::elements
   bool can_be_empty = false;
 };
@@ -54,8 +54,8 @@ class GrammarImpl final : public Grammar {
 // parser.cc; the text's errors, and left recursion.
 Expected<Rules> parse_gbnf(std::string_view text);
 
-// Fills in `can_be_empty`, and takes it into account in repetitions: what can be empty can be so any number of
-// times. Returns a rule that calls itself before it has matched anything, -1 when there is none.
+// Fills in `can_be_empty`, and takes it into account in repetitions: what can be empty can be so any number
+// of times. Returns a rule that calls itself before it has matched anything, -1 when there is none.
 std::int32_t analyse(Rules& rules);
 
 }  // namespace tq

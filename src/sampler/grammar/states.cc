@@ -15,7 +15,8 @@ std::size_t mix(std::size_t hash, std::uint32_t value) {
   return hash ^ (hash >> 32);
 }
 
-// The characters that `bits` can become with `missing` more continuation bytes, as far as they are well-formed.
+// The characters that `bits` can become with `missing` more continuation bytes, as far as they are
+// well-formed.
 CharRange possible(std::uint32_t bits, int missing) {
   const int shift = 6 * missing;
   CharRange range{bits << shift, (bits << shift) | ((1U << shift) - 1)};
@@ -82,7 +83,8 @@ const CharSet& States::set_of(std::int32_t stack) const {
 States::Id States::state(std::vector<std::int32_t> stacks, bool is_complete, Partial partial) {
   std::ranges::sort(stacks);
   stacks.erase(std::unique(stacks.begin(), stacks.end()), stacks.end());
-  std::vector<std::int32_t> key = {static_cast<std::int32_t>(partial.bits), partial.missing, is_complete ? 1 : 0};
+  std::vector<std::int32_t> key = {static_cast<std::int32_t>(partial.bits), partial.missing,
+                                   is_complete ? 1 : 0};
   key.insert(key.end(), stacks.begin(), stacks.end());
   const auto [entry, is_new] = state_ids_.try_emplace(std::move(key), static_cast<Id>(info_.size()));
   if (is_new) {
@@ -220,7 +222,8 @@ bool States::visit(std::int32_t frame) {
 // another can: without this, (a?){1000} would go through a thousand counts in one step.
 bool States::is_dominated(const Frame& repeat) {
   const Element& here = element(repeat.at);
-  if (here.max == kUnbounded || !rules_.rules[static_cast<std::size_t>(here.value)].can_be_empty) return false;
+  if (here.max == kUnbounded || !rules_.rules[static_cast<std::size_t>(here.value)].can_be_empty)
+    return false;
   for (const Frame& other : repeats_) {
     if (other.at == repeat.at && other.parent == repeat.parent && other.count <= repeat.count) return true;
   }

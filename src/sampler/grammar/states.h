@@ -93,7 +93,7 @@ class States {
   std::vector<Row> rows_;  // [0]: a state of which nothing is known yet; [1]: the dead state's
 
   std::vector<Frame> todo_;
-  std::vector<Frame> repeats_;         // those of this expansion whose rule can be empty
+  std::vector<Frame> repeats_;          // those of this expansion whose rule can be empty
   std::vector<std::uint32_t> visited_;  // [frame]: the expansion that was there last
   std::uint32_t expansion_ = 0;
   std::vector<std::int32_t> found_;

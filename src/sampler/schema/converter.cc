@@ -7,14 +7,27 @@
 namespace tq::schema {
 namespace {
 
-constexpr int kMaxDepth = 128;
 constexpr std::size_t kMaxGrammarBytes = std::size_t{2} << 20;
 
 // Keywords that restrict values in ways that no grammar of this kind can follow.
 constexpr std::array kUnsupported = {
-    "not",           "if",           "then",          "else",           "patternProperties", "propertyNames",
-    "minProperties", "maxProperties", "dependentRequired", "dependentSchemas", "dependencies", "contains",
-    "minContains",   "maxContains",  "multipleOf",    "$dynamicRef",    "unevaluatedItems",
+    "not",
+    "if",
+    "then",
+    "else",
+    "patternProperties",
+    "propertyNames",
+    "minProperties",
+    "maxProperties",
+    "dependentRequired",
+    "dependentSchemas",
+    "dependencies",
+    "contains",
+    "minContains",
+    "maxContains",
+    "multipleOf",
+    "$dynamicRef",
+    "unevaluatedItems",
 };
 
 // Other keywords than annotations and the one named.
@@ -39,8 +52,10 @@ const char* implied_type(const Json& schema) {
   if (has({"items", "prefixItems", "minItems", "maxItems"})) return "array";
   if (has({"pattern", "minLength", "maxLength"})) return "string";
   if (has({"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"})) return "number";
-  const std::string format = schema.value("format", Json()).is_string() ? schema["format"].get<std::string>() : "";
-  return format == "date" || format == "time" || format == "date-time" || format == "uuid" ? "string" : nullptr;
+  const std::string format =
+      schema.value("format", Json()).is_string() ? schema["format"].get<std::string>() : "";
+  return format == "date" || format == "time" || format == "date-time" || format == "uuid" ? "string"
+                                                                                           : nullptr;
 }
 
 // How deeply brackets are nested. Text that is no JSON is left to the parser.
@@ -50,8 +65,10 @@ int nesting(std::string_view text) {
   bool in_string = false;
   for (std::size_t i = 0; i < text.size(); ++i) {
     if (in_string) {
-      if (text[i] == '\\') ++i;
-      else if (text[i] == '"') in_string = false;
+      if (text[i] == '\\')
+        ++i;
+      else if (text[i] == '"')
+        in_string = false;
     } else if (text[i] == '"') {
       in_string = true;
     } else if (text[i] == '{' || text[i] == '[') {
@@ -67,7 +84,8 @@ int nesting(std::string_view text) {
 
 std::string Converter::fail(const std::string& path, const std::string& what) {
   if (!error_) {
-    error_ = Error{ErrorCode::kBadArgument, "JSON schema, at " + (path.empty() ? "its root" : path) + ": " + what + "."};
+    error_ = Error{ErrorCode::kBadArgument,
+                   "JSON schema, at " + (path.empty() ? "its root" : path) + ": " + what + "."};
   }
   return "";
 }
@@ -89,7 +107,8 @@ Expected<std::string> Converter::convert() {
 bool Converter::check_keywords(const Json& schema, const std::string& path) {
   for (const char* keyword : kUnsupported) {
     if (!schema.contains(keyword)) continue;
-    fail(path + "/" + keyword, std::string("'") + keyword + "' cannot be turned into a grammar; leave it out");
+    fail(path + "/" + keyword,
+         std::string("'") + keyword + "' cannot be turned into a grammar; leave it out");
     return false;
   }
   if (schema.value("uniqueItems", Json()) == true) {
@@ -105,13 +124,14 @@ std::string Converter::value(const Json& schema, const std::string& path) {
     return schema.get<bool>() ? rules_.primitive("value") : fail(path, "the schema false allows no value");
   }
   if (!schema.is_object()) return fail(path, "a schema must be an object or true");
-  if (depth_ >= kMaxDepth) return fail(path, "the schema is nested too deeply");
+  if (depth_ >= kMaxNesting) return fail(path, "the schema is nested too deeply");
   if (!check_keywords(schema, path)) return "";
   ++depth_;
   std::string result;
   if (schema.contains("$ref") && !has_more_than(schema, "$ref")) {
     const Json& ref = schema["$ref"];
-    result = ref.is_string() ? reference(ref.get<std::string>(), path) : fail(path + "/$ref", "a reference must be a string");
+    result = ref.is_string() ? reference(ref.get<std::string>(), path)
+                             : fail(path + "/$ref", "a reference must be a string");
   } else if (schema.contains("$ref") || schema.contains("allOf")) {
     result = value(flattened(schema, path), path);
   } else if (schema.contains("oneOf")) {
@@ -133,78 +153,6 @@ std::string Converter::value(const Json& schema, const std::string& path) {
   return result;
 }
 
-const Json* Converter::target(const std::string& pointer, const std::string& path) {
-  const auto none = [&]() -> const Json* {
-    fail(path + "/$ref", "'" + pointer + "' is nowhere in the schema; references are to places in it, like #/$defs/name");
-    return nullptr;
-  };
-  if (!pointer.starts_with('#')) return none();
-  const Json* at = &root_;
-  for (std::size_t begin = 1; begin < pointer.size();) {
-    if (pointer[begin] != '/') return none();
-    const std::size_t end = std::min(pointer.find('/', begin + 1), pointer.size());
-    std::string key = pointer.substr(begin + 1, end - begin - 1);
-    for (const auto& [code, c] : {std::pair{"~1", "/"}, {"~0", "~"}}) {
-      for (std::size_t i = key.find(code); i != std::string::npos; i = key.find(code, i + 1)) key.replace(i, 2, c);
-    }
-    begin = end;
-    if (at->is_object() && at->contains(key)) {
-      at = &(*at)[key];
-    } else if (at->is_array() && !key.empty() && key.size() < 9 && std::ranges::all_of(key, [](char c) { return c >= '0' && c <= '9'; }) &&
-               std::stoul(key) < at->size()) {
-      at = &(*at)[std::stoul(key)];
-    } else {
-      return none();
-    }
-  }
-  return at;
-}
-
-// A rule of its own, so that a schema may contain itself.
-std::string Converter::reference(const std::string& pointer, const std::string& path) {
-  if (std::ranges::find(open_, pointer) != open_.end())
-    return fail(path, "'" + pointer + "' refers to itself and to nothing else");
-  if (const auto known = references_.find(pointer); known != references_.end()) return known->second;
-  const Json* schema = target(pointer, path);
-  if (schema == nullptr) return "";
-  const std::string name = rules_.reserve(last_part(pointer));
-  references_[pointer] = name;
-  open_.push_back(pointer);
-  rules_.set(name, value(*schema, pointer.substr(1)));
-  if (!open_.empty() && open_.back() == pointer) open_.pop_back();
-  return name;
-}
-
-Json Converter::flattened(const Json& schema, const std::string& path) {
-  if (failed() || !schema.is_object()) return schema;
-  if (++depth_ > kMaxDepth) {
-    fail(path, "the schema is nested too deeply, or refers to itself");
-    return {};
-  }
-  Json result = schema;
-  result.erase("$ref");
-  result.erase("allOf");
-  const auto add = [&](const Json& part, const std::string& where) {
-    if (failed()) return;
-    auto together = merged(std::move(result), flattened(part, where));
-    if (!together) fail(where, together.error().message);
-    result = together ? *std::move(together) : Json();
-  };
-  if (schema.contains("$ref")) {
-    const Json& ref = schema["$ref"];
-    const Json* referred = ref.is_string() ? target(ref.get<std::string>(), path) : nullptr;
-    if (referred == nullptr) fail(path + "/$ref", "a reference must be a string");
-    if (referred != nullptr) add(*referred, path + "/$ref");
-  }
-  if (schema.contains("allOf")) {
-    const Json& parts = schema["allOf"];
-    if (!parts.is_array() || parts.empty()) fail(path + "/allOf", "there must be a list of schemas");
-    for (std::size_t i = 0; i < parts.size() && !failed(); ++i) add(parts[i], path + "/allOf/" + std::to_string(i));
-  }
-  --depth_;
-  return result;
-}
-
 // What else the schema says holds for every alternative.
 std::string Converter::alternatives(const Json& schema, const char* keyword, const std::string& path) {
   const Json& parts = schema[keyword];
@@ -216,7 +164,8 @@ std::string Converter::alternatives(const Json& schema, const char* keyword, con
   std::vector<std::string> ways;
   for (std::size_t i = 0; i < parts.size() && !failed(); ++i) {
     const std::string part = where + "/" + std::to_string(i);
-    ways.push_back(has_rest ? value({{"allOf", Json::array({rest, parts[i]})}}, part) : value(parts[i], part));
+    ways.push_back(has_rest ? value({{"allOf", Json::array({rest, parts[i]})}}, part)
+                            : value(parts[i], part));
   }
   return rule(path, group(std::move(ways)));
 }
@@ -242,7 +191,8 @@ std::string Converter::of_types(const Json& schema, const std::string& path) {
   }
   const Json& type = schema["type"];
   if (type.is_string()) return of_type(schema, type.get<std::string>(), path);
-  if (!type.is_array() || type.empty()) return fail(path + "/type", "the type must be a string or a list of them");
+  if (!type.is_array() || type.empty())
+    return fail(path + "/type", "the type must be a string or a list of them");
   std::vector<std::string> ways;
   for (const Json& one : type) {
     if (!one.is_string()) return fail(path + "/type", "the type must be a string or a list of them");
@@ -266,7 +216,7 @@ std::string Converter::of_type(const Json& schema, const std::string& type, cons
 namespace tq {
 
 Expected<std::string> json_schema_to_gbnf(std::string_view schema) {
-  if (schema::nesting(schema) > schema::kMaxDepth)
+  if (schema::nesting(schema) > schema::kMaxNesting)
     return Error{ErrorCode::kBadArgument, "the JSON schema is nested too deeply."};
   const auto json = schema::Json::parse(schema, nullptr, false);
   if (json.is_discarded()) return Error{ErrorCode::kBadArgument, "the JSON schema is not valid JSON."};

@@ -10,6 +10,8 @@
 
 namespace tq::schema {
 
+inline constexpr int kMaxNesting = 128;
+
 class Converter {
  public:
   explicit Converter(const Json& root) : root_(root) {}
@@ -40,7 +42,8 @@ class Converter {
   bool check_keywords(const Json& schema, const std::string& path);
 
   // A bound such as minItems: a whole number of 0 or more.
-  std::int64_t count(const Json& schema, const char* keyword, std::int64_t otherwise, const std::string& path);
+  std::int64_t count(const Json& schema, const char* keyword, std::int64_t otherwise,
+                     const std::string& path);
   std::optional<std::int64_t> whole_bound(const Json& schema, const char* keyword, const std::string& path);
   bool check_order(std::int64_t min, std::int64_t max, const std::string& path);
 
@@ -53,6 +56,7 @@ class Converter {
   std::map<std::string, std::string> references_;  // pointer -> rule
   std::vector<std::string> open_;  // references followed since the last bracket: of a loop there is no end
   int depth_ = 0;
+  int parts_ = 0;  // schemas that were put together
   std::optional<Error> error_;
 };
 

@@ -19,7 +19,8 @@ struct Primitive {
 const std::vector<Primitive>& primitives() {
   static const std::vector<Primitive> all = {
       {"space", R"(( " " | "\n"{1,2} [ \t]{0,20} )?)", {}},
-      {"value", "object | array | string | number | boolean | null",
+      {"value",
+       "object | array | string | number | boolean | null",
        {"object", "array", "string", "number", "boolean", "null"}},
       {"object", R"("{" space ( member ( "," space member )* )? "}")", {"space", "member"}},
       {"member", R"(string space ":" space value space)", {"space", "string", "value"}},
@@ -63,8 +64,8 @@ std::string rule_name(std::string_view name) {
 
 std::string escaped(std::uint32_t c, std::string_view special) {
   char text[16];
-  if (c < 0x20 || c == 0x7F) {
-    std::snprintf(text, sizeof(text), "\\x%02X", c);
+  if (c < 0x20 || c == 0x7F || c == '^') {  // '^' has no escape of its own
+    std::snprintf(text, sizeof(text), "\\x%02X", static_cast<unsigned>(c));
     return text;
   }
   std::string result;
@@ -88,7 +89,8 @@ std::string literal(std::string_view text) {
 std::string group(std::vector<std::string> alternatives) {
   if (alternatives.size() == 1) return std::move(alternatives.front());
   std::string result = "(";
-  for (const std::string& alternative : alternatives) result += (result.size() > 1 ? " | " : " ") + alternative;
+  for (const std::string& alternative : alternatives)
+    result += (result.size() > 1 ? " | " : " ") + alternative;
   return result + " )";
 }
 
@@ -118,13 +120,15 @@ std::string json_char(const std::vector<CharRange>& ranges) {
   std::vector<std::string> ways;
   std::string plain;
   for (const auto& [first, last] : complement(hidden)) {
-    plain += escaped(first, "[]^-\\");
-    if (last > first) plain += "-" + escaped(last, "[]^-\\");
+    plain += escaped(first, "[]-\\");
+    if (last > first) plain += "-" + escaped(last, "[]-\\");
   }
   if (!plain.empty()) ways.push_back("[" + plain + "]");
   std::string letters;
-  for (const auto& [c, letter] : {std::pair{'"', '"'}, {'\\', '\\'}, {'\b', 'b'}, {'\f', 'f'}, {'\n', 'n'}, {'\r', 'r'}, {'\t', 't'}}) {
-    if (set.contains(static_cast<std::uint32_t>(c))) letters += letter == '\\' ? std::string("\\\\") : std::string(1, letter);
+  for (const auto& [c, letter] :
+       {std::pair{'"', '"'}, {'\\', '\\'}, {'\b', 'b'}, {'\f', 'f'}, {'\n', 'n'}, {'\r', 'r'}, {'\t', 't'}}) {
+    if (set.contains(static_cast<std::uint32_t>(c)))
+      letters += letter == '\\' ? std::string("\\\\") : std::string(1, letter);
   }
   if (!letters.empty()) ways.push_back("( \"\\\\\" [" + letters + "] )");
   std::string codes;
@@ -153,7 +157,8 @@ std::string RuleSet::reserve(std::string_view name) {
     return std::ranges::any_of(primitives(), [&](const Primitive& p) { return x == p.name; });
   };
   std::string unique = base;
-  for (std::size_t i = bodies_.size(); bodies_.contains(unique) || is_primitive(unique) || unique == "root"; ++i)
+  for (std::size_t i = bodies_.size(); bodies_.contains(unique) || is_primitive(unique) || unique == "root";
+       ++i)
     unique = base + "-" + std::to_string(i);
   bodies_[unique];
   return unique;

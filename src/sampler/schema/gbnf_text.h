@@ -12,8 +12,8 @@
 
 namespace tq::schema {
 
-std::string literal(std::string_view text);                       // "\"text\"" with what needs it escaped
-std::string group(std::vector<std::string> alternatives);         // "(a | b)", "a"
+std::string literal(std::string_view text);                // "\"text\"" with what needs it escaped
+std::string group(std::vector<std::string> alternatives);  // "(a | b)", "a"
 std::string repeated(const std::string& item, std::int64_t min, std::int64_t max);  // max -1: no bound
 
 // One character of a JSON string that stands for a character of `ranges`: written as itself or, where JSON

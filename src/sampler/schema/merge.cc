@@ -71,8 +71,8 @@ Json combined(const std::string& keyword, const Json& a, const Json& b) {
 }  // namespace
 
 bool is_annotation(const std::string& keyword) {
-  return is_one_of(keyword, {"title", "description", "default", "examples", "$comment", "$schema", "$id", "deprecated",
-                             "readOnly", "writeOnly", "$defs", "definitions"});
+  return is_one_of(keyword, {"title", "description", "default", "examples", "$comment", "$schema", "$id",
+                             "deprecated", "readOnly", "writeOnly", "$defs", "definitions"});
 }
 
 Expected<Json> merged(Json a, const Json& b) {
@@ -88,7 +88,8 @@ Expected<Json> merged(Json a, const Json& b) {
     }
     Json together = combined(keyword, a[keyword], value);
     if (together.is_null()) {
-      return Error{ErrorCode::kUnsupported, "parts of allOf have '" + keyword + "' both, which cannot be put together"};
+      return Error{ErrorCode::kUnsupported,
+                   "parts of allOf have '" + keyword + "' both, which cannot be put together"};
     }
     a[keyword] = std::move(together);
   }

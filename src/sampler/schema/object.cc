@@ -60,7 +60,8 @@ std::string Converter::name_except(const std::vector<std::string>& names) {
   if (names.empty()) return rules_.primitive("string");
   Node root;
   for (const std::string& name : names) {
-    if (name.size() > 256) return fail("", "names of properties are limited to 256 bytes beside additionalProperties");
+    if (name.size() > 256)
+      return fail("", "names of properties are limited to 256 bytes beside additionalProperties");
     Node* node = &root;
     for (std::string_view rest = name; !rest.empty();) {
       const Utf8Char c = decode_lenient(rest);
@@ -96,7 +97,8 @@ std::string Converter::object(const Json& schema, const std::string& path) {
   const std::set<std::string> required = required_names(schema);
   std::vector<Property> properties;
   const auto add = [&](const std::string& name, const Json& of, const std::string& where) {
-    const std::string member = literal(Json(name).dump()) + space + "\":\"" + space + value(of, where) + space;
+    const std::string member =
+        literal(Json(name).dump()) + space + "\":\"" + space + value(of, where) + space;
     properties.push_back({rule(where, member), required.contains(name)});
   };
   if (schema.contains("properties")) {
@@ -111,7 +113,8 @@ std::string Converter::object(const Json& schema, const std::string& path) {
   open_ = open;
   if (failed()) return "";
 
-  // From the last to the first: what follows when a member came before (`after`), and when none did (`first`).
+  // From the last to the first: what follows when a member came before (`after`), and when none did
+  // (`first`).
   std::string after = other.empty() ? "" : "( \",\"" + space + other + " )*";
   std::string first = other.empty() ? "" : "( " + other + " " + after + " )?";
   for (auto property = properties.rbegin(); property != properties.rend(); ++property) {
@@ -121,7 +124,8 @@ std::string Converter::object(const Json& schema, const std::string& path) {
       first = member + follows;
       after = "\",\"" + space + member + follows;
     } else {
-      first = "( " + member + follows + (first.empty() ? " )?" : " | " + rule(path + "/members", first) + " )");
+      first =
+          "( " + member + follows + (first.empty() ? " )?" : " | " + rule(path + "/members", first) + " )");
       after = "( \",\"" + space + member + " )?" + follows;
     }
   }

@@ -28,7 +28,8 @@ class PatternParser {
       const std::string after = consume('$') ? "" : " " + rules_.primitive("char") + "*";
       alternatives.push_back(before + body + after);
     } while (!error_ && consume('|'));
-    if (!error_ && at_ < text_.size()) fail(peek() == ')' ? "unbalanced ')'" : "'$' and '^' are supported only at an end");
+    if (!error_ && at_ < text_.size())
+      fail(peek() == ')' ? "unbalanced ')'" : "'$' and '^' are supported only at an end");
     if (error_) return *error_;
     return group(std::move(alternatives));
   }
@@ -109,7 +110,9 @@ class PatternParser {
     }
     if (!error_ && !consume(')')) fail("a group without its ')'");
     // Always a rule of its own: it may be repeated.
-    return error_ ? "" : rules_.add("group", alternatives.size() == 1 ? alternatives.front() : group(std::move(alternatives)));
+    return error_ ? ""
+                  : rules_.add("group", alternatives.size() == 1 ? alternatives.front()
+                                                                 : group(std::move(alternatives)));
   }
 
   static Ranges one(std::uint32_t c) { return {{c, c}}; }

@@ -9,7 +9,8 @@
 
 namespace tq::schema {
 
-std::int64_t Converter::count(const Json& schema, const char* keyword, std::int64_t otherwise, const std::string& path) {
+std::int64_t Converter::count(const Json& schema, const char* keyword, std::int64_t otherwise,
+                              const std::string& path) {
   if (!schema.contains(keyword)) return otherwise;
   const Json& value = schema[keyword];
   constexpr std::int64_t kMax = 1'000'000;
@@ -34,24 +35,30 @@ std::string Converter::array(const Json& schema, const std::string& path) {
   if (!first.is_array()) return fail(path + "/" + tuple, "there must be a list of schemas");
   const Json more = schema.value(is_old_tuple ? "additionalItems" : "items", Json(first.empty()));
   const auto n = static_cast<std::int64_t>(first.size());
-  if (max >= 0 && n > max) return fail(path + "/maxItems", "there are more items in the schema than maxItems");
-  if (more == false && min > n) return fail(path + "/minItems", "there are fewer items in the schema than minItems");
+  if (max >= 0 && n > max)
+    return fail(path + "/maxItems", "there are more items in the schema than maxItems");
+  if (more == false && min > n)
+    return fail(path + "/minItems", "there are fewer items in the schema than minItems");
 
   const std::vector<std::string> open = std::exchange(open_, {});
   const std::string space = " " + rules_.primitive("space") + " ";
   std::string items;
   for (std::int64_t i = 0; i < n; ++i) {
     const auto at = static_cast<std::size_t>(i);
-    items += (i == 0 ? "" : "\",\"" + space) + value(first[at], path + "/" + tuple + "/" + std::to_string(i)) + space;
+    items += (i == 0 ? "" : "\",\"" + space) +
+             value(first[at], path + "/" + tuple + "/" + std::to_string(i)) + space;
   }
   if (more != false && max != n) {
     const std::string item = rule(path + "/item", value(more, path + "/items") + space);
     const std::string next = "( \",\"" + space + item + " )";
-    const auto less = [](std::int64_t bound, std::int64_t by) { return bound < 0 ? bound : std::max<std::int64_t>(0, bound - by); };
+    const auto less = [](std::int64_t bound, std::int64_t by) {
+      return bound < 0 ? bound : std::max<std::int64_t>(0, bound - by);
+    };
     if (n > 0) {
       items += repeated(next, less(min, n), less(max, n));
     } else {
-      items = "( " + item + " " + (max == 1 ? "" : repeated(next, less(min, 1), less(max, 1))) + " )" + (min == 0 ? "?" : "");
+      items = "( " + item + " " + (max == 1 ? "" : repeated(next, less(min, 1), less(max, 1))) + " )" +
+              (min == 0 ? "?" : "");
     }
   }
   open_ = open;
@@ -69,7 +76,8 @@ std::string Converter::string(const Json& schema, const std::string& path) {
     const Json& pattern = schema["pattern"];
     if (!pattern.is_string()) return fail(path + "/pattern", "the pattern must be a string");
     if (has_length || has_format)
-      return fail(path + "/pattern", "a pattern cannot be combined with a length or a format; put them into the pattern");
+      return fail(path + "/pattern",
+                  "a pattern cannot be combined with a length or a format; put them into the pattern");
     const auto body = pattern_to_gbnf(pattern.get<std::string>(), rules_);
     if (!body) return fail(path + "/pattern", body.error().message);
     return rule(path, "\"\\\"\" " + *body + " \"\\\"\"");
@@ -82,8 +90,9 @@ std::string Converter::string(const Json& schema, const std::string& path) {
   return rule(path, "\"\\\"\" " + repeated(rules_.primitive("char"), min, max) + " \"\\\"\"");
 }
 
-// A bound on numbers that is whole, or is made so by moving it inside. Exclusive ones are not converted here.
-std::optional<std::int64_t> Converter::whole_bound(const Json& schema, const char* keyword, const std::string& path) {
+// A bound on numbers, which has to be whole.
+std::optional<std::int64_t> Converter::whole_bound(const Json& schema, const char* keyword,
+                                                   const std::string& path) {
   if (!schema.contains(keyword)) return std::nullopt;
   const Json& value = schema[keyword];
   constexpr double kLargest = 9e15;  // every whole number below is a double
@@ -110,7 +119,8 @@ std::string Converter::integer(const Json& schema, const std::string& path) {
 std::string Converter::number(const Json& schema, const std::string& path) {
   for (const char* keyword : {"exclusiveMinimum", "exclusiveMaximum"}) {
     if (schema.contains(keyword))
-      return fail(path + "/" + keyword, std::string("'") + keyword + "' is supported for integers only; use an inclusive bound");
+      return fail(path + "/" + keyword,
+                  std::string("'") + keyword + "' is supported for integers only; use an inclusive bound");
   }
   const Bounds bounds{whole_bound(schema, "minimum", path), whole_bound(schema, "maximum", path)};
   if (failed()) return "";
