@@ -74,10 +74,10 @@ def vocabulary(writer):
     writer.add_chat_template("{{ messages[0].content }}")
 
 
-def hyperparameters(writer):
+def hyperparameters(writer, n_embd=32):
     writer.add_block_count(1)
     writer.add_context_length(64)
-    writer.add_embedding_length(32)
+    writer.add_embedding_length(n_embd)
     writer.add_feed_forward_length(32)
     writer.add_head_count(2)
     writer.add_head_count_kv(1)
@@ -108,6 +108,25 @@ def architecture(case):
     with tempfile.TemporaryDirectory() as folder:
         path = pathlib.Path(folder) / "seed.gguf"
         return write_gguf(path, cases.config_of(case) | SIZES, cases.weights_of(case, **SIZES), "Q8_0").read_bytes()
+def wide_model():
+    """The same with rows of 256, for the types whose blocks are that long."""
+    def matrix(n_out, n_in, qtype):
+        size, n_bytes = gguf.GGML_QUANT_SIZES[qtype]
+        return np.full((n_out, n_in // size * n_bytes), 0x29, np.uint8)  # scales of 0.04
+
+    def sizes(writer):
+        hyperparameters(writer, n_embd=256)
+        writer.add_key_length(32)
+        writer.add_value_length(32)
+
+    tensors = [("token_embd.weight", matrix(13, 256, Type.Q4_K), Type.Q4_K)]
+    tensors += [(name, np.ones(256, np.float32), None)
+                for name in ("output_norm.weight", "blk.0.attn_norm.weight", "blk.0.ffn_norm.weight")]
+    for name, n_out, n_in, qtype in (("attn_q", 64, 256, Type.Q2_K), ("attn_k", 32, 256, Type.Q3_K), ("attn_v", 32, 256, Type.Q5_K),
+                                     ("attn_output", 256, 64, Type.IQ4_NL), ("ffn_gate", 32, 256, Type.Q6_K),
+                                     ("ffn_up", 32, 256, Type.IQ4_XS), ("ffn_down", 256, 32, Type.MXFP4)):
+        tensors.append((f"blk.0.{name}.weight", matrix(n_out, n_in, qtype), qtype))
+    return write(lambda w: (sizes(w), vocabulary(w)), tensors)
 
 
 def block(qtype):
@@ -137,6 +156,7 @@ def gguf_seeds():
         "vocabulary": vocab,
         "model": model,
         **{name: architecture(case) for name, case in ARCHITECTURES.items()},
+        "model_wide": wide_model(),
         "version2": vocab[:4] + struct.pack("<I", 2) + vocab[8:],
         "version1": vocab[:4] + struct.pack("<I", 1) + vocab[8:],
         "big_endian": write(nothing, endianess=gguf.GGUFEndian.BIG),

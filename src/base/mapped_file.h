@@ -21,8 +21,9 @@ class MappedFile {
 
   std::span<const std::byte> bytes() const { return {data_, size_}; }
 
-  // Gives the resident pages back; what is read again comes from the file.
-  void release_pages() const;
+  // Gives the resident pages back that lie wholly in `part` of bytes(); what is read again comes from the
+  // file.
+  void release_pages(std::span<const std::byte> part) const;
 
  private:
   MappedFile() = default;

@@ -58,9 +58,12 @@ class GgufFile {
   std::size_t file_size() const { return bytes_.size(); }
   const std::string& path() const { return path_; }
 
-  // After the weights were repacked, their file's pages need not stay in memory.
+  // After weights were repacked, their file's pages need not stay in memory: those of one tensor, or all.
+  void release_pages(const TensorView& tensor) const {
+    if (map_) map_->release_pages(tensor.data);
+  }
   void release_pages() const {
-    if (map_) map_->release_pages();
+    if (map_) map_->release_pages(bytes_);
   }
 
   // Metadata in file order. Keys are unique, 1 to 65535 printable ASCII characters.

@@ -76,6 +76,7 @@ Linear WeightReader::pack(const TensorView& matrix) {
     fail(packed.error().code, packed.error().message);
     return {};
   }
+  if (packed->is_packed()) file_.release_pages(matrix);  // or the model would be in memory twice
   return std::move(*packed);
 }
 

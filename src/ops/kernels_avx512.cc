@@ -184,6 +184,14 @@ inline void add_group(const std::uint8_t* codes, const GroupScales& scales, cons
   }
 }
 
+// A single token is bound by memory, and the hardware's prefetcher alone leaves a sixth of the bandwidth
+// unused. Tiles follow each other in memory, so running past the end of one is to the point.
+constexpr int kPrefetchAhead = 2048;
+template <int kBytes>
+inline void prefetch(const std::uint8_t* p) {
+  for (int i = 0; i < kBytes; i += 64) _mm_prefetch(reinterpret_cast<const char*>(p + i), _MM_HINT_T0);
+}
+
 // kTokens rows of a panel from row `first` on against one tile; their accumulators and the group's weights
 // fit the 32 registers.
 template <PackedFormat kFormat, int kTokens>
@@ -200,6 +208,7 @@ inline void tile_block(const PackedTile& tile, const QuantizedPanel& x, std::int
     for (int i = 0; i < kGroups; ++i, at += x.n_rows) {
       const GroupScales scales = load_scales<kFormat>(factors, block, i);
       const std::uint8_t* codes = block + header_bytes(kScales) + i * code_bytes(kFormat);
+      if constexpr (kTokens == 1) prefetch<code_bytes(kFormat)>(codes + kPrefetchAhead);
       add_group<kFormat, kTokens>(codes, scales, x, at, acc);
     }
   }

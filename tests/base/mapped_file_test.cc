@@ -32,8 +32,33 @@ TEST_F(MappedFileTest, GivesTheFilesBytes) {
   auto file = MappedFile::open(write("a", "some bytes"));
   ASSERT_TRUE(file);
   EXPECT_EQ(text_of(*file), "some bytes");
-  file->release_pages();
+  file->release_pages(file->bytes());
   EXPECT_EQ(text_of(*file), "some bytes") << "read again from the file";
+}
+
+// Pages of files in this process's memory, by the kernel's own account.
+std::size_t resident_kib() {
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);) {
+    if (line.starts_with("RssFile:")) return std::stoul(line.substr(8));
+  }
+  return 0;
+}
+
+TEST_F(MappedFileTest, ReleasesPagesOfAPart) {
+  const std::string content(std::size_t{16} << 20, 'x');
+  auto file = MappedFile::open(write("large", content));
+  ASSERT_TRUE(file);
+  const std::size_t before = resident_kib();
+  ASSERT_EQ(text_of(*file), content);  // touches every page
+  EXPECT_GE(resident_kib(), before + 15 * 1024);
+  file->release_pages(file->bytes().subspan(1000, std::size_t{8} << 20));
+  const std::size_t half = resident_kib();
+  EXPECT_GE(half, before + 7 * 1024);
+  EXPECT_LE(half, before + 9 * 1024);
+  file->release_pages(file->bytes());
+  EXPECT_LE(resident_kib(), before + 1024);
+  EXPECT_EQ(text_of(*file), content);
 }
 
 TEST_F(MappedFileTest, Moves) {

@@ -1,5 +1,6 @@
 """The reader and the dequantisers against the Python package gguf: on the real model, and on files that it writes."""
 
+import ctypes
 import json
 import os
 import struct
@@ -156,6 +157,39 @@ def test_quantised_gaussians(dump, tmp_path, qtype):
     path = write(tmp_path / "gauss.gguf", [("w", gguf.quants.quantize(x, qtype), qtype)])
     tensor, = check_infos(dump, path).tensors
     check_values(dump, path, tensor)
+
+
+# Types that gguf cannot make, as ggml calls them.
+QUANTISED_BY_GGML = {Type.Q2_K: "q2_K", Type.Q3_K: "q3_K", Type.Q4_K: "q4_K", Type.Q5_K: "q5_K", Type.Q6_K: "q6_K",
+                     Type.IQ4_NL: "iq4_nl", Type.IQ4_XS: "iq4_xs", Type.MXFP4: "mxfp4"}
+
+
+@pytest.fixture(scope="module")
+def ggml():
+    llama_peer = pytest.importorskip("llama_peer")
+    return ctypes.CDLL(str(llama_peer.find_library(["xllamacpp"])[2]))
+
+
+@pytest.mark.parametrize("qtype", QUANTISED_BY_GGML, ids=lambda t: t.name)
+def test_gaussians_quantised_by_ggml(dump, tmp_path, ggml, qtype):
+    """What llama.cpp's quantiser makes of Gaussians; its dequantiser, gguf's and ours agree on every bit."""
+    x = np.random.default_rng(2).normal(size=(16, 1024)).astype(np.float32)
+    block_size, block_bytes = gguf.GGML_QUANT_SIZES[qtype]
+    data = np.zeros((16, 1024 // block_size * block_bytes), np.uint8)
+    pointer = ctypes.c_void_p
+    ggml.ggml_quantize_chunk.restype = ctypes.c_size_t
+    n = ggml.ggml_quantize_chunk(int(qtype), x.ctypes.data_as(pointer), data.ctypes.data_as(pointer), ctypes.c_int64(0),
+                                 ctypes.c_int64(16), ctypes.c_int64(1024), None)
+    assert n == data.size
+    theirs = np.zeros_like(x)
+    getattr(ggml, "dequantize_row_" + QUANTISED_BY_GGML[qtype])(data.ctypes.data_as(pointer), theirs.ctypes.data_as(pointer),
+                                                              ctypes.c_int64(x.size))
+    assert np.sqrt(np.mean((theirs - x)**2)) < 0.4  # it is x, as well as 2 bits can say
+    path = write(tmp_path / "gauss.gguf", [("w", data, qtype)])
+    tensor, = check_infos(dump, path).tensors
+    check_values(dump, path, tensor)
+    ours = np.frombuffer(dump(path, "values", "w"), np.uint32)
+    assert np.array_equal(ours, theirs.view(np.uint32).ravel())
 
 
 @pytest.mark.parametrize("qtype", list(Type), ids=lambda t: t.name)

@@ -2,6 +2,9 @@
 can be varied, and F32 weights leave nothing to rounding."""
 import numpy as np
 
+# Types that the gguf package reads but cannot make.
+RANDOM_BITS = ("Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K", "IQ4_NL", "IQ4_XS")
+
 
 def byte_tokens():
     """GPT-2's 256 byte tokens, enough for a tokenizer that both engines load."""
@@ -10,26 +13,13 @@ def byte_tokens():
     return [chr(rest.get(b, b)) for b in range(256)]
 
 
-# K types, which the gguf package reads but cannot make: bytes of a block of 256, offsets of its binary16 scales, and the
-# spread of a weight made of random bytes in units of that scale.
-K_BLOCKS = {"Q4_K": (144, (0, 2), 170.0), "Q5_K": (176, (0, 2), 340.0), "Q6_K": (210, (208,), 1360.0)}
-
-
-def random_k_blocks(kind, n_out, n_in, random):
-    """[n_out, bytes of a row]; weights have a spread of about 1 / sqrt(n_in)."""
-    size, scales, spread = K_BLOCKS[kind]
-    blocks = random.integers(0, 256, (n_out, n_in // 256, size), dtype=np.uint8)
-    scale = np.array([1.0 / np.sqrt(n_in) / spread], np.float16).view(np.uint8)
-    for offset in scales:
-        blocks[:, :, offset:offset + 2] = scale
-    return blocks.reshape(n_out, -1)
-
-
 def write_random_llama(path, n_layers=2, n_embd=64, n_heads=4, n_kv_heads=2, n_ff=96, n_vocab=300, n_ctx=512,
                        head_dim=None, tied=False, biases=False, rope_freqs=False, weight_type="F32", seed=1, **keys):
     """keys: extra metadata under "llama.", floats or ints or strings, dots written as two underscores."""
     import gguf
     from gguf.quants import quantize
+
+    from random_blocks import random_rows
 
     random = np.random.default_rng(seed)
     head_dim = head_dim or n_embd // n_heads
@@ -61,8 +51,8 @@ def write_random_llama(path, n_layers=2, n_embd=64, n_heads=4, n_kv_heads=2, n_f
 
     def matrix(name, n_out, n_in):
         kind = gguf.GGMLQuantizationType[weight_type]
-        if weight_type in K_BLOCKS:
-            writer.add_tensor(name, random_k_blocks(weight_type, n_out, n_in, random), raw_dtype=kind)
+        if weight_type in RANDOM_BITS:
+            writer.add_tensor(name, random_rows(kind, n_out, n_in, random), raw_dtype=kind)
             return
         weights = random.normal(0, 1.0 / np.sqrt(n_in), (n_out, n_in)).astype(np.float32)
         if kind == gguf.GGMLQuantizationType.F32:

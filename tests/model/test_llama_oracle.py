@@ -27,7 +27,8 @@ VARIANTS = {
 # The error that llama.cpp's rounding of activations (to 11, 8 and 7 bits) explains, relative rms; a misread type is
 # above 1.
 WEIGHT_TYPES = {"F16": 2e-3, "BF16": 0.02, "Q8_0": 0.05, "Q4_0": 0.05, "Q4_1": 0.05, "Q5_0": 0.05, "Q5_1": 0.05,
-                "Q4_K": 0.05, "Q5_K": 0.05, "Q6_K": 0.05}
+                "Q2_K": 0.05, "Q3_K": 0.05, "Q4_K": 0.05, "Q5_K": 0.05, "Q6_K": 0.05,
+                "IQ4_NL": 0.05, "IQ4_XS": 0.05, "MXFP4": 0.05}
 TOKENS = [int(t) for t in np.random.default_rng(5).integers(0, 300, 200)]
 
 
