@@ -108,6 +108,8 @@ def architecture(case):
     with tempfile.TemporaryDirectory() as folder:
         path = pathlib.Path(folder) / "seed.gguf"
         return write_gguf(path, cases.config_of(case) | SIZES, cases.weights_of(case, **SIZES), "Q8_0").read_bytes()
+
+
 def wide_model():
     """The same with rows of 256, for the types whose blocks are that long."""
     def matrix(n_out, n_in, qtype):
