@@ -141,7 +141,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   }
   const std::string bytes = writer.file();
   const auto file = tq::GgufFile::parse(std::as_bytes(std::span(bytes)), "input.gguf");
-  require(file.has_value());
+  require(static_cast<bool>(file));
   const auto tokenizer = tq::Tokenizer::from_gguf(*file);
   if (!tokenizer) {
     require(!tokenizer.error().message.empty() && tokenizer.error().message.back() == '.');

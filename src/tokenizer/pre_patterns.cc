@@ -36,6 +36,8 @@ constexpr std::string_view kGpt2 =
     R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^~s\p{L}\p{N}]+|~s+(?!~S)|~s+)";
 constexpr std::string_view kContraction = R"('[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD])";
 
+std::string contraction_suffix() { return "(?:" + std::string(kContraction) + ")?"; }
+
 constexpr std::string_view kSpaceRuns = R"(~s+(?!~S)|~s+)";
 
 // Words, numbers, all else with the line ends after it, and line ends, in this order; contractions come
@@ -117,10 +119,9 @@ std::vector<std::string> deepseek_v3() {
 }
 
 std::vector<std::string> youtu() {
-  const std::string contraction_suffix = "(?:" + std::string(kContraction) + ")?";
   return {
       "[가-힣ㄱ-ㆎ]+|[！…“”‘’—：；，、-〿︰-﹏]+|[ㄅ-ㄯ]+|[一-龥぀-ゟ゠-ヿ]+",
-      R"([^\r\n\p{L}\p{N}]?[\p{L}\p{M}]+)" + contraction_suffix +
+      R"([^\r\n\p{L}\p{N}]?[\p{L}\p{M}]+)" + contraction_suffix() +
           R"(|\p{N}| ?[^~s\p{L}\p{N}]+[\r\n/]*|~s*[\r\n]+|~s+(?!~S)|~s+)"};
 }
 
@@ -133,9 +134,39 @@ std::string wide_spaces() {
   return out + "~s";
 }
 
+std::vector<std::string> spark() {
+  return {R"(\p{N}{1,3})", std::string(kDeepseekKana),
+          std::string(kDeepseekWords) + R"(|[\r\n]|~s+(?!~S)|~s+)", R"(\p{N})"};
+}
+
+std::vector<std::string> deepseek_coder() {
+  return {R"([\r\n])", R"(~s?\p{L}+)", R"(~s?\p{P}+)", std::string(kDeepseekOther), R"(\p{N})"};
+}
+
+std::vector<std::string> chameleon() {
+  return {"<sentinel:[0-9]+>", "IMGIMG[A-I]{1,4}Z",       R"([\t\n]|    |  )",
+          R"(\p{N})",          R"([\p{P}!-/:-@\[-`{-~])", std::string(kGpt2)};
+}
+
+std::vector<std::string> bailing() {
+  return {R"('(?:[sSdDmMtT]|[lL][lL]|[vV][eE]|[rR][eE])|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^~s\p{L}\p{N}]+)"
+          R"([\r\n]*|~s*[\r\n]|~s+(?!~S)|~s+)"};
+}
+
+std::vector<std::string> seed_coder() {
+  return {std::string(kContraction) +
+          R"(|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^~s\p{L}\p{N}]+|~s*[\r\n]+|~s+(?!~S)|~s+)"};
+}
+
+// Words that spaces join; possessive, since nothing that follows could need a part of them back.
+std::vector<std::string> exaone_moe() {
+  return {std::string(kContraction) +
+          R"(|[^\r\n\p{L}\p{N}]?(?:\p{L}\p{M}*+(?: \p{L}\p{M}*+)*+)++|\p{N}| ?[^~s\p{L}\p{N}]+)"
+          R"([\r\n/]?|~s*[\r\n]|~s+(?!~S)|~s+)"};
+}
+
 std::vector<std::string> raw_patterns(PreFamily family) {
   const std::string gpt2(kGpt2);
-  const std::string contraction_suffix = "(?:" + std::string(kContraction) + ")?";
   const std::string letters = R"(\p{L}+)", others = R"([^~s\p{L}\p{N}]+)", digit = R"(\p{N})";
   const std::string three_digits = R"(\p{N}{1,3})", bloom = " ?[^(~s|.,!?…。，、।۔،)]+";
   switch (family) {
@@ -160,9 +191,9 @@ std::vector<std::string> raw_patterns(PreFamily family) {
     case PreFamily::kGroupedDigitsQwen2:
       return {three_digits, llama3_like(letters, R"(\p{N}+)", others)};
     case PreFamily::kGpt4o:
-      return {cased_words(contraction_suffix, three_digits)};
+      return {cased_words(contraction_suffix(), three_digits)};
     case PreFamily::kGpt4oMarks:
-      return {cased_words(contraction_suffix, three_digits, true)};
+      return {cased_words(contraction_suffix(), three_digits, true)};
     case PreFamily::kYoutu:
       return youtu();
     case PreFamily::kTekken:
@@ -170,32 +201,25 @@ std::vector<std::string> raw_patterns(PreFamily family) {
     case PreFamily::kDeepseekLlm:
       return deepseek_llm();
     case PreFamily::kDeepseekCoder:
-      return {R"([\r\n])", R"(~s?\p{L}+)", R"(~s?\p{P}+)", std::string(kDeepseekOther), digit};
+      return deepseek_coder();
     case PreFamily::kDeepseekV3:
       return deepseek_v3();
     case PreFamily::kSpark:
-      return {three_digits, std::string(kDeepseekKana),
-              std::string(kDeepseekWords) + R"(|[\r\n]|~s+(?!~S)|~s+)", digit};
+      return spark();
     case PreFamily::kFalcon:
       return {R"([\p{P}$+<=>^~|`]+)", gpt2, "[0-9][0-9][0-9]"};
     case PreFamily::kBailing:
-      return {R"('(?:[sSdDmMtT]|[lL][lL]|[vV][eE]|[rR][eE])|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?)" + others +
-              R"([\r\n]*|~s*[\r\n]|~s+(?!~S)|~s+)"};
+      return bailing();
     case PreFamily::kSeedCoder:
-      return {std::string(kContraction) +
-              R"(|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^~s\p{L}\p{N}]+|~s*[\r\n]+|~s+(?!~S)|~s+)"};
+      return seed_coder();
     case PreFamily::kExaoneMoe:
-      return {std::string(kContraction) +
-              R"(|[^\r\n\p{L}\p{N}]?(?:\p{L}\p{M}*+(?: \p{L}\p{M}*+)*+)++|\p{N}| ?)" + others +
-              R"([\r\n/]?|~s*[\r\n]|~s+(?!~S)|~s+)"};
+      return exaone_moe();
     case PreFamily::kBloom:
       return {bloom};
     case PreFamily::kViking:
       return {bloom, digit};
     case PreFamily::kChameleon:
-      return {"<sentinel:[0-9]+>",       "IMGIMG[A-I]{1,4}Z",
-              R"([\t\n]|    |  )",       digit,
-              R"([\p{P}!-/:-@\[-`{-~])", gpt2};
+      return chameleon();
     case PreFamily::kLines:
       return {R"([^\n]+|\n+)"};
   }

@@ -150,7 +150,7 @@ TEST(Tokenizer, AddsWhatTheModelExpects) {
 
 // A quadratic step would take hours on these, not seconds.
 TEST(Tokenizer, HostileTextsTakeLinearTime) {
-  constexpr std::size_t kBytes = std::size_t{1} << 20;
+  constexpr std::size_t kBytes = std::size_t{1} << 19;
   const std::vector<TokenRow> pieces = {{"a"},
                                         {"aa", kNormal, -1},
                                         {"aaaa", kNormal, -2},
