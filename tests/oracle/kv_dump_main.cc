@@ -1,14 +1,17 @@
-// kv_dump, for tests and benches only: token ids (int32, standard input) -> the keys and values that a cache
-// holds after them (standard output), through Engine and Session, so for every architecture the engine runs.
+// kv_dump, for tests and benches only: a text -> the keys and values that a cache holds after it (standard
+// output), through Engine and Session, so for every architecture the engine runs.
 //
-//   kv_dump --model F [--type-k T] [--type-v T] [--threads N]
+//   kv_dump --model F --text FILE [--tokens N] [--type-k T] [--type-v T] [--threads N]
 //
 // Output: layers, kv_heads, head_dim and tokens as int32, then the keys [layer][kv_head][token][head_dim] as
 // float32 in the model's domain (after RoPE, rotated back), then the values alike. The types are f16 unless
-// said.
+// said, the tokens the text's first 2000.
+#include <algorithm>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <fstream>
+#include <iterator>
 #include <span>
 #include <string>
 #include <string_view>
@@ -30,31 +33,44 @@ T unwrap(tq::Expected<T> value) {
   return *std::move(value);
 }
 
-tq::EngineOptions parse(int argc, char** argv) {
-  tq::EngineOptions options;
-  options.type_k = options.type_v = tq::KvType::kF16;
+struct Arguments {
+  tq::EngineOptions engine;
+  std::string text;
+  std::size_t n_tokens = 2000;
+};
+
+Arguments parse(int argc, char** argv) {
+  Arguments a;
+  a.engine.type_k = a.engine.type_v = tq::KvType::kF16;
   for (int i = 1; i + 1 < argc; i += 2) {
     const std::string_view name = argv[i];
     const std::string value = argv[i + 1];
     if (name == "--model")
-      options.model_path = value;
+      a.engine.model_path = value;
+    else if (name == "--text")
+      a.text = value;
+    else if (name == "--tokens")
+      a.n_tokens = std::stoull(value);
     else if (name == "--type-k")
-      options.type_k = unwrap(tq::parse_kv_type(value));
+      a.engine.type_k = unwrap(tq::parse_kv_type(value));
     else if (name == "--type-v")
-      options.type_v = unwrap(tq::parse_kv_type(value));
+      a.engine.type_v = unwrap(tq::parse_kv_type(value));
     else if (name == "--threads")
-      options.n_threads = std::stoi(value);
+      a.engine.n_threads = std::stoi(value);
     else
       fail("unknown option " + std::string(name));
   }
-  return options;
+  a.engine.n_ctx = static_cast<std::int64_t>(a.n_tokens);
+  return a;
 }
 
-std::vector<tq::Token> read_tokens() {
-  std::vector<tq::Token> tokens;
-  tq::Token token = 0;
-  while (std::fread(&token, sizeof token, 1, stdin) == 1) tokens.push_back(token);
-  if (tokens.empty()) fail("no tokens on standard input");
+std::vector<tq::Token> tokens_of(const tq::Engine& engine, const Arguments& a) {
+  std::ifstream file(a.text, std::ios::binary);
+  if (!file) fail("cannot read \"" + a.text + "\"");
+  const std::string text{std::istreambuf_iterator<char>(file), {}};
+  std::vector<tq::Token> tokens = engine.encode(text, tq::SpecialText::kPlain, true);
+  if (tokens.empty()) fail("the text is empty");
+  tokens.resize(std::min(tokens.size(), a.n_tokens));
   return tokens;
 }
 
@@ -96,10 +112,9 @@ void write_cache(tq::KvCache& cache, std::int64_t n_tokens) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  tq::EngineOptions options = parse(argc, argv);
-  const std::vector<tq::Token> tokens = read_tokens();
-  options.n_ctx = static_cast<std::int64_t>(tokens.size());
-  const auto engine = unwrap(tq::Engine::load(options));
+  const Arguments a = parse(argc, argv);
+  const auto engine = unwrap(tq::Engine::load(a.engine));
+  const std::vector<tq::Token> tokens = tokens_of(*engine, a);
   const auto session = unwrap(engine->create_session());
   unwrap(session->sync(tokens));
   write_cache(static_cast<tq::SessionImpl&>(*session).timeline().cache,
