@@ -1,5 +1,6 @@
 """llama.cpp as the tokenizer's oracle, and vocabularies rewritten from SmolLM2's file."""
 
+import functools
 import importlib.util
 import os
 
@@ -51,13 +52,18 @@ def write_vocab(path, pre, tokens, types, merges, **ids):
     return path
 
 
-def read_vocab(path):
-    """tokens, types, merges of a GGUF."""
-    package_folder("gguf")
+@functools.cache
+def _vocab(path):
     import gguf
 
     fields = gguf.GGUFReader(str(path)).fields
-    return tuple(fields[f"tokenizer.ggml.{key}"].contents() for key in ("tokens", "token_type", "merges"))
+    return [fields[f"tokenizer.ggml.{key}"].contents() for key in ("tokens", "token_type", "merges")]
+
+
+def read_vocab(path):
+    """tokens, types, merges of a GGUF: lists of the caller's own."""
+    package_folder("gguf")
+    return tuple(map(list, _vocab(path)))
 
 
 def byte_text(data):
