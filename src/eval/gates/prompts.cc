@@ -67,8 +67,10 @@ std::vector<std::string> degradations(const Prompt& prompt, const Answer& a, con
   for (std::size_t i = 0; i < prompt.checks.size(); ++i) {
     if (a.checks.at(i) && !b.checks.at(i)) found.push_back(std::string("no longer ") + prompt.checks[i].name);
   }
+  constexpr double kLoop = 0.5;  // a baseline that loops to the limit is no measure of length
   const double shortest = thresholds.get("prompts", "min_length") * static_cast<double>(a.tokens.size());
-  if (static_cast<double>(b.tokens.size()) < shortest) found.emplace_back("much shorter");
+  if (a.repetition < kLoop && static_cast<double>(b.tokens.size()) < shortest)
+    found.emplace_back("much shorter");
   if (b.repetition - a.repetition > thresholds.get("prompts", "max_repetition")) found.emplace_back("loops");
   constexpr double kOtherScript = 0.2;
   if (a.ascii - b.ascii > kOtherScript) found.emplace_back("leaves the language");
