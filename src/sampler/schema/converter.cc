@@ -38,11 +38,6 @@ bool has_more_than(const Json& schema, const char* keyword) {
   return false;
 }
 
-std::string last_part(const std::string& path) {
-  const std::size_t slash = path.rfind('/');
-  return slash == std::string::npos ? "value" : path.substr(slash + 1);
-}
-
 // Which type a schema without one is about, as llama.cpp guesses it.
 const char* implied_type(const Json& schema) {
   const auto has = [&](std::initializer_list<const char*> words) {
@@ -81,6 +76,11 @@ int nesting(std::string_view text) {
 }
 
 }  // namespace
+
+std::string last_part(const std::string& path) {
+  const std::size_t slash = path.rfind('/');
+  return slash == std::string::npos ? "value" : path.substr(slash + 1);
+}
 
 std::string Converter::fail(const std::string& path, const std::string& what) {
   if (!error_) {

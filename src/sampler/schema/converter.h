@@ -12,6 +12,8 @@ namespace tq::schema {
 
 inline constexpr int kMaxNesting = 128;
 
+std::string last_part(const std::string& path);  // of a JSON pointer, for the names of rules
+
 class Converter {
  public:
   explicit Converter(const Json& root) : root_(root) {}
