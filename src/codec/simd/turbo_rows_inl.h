@@ -265,11 +265,11 @@ template <int kBits>
 TQ_INLINE void unpack16(const std::uint8_t* group, int n, int index, VecI codes[kParts]) {
   std::uint64_t low = 0;
   std::uint32_t high = 0;
-  constexpr int kBytes = kBits == 3 ? 4 : 2 * kBits;  // of 16 codes (turbo3: their low bits)
+  constexpr int kStep = kBits - (kBits == 3 ? 1 : 0);  // bits of a code beside each other
+  constexpr int kBytes = 2 * kStep;
   __builtin_memcpy(&low, group + index * kBytes, kBytes);
   if constexpr (kBits == 3) __builtin_memcpy(&high, group + n / 4 + 2 * index, 2);
   for (int part = 0; part < kParts; ++part) {
-    constexpr int kStep = kBits == 3 ? 2 : kBits;
     const VecI lane = iota();
     VecI bits = splat(static_cast<std::int32_t>(low >> (kStep * kWidth * part)));
     if constexpr (kBits == 4 && kWidth == 16) {
