@@ -120,9 +120,9 @@ std::vector<Token> corpus_window(const EvalContext& context, std::int64_t first,
 }
 
 double bytes_per_token(const Session& session) {
-  constexpr double kPage = 128;  // kv_bytes counts whole pages
-  const double pages = std::max(1.0, static_cast<double>((session.tokens().size() + 127) / 128));
-  return static_cast<double>(session.kv_bytes()) / (pages * kPage);
+  constexpr std::size_t kPage = 128;  // kv_bytes counts whole pages
+  const std::size_t pages = std::max<std::size_t>(1, (session.tokens().size() + kPage - 1) / kPage);
+  return static_cast<double>(session.kv_bytes()) / static_cast<double>(pages * kPage);
 }
 
 }  // namespace tq::eval
