@@ -22,8 +22,8 @@
 #include "base/cpu.h"
 #include "base/memory.h"
 #include "codec/codec.h"
-#include "tq/cache_plan.h"
 #include "kvcache/prefix_index.h"
+#include "tq/cache_plan.h"
 #include "tq/error.h"
 
 namespace tq {

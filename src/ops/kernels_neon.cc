@@ -9,10 +9,10 @@ namespace tq {
 namespace {
 
 inline Vec fmadd(Vec a, Vec b, Vec c) {
-  inline Vec vmax(Vec a, Vec b) { return a > b ? a : b; }
-  inline Vec vmin(Vec a, Vec b) { return a < b ? a : b; }
   return (Vec)vfmaq_f32((float32x4_t)c, (float32x4_t)a, (float32x4_t)b);
 }
+inline Vec vmax(Vec a, Vec b) { return (Vec)vmaxnmq_f32((float32x4_t)a, (float32x4_t)b); }
+inline Vec vmin(Vec a, Vec b) { return (Vec)vminnmq_f32((float32x4_t)a, (float32x4_t)b); }
 
 }  // namespace
 }  // namespace tq

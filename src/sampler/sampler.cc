@@ -174,10 +174,10 @@ double SamplerImpl::truncate() {
   return candidates_.weigh(temperature, weights_);
 }
 
-// An exponential race: candidate i arrives after a random time with rate w_i, and the first one wins, which has
-// probability w_i / sum of w. A token's time depends on the draw and on its id alone, not on the other
-// candidates, so two samplers in the same state over distributions that differ by little choose the same token
-// nearly always: what speculative decoding lives on.
+// An exponential race: candidate i arrives after a random time with rate w_i, and the first one wins, which
+// has probability w_i / sum of w. A token's time depends on the draw and on its id alone, not on the other
+// candidates, so two samplers in the same state over distributions that differ by little choose the same
+// token nearly always: what speculative decoding lives on.
 std::size_t SamplerImpl::draw() {
   const std::uint64_t key = random_.next();
   std::size_t winner = 0;
