@@ -88,8 +88,10 @@ void check_model(const tq::GgufFile& file) {
   tq::Attention attention(kernels, pool);
   const std::vector<tq::Token> tokens = {0, config.n_vocab - 1, 0};
   const std::span<const tq::Token> all(tokens);
+  auto state = tq::RecurrentState::create((*model)->recurrent_shape());
+  require(static_cast<bool>(state));
   const auto forward = [&](std::span<const tq::Token> rows, std::int64_t position) {
-    const tq::SequenceRows sequence{&*cache, position, 0, static_cast<std::int64_t>(rows.size())};
+    const tq::SequenceRows sequence{&*cache, position, 0, static_cast<std::int64_t>(rows.size()), &*state};
     (*model)->forward({rows, std::span(&sequence, 1)}, compute, attention, *workspace);
   };
   forward(all.first(2), 0);
