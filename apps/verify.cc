@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cmath>
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
@@ -55,7 +56,7 @@ class Progress {
 
  private:
   static std::string duration(double seconds) {
-    const auto s = static_cast<long>(seconds + 0.5);
+    const auto s = std::lround(seconds);
     return s < 90 ? std::to_string(s) + " s" : std::to_string((s + 30) / 60) + " min";
   }
 

@@ -35,9 +35,10 @@ Expected<Content> read_content(const std::string& path, const Json& fingerprint)
   for (std::size_t line = 1; rest.find('\n') != std::string_view::npos; ++line) {
     const std::string_view one = rest.substr(0, rest.find('\n'));
     const Json object = Json::parse(one, nullptr, false);
-    const auto bad = [&](const std::string& problem) {
-      return Error{ErrorCode::kBadFile,
-                   path + ":" + std::to_string(line) + ": " + problem + "; measure anew without --resume."};
+    const auto bad = [&](const char* problem) {
+      std::string message = path;
+      message.append(":").append(std::to_string(line)).append(": ").append(problem);
+      return Error{ErrorCode::kBadFile, message.append("; measure anew without --resume.")};
     };
     if (!object.is_object()) return bad("this is no journal of turboquant verify");
     if (line == 1) {

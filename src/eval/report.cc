@@ -76,7 +76,7 @@ std::string report_text(const Report& report) {
       verdict.resize(std::max<std::size_t>(verdict.size(), 14), ' ');
       std::string name = gate.gate;
       name.resize(std::max<std::size_t>(name.size(), 18), ' ');
-      text += verdict + "  " + name + "  " + check.reason + "\n";
+      text.append(verdict).append("  ").append(name).append("  ").append(check.reason).append("\n");
     }
   }
   text += std::string("\n") + (report.is_go() ? "GO" : "NO-GO") + ": " + fact(report, "tested") +

@@ -49,6 +49,12 @@ std::string opening(const Figure& figure, double width, double height) {
 struct Axis {
   double low = 0, high = 1, step = 1, from = 0, to = 1;
 
+  std::vector<double> ticks() const {
+    const auto n = static_cast<int>(std::lround((high - low) / step));
+    std::vector<double> values(static_cast<std::size_t>(n) + 1);
+    for (int i = 0; i <= n; ++i) values[static_cast<std::size_t>(i)] = low + i * step;
+    return values;
+  }
   double at(double value) const { return from + (value - low) / (high - low) * (to - from); }
 };
 
@@ -69,11 +75,11 @@ Axis make_axis(double low, double high, double from, double to) {
 std::string axes_svg(const Figure& figure, const Axis& x, const Axis& y) {
   const std::string grid = "stroke=\"var(--line)\"";
   std::string out;
-  for (double v = y.low; v <= y.high + y.step / 2; v += y.step) {
+  for (const double v : y.ticks()) {
     out += line(kLeft, y.at(v), kWidth - kRight, y.at(v), grid) +
            text_at(kLeft - 6, y.at(v) + 4, "end", tick_text(std::abs(v) < y.step / 2 ? 0 : v));
   }
-  for (double v = x.low; v <= x.high + x.step / 2; v += x.step) {
+  for (const double v : x.ticks()) {
     out += line(x.at(v), kHeight - kBottom, x.at(v), kHeight - kBottom + 4, "stroke=\"var(--soft)\"") +
            text_at(x.at(v), kHeight - kBottom + 18, "middle", tick_text(std::abs(v) < x.step / 2 ? 0 : v));
   }

@@ -104,8 +104,8 @@ class Observer {
 
   void operator()(const AttentionInput& input) {
     const SequenceRows& rows = input.sequences.front();
-    const KvCache& shape_of = *rows.cache;
-    const auto n = static_cast<std::size_t>(shape_of.shape().n_kv_heads * shape_of.shape().head_dim);
+    const KvShape& shape = rows.cache->shape();
+    const auto n = static_cast<std::size_t>(shape.n_kv_heads) * static_cast<std::size_t>(shape.head_dim);
     k_.resize(n);
     v_.resize(n);
     for (std::int64_t i = 0; i < rows.n_rows; ++i) {

@@ -92,6 +92,7 @@ class MatrixGate final : public Gate {
     const std::int64_t n_context = std::min(context.sizes.matrix_context, room / 4);
     const std::int64_t n_tokens = std::min(context.sizes.matrix_tokens, room / 4);
     std::vector<Unit> units;
+    units.reserve(kAllKvTypes.size());
     for (const KvType k : kAllKvTypes) {
       units.push_back(
           {key_of(k), 7.0 * static_cast<double>(n_context + 10 * n_tokens),

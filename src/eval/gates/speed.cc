@@ -31,12 +31,14 @@ double median(std::vector<double> values) {
 // [tested / baseline] of each round, the median.
 double ratio(const std::vector<std::array<double, 2>>& rounds) {
   std::vector<double> ratios;
+  ratios.reserve(rounds.size());
   for (const auto& [baseline, tested] : rounds) ratios.push_back(tested / baseline);
   return median(std::move(ratios));
 }
 
 double median_of(const std::vector<std::array<double, 2>>& rounds, std::size_t side) {
   std::vector<double> values;
+  values.reserve(rounds.size());
   for (const auto& round : rounds) values.push_back(round[side]);
   return median(std::move(values));
 }
