@@ -81,7 +81,7 @@ Expected<void> BatchRunner::check(const Job& job) const {
 // Rewinds the timeline to what it shares with the wanted tokens, takes over what other sessions computed, and
 // reserves the rest.
 Expected<void> BatchRunner::begin(Job& job) const {
-  if (const auto ok = check(job); !ok) return ok;
+  if (auto ok = check(job); !ok) return ok;
   Timeline& t = *job.timeline;
   const auto n = static_cast<std::int64_t>(job.tokens.size());
   const std::int64_t common = std::ranges::mismatch(t.tokens, job.tokens).in2 - job.tokens.begin();

@@ -54,7 +54,7 @@ Expected<void> SessionImpl::restore(const std::string& path) {
   timeline_.logits.clear();
   timeline_.recurrent.n_marked = 0;
   timeline_.cache.truncate(0);
-  if (const auto ok = saved->load(timeline_.cache, timeline_.recurrent.state); !ok) return ok;
+  if (auto ok = saved->load(timeline_.cache, timeline_.recurrent.state); !ok) return ok;
   timeline_.tokens = saved->tokens();
   return {};
 }

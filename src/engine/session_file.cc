@@ -190,7 +190,7 @@ Expected<SavedSession> SavedSession::parse(std::span<const std::byte> bytes, con
 }
 
 Expected<void> SavedSession::load(KvCache& cache, RecurrentState& state) const {
-  if (const auto ok = cache.reserve(0, static_cast<std::int64_t>(tokens_.size())); !ok) return ok;
+  if (auto ok = cache.reserve(0, static_cast<std::int64_t>(tokens_.size())); !ok) return ok;
   const std::size_t stride = cache.page_bytes() + kChecksumBytes;
   for (std::size_t p = 0; p < pages_for(tokens_.size()); ++p) {
     cache.write_page(static_cast<std::int64_t>(p), pages_.data() + p * stride);

@@ -96,8 +96,8 @@ TEST_P(KernelsOf, RopePairs) {
   const auto before = x;
   std::vector<float> cs(n);
   for (int i = 0; i < n / 2; ++i) {
-    cs[static_cast<std::size_t>(2 * i)] = std::cos(0.1F * static_cast<float>(i));
-    cs[static_cast<std::size_t>(2 * i + 1)] = std::sin(0.1F * static_cast<float>(i));
+    cs[2 * static_cast<std::size_t>(i)] = std::cos(0.1F * static_cast<float>(i));
+    cs[2 * static_cast<std::size_t>(i) + 1] = std::sin(0.1F * static_cast<float>(i));
   }
   kernels().rope_pairs(cs.data(), n, x.data());
   for (std::size_t i = 0; i < n; i += 2) {
@@ -110,8 +110,8 @@ TEST_P(KernelsOf, RopePairs) {
 
 TEST_P(KernelsOf, RopeTurnsHalves) {
   for (const int half : {1, 3, 8, 16, 21, 64}) {
-    const auto before = gaussian(static_cast<std::size_t>(2 * half + 3), 9);
-    const auto cs = gaussian(static_cast<std::size_t>(2 * half), 10);
+    const auto before = gaussian(2 * static_cast<std::size_t>(half) + 3, 9);
+    const auto cs = gaussian(2 * static_cast<std::size_t>(half), 10);
     auto x = before;
     kernels().rope_halves(cs.data(), static_cast<std::int64_t>(2) * half, x.data());
     for (std::size_t i = 0; i < static_cast<std::size_t>(half); ++i) {

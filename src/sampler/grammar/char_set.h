@@ -1,7 +1,6 @@
 // Sets of Unicode characters, as grammars' classes describe them.
 #pragma once
 
-#include <compare>
 #include <cstdint>
 #include <vector>
 
@@ -9,7 +8,9 @@ namespace tq {
 
 struct CharRange {
   std::uint32_t first, last;  // both belong to it
-  auto operator<=>(const CharRange&) const = default;
+  bool operator<(const CharRange& other) const {
+    return first != other.first ? first < other.first : last < other.last;
+  }
 };
 
 inline constexpr std::uint32_t kMaxChar = 0x10FFFF;

@@ -102,7 +102,7 @@ std::string repeated(const std::string& item, std::int64_t min, std::int64_t max
 }
 
 std::vector<CharRange> complement(std::vector<CharRange> ranges) {
-  std::ranges::sort(ranges);
+  std::ranges::sort(ranges, {}, &CharRange::first);
   std::vector<CharRange> result;
   std::uint32_t next = 0;
   for (const CharRange& range : ranges) {
