@@ -36,7 +36,7 @@ class ChunkDecoder {
         head_dim_(k_.head_dim()),
         partials_(partials) {
     const std::size_t page = kMaxGroupQueries * kPageTokens;
-    const auto queries = static_cast<std::size_t>(kMaxGroupQueries * head_dim_);
+    const auto queries = static_cast<std::size_t>(kMaxGroupQueries) * static_cast<std::size_t>(head_dim_);
     const auto blocks =
         static_cast<std::size_t>((plan.max_queries() + kMaxGroupQueries - 1) / kMaxGroupQueries);
     block_floats_ = (k_.query_bytes(kMaxGroupQueries) + 63) / 64 * 16;

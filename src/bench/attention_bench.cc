@@ -88,7 +88,8 @@ class AttentionBench {
 
   // A page of each KV head is encoded; all others of all layers are copies: same values, own memory.
   void fill(int n_layers) {
-    const auto row_floats = static_cast<std::size_t>(options_.n_kv_heads * options_.head_dim);
+    const auto row_floats =
+        static_cast<std::size_t>(options_.n_kv_heads) * static_cast<std::size_t>(options_.head_dim);
     for (int t = 0; t < std::min<std::int64_t>(kPageTokens, n_tokens_); ++t) {
       const auto seed = static_cast<unsigned>(10 + 2 * t);
       cache_.store(0, t, gaussian(row_floats, seed).data(), gaussian(row_floats, seed + 1).data());

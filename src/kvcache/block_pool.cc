@@ -149,7 +149,7 @@ Expected<BlockId> BlockPool::take(BlockId previous) {
 // The one place where a block that was used before loses its bytes: they may be somebody else's text.
 Expected<BlockId> BlockPool::allocate(BlockId previous) {
   const std::lock_guard lock(mutex_);
-  const auto block = take(previous);
+  auto block = take(previous);
   if (!block) return block;
   if (std::exchange(state(*block).is_dirty, true)) {
     for_pages(*block, [&](std::size_t at, std::size_t bytes) { std::memset(buffer_.data() + at, 0, bytes); });
@@ -177,7 +177,7 @@ Expected<BlockId> BlockPool::make_writable(BlockId block, BlockId previous) {
   const std::lock_guard lock(mutex_);
   const bool is_alone = state(block).holders == 1;
   if (is_alone && !index_.is_sealed(block)) return block;
-  const auto own = take(previous);
+  auto own = take(previous);
   if (!own) {
     if (!is_alone) return own;
     index_.erase(block);

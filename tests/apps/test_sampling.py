@@ -50,7 +50,7 @@ def test_penalties_keep_from_repeating():
     def repeats(*arguments):
         tokens = run_json("--raw", "-p", "one two three one two three one two three one two three", "-n", "24", *GREEDY, *arguments)["tokens"]
         return len(tokens) - len(set(tokens))
-    assert repeats() > 10
+    assert repeats() > 7  # else the model does not repeat itself and there is nothing to see
     for arguments in (["--repeat-penalty", "1.8", "--repeat-last-n", "-1"], ["--frequency-penalty", "2", "--presence-penalty", "2"],
                       ["--dry-multiplier", "5", "--dry-sequence-breaker", "none", "--dry-allowed-length", "1"]):
         assert repeats(*arguments) < 5, arguments

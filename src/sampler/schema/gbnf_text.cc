@@ -174,7 +174,7 @@ std::string RuleSet::primitive(const std::string& name) {
 
 std::string RuleSet::text() const {
   std::string result;
-  for (const auto& [name, body] : bodies_) result += name + " ::= " + body + "\n";
+  for (const auto& [name, body] : bodies_) result.append(name).append(" ::= ").append(body).append("\n");
   return result;
 }
 
