@@ -70,7 +70,8 @@ void check(const Fixture& fixture, std::span<const std::byte> bytes) {
   const auto n = static_cast<std::int64_t>(saved->tokens().size());
   require(n <= kContext);
   tq::KvCache cache(fixture.blocks, kContext);
-  require(static_cast<bool>(saved->load(cache)));
+  tq::RecurrentState no_state;
+  require(static_cast<bool>(saved->load(cache, no_state)));
   if (n > 0) attend(cache, n);
 }
 
