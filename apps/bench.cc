@@ -3,7 +3,6 @@
 #include "bench.h"
 
 #include <algorithm>
-#include <chrono>
 #include <limits>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -12,18 +11,13 @@
 #include "bench_kernels.h"
 #include "command_line.h"
 #include "console.h"
+#include "stopwatch.h"
 #include "tq/sampler.h"
 #include "tq/session.h"
 #include "tq/version.h"
 
 namespace tq::app {
 namespace {
-
-using Clock = std::chrono::steady_clock;
-
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
 
 // Any tokens do: speed does not depend on which. Texts of other numbers share no prefix.
 std::vector<Token> some_tokens(std::int64_t n, int n_vocab, int number = 0) {

@@ -1,9 +1,9 @@
 #include "generate.h"
 
 #include <algorithm>
-#include <chrono>
 
 #include "interrupt.h"
+#include "stopwatch.h"
 #include "tq/utf8.h"
 
 namespace tq::app {
@@ -12,12 +12,6 @@ namespace {
 // Tokens of a prompt between two looks at Ctrl-C: long enough for full speed, a second or two on a slow
 // machine.
 constexpr std::size_t kPrefillStep = 512;
-
-using Clock = std::chrono::steady_clock;
-
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
 
 class Generator {
  public:

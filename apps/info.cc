@@ -17,7 +17,7 @@ struct InfoOptions {
   EngineOptions engine;  // the types and the preset of the plan
 };
 
-constexpr const char* kExamples =
+constexpr const char* kInfoExamples =
     "With any of -ctk, -ctv, --layer-adaptive and --cache-plan, the type of every layer's keys and values is "
     "shown, too.\n"
     "\n"
@@ -86,7 +86,7 @@ int info(const InfoOptions& options) {
 void add_info_command(CLI::App& app, Command& chosen) {
   const auto options = std::make_shared<InfoOptions>();
   CLI::App* command = app.add_subcommand("info", "Describe a GGUF file and the cost of its cache");
-  command->footer(kExamples);
+  command->footer(kInfoExamples);
   command->add_option("FILE", options->path, "GGUF file")->type_name("")->required();
   command->add_flag("--tensors", options->tensors, "list every tensor");
   command->add_flag("--json", options->json, "print one JSON object instead of text");

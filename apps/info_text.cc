@@ -67,7 +67,7 @@ std::string head_dim_text(const ModelFacts& facts) {
 std::string rope_text(const ModelReport& report) {
   std::string text;
   for (const auto& [key, value] : rope_settings(report.file, report.facts)) {
-    text += (text.empty() ? "" : ", ") + std::string(key) + " " + describe(*value);
+    text += (text.empty() ? "" : ", ") + std::string(key) + " " + tq::describe(*value);
   }
   return text.empty() ? kUnknown : text;
 }
@@ -120,7 +120,7 @@ std::string tokenizer_text(const TokenizerFacts& t) {
                                 : "chat template of " + std::to_string(t.chat_template_bytes) + " bytes");
 }
 
-std::string_view type_name(GgmlType type) {
+std::string_view tensor_type(GgmlType type) {
   const auto traits = ggml_type_traits(type);
   return traits ? traits->name : "?";
 }
@@ -132,7 +132,7 @@ std::string totals_text(const ModelReport& report) {
     const double bits = total.elements > 0
                             ? static_cast<double>(total.bytes) * 8.0 / static_cast<double>(total.elements)
                             : 0.0;
-    text += left("  " + std::string(type_name(total.type)), 14) + right(std::to_string(total.count), 8) +
+    text += left("  " + std::string(tensor_type(total.type)), 14) + right(std::to_string(total.count), 8) +
             right(human_bytes(total.bytes), 14) + right(fixed(bits, 2), 13) + "\n";
   }
   return text;
@@ -141,7 +141,7 @@ std::string totals_text(const ModelReport& report) {
 std::string tensor_list_text(const GgufFile& file) {
   std::string text;
   for (const TensorView& tensor : file.tensors()) {
-    text += "  " + left(std::string(tensor.name), 36) + left(std::string(type_name(tensor.type)), 8) +
+    text += "  " + left(std::string(tensor.name), 36) + left(std::string(tensor_type(tensor.type)), 8) +
             left(shape_text(tensor), 20) + right(human_bytes(tensor.data.size()), 12) + "\n";
   }
   return text + "\n";

@@ -14,7 +14,7 @@
 namespace tq::app {
 namespace {
 
-constexpr const char* kExamples =
+constexpr const char* kRunExamples =
     "Without -p and -f this is a chat: in the terminal with line editing (/help lists its commands), or one "
     "message\n"
     "a line when standard input is no terminal.\n"
@@ -109,7 +109,7 @@ int run(const RunOptions& options) {
 void add_run_command(CLI::App& app, Command& chosen) {
   const auto options = std::make_shared<RunOptions>();
   CLI::App* command = app.add_subcommand("run", "Answer a prompt, or chat");
-  command->footer(kExamples);
+  command->footer(kRunExamples);
   const auto group = [command](const char* name) { command->option_defaults()->group(name); };
   add_input_options(*command, *options);
   add_engine_options(*command, *options);

@@ -1,9 +1,9 @@
 // Any bytes as a GGUF file: an error that can be shown, or views that can all be read and keep what gguf.h
 // promises. A vocabulary, if there is one, becomes a tokenizer; a whole small model is loaded and runs.
 //
-//   cmake --preset fuzz && cmake --build --preset fuzz
-//   build/fuzz/fuzz/gguf_fuzz [-max_total_time=300] WORK fuzz/corpus/gguf    keeps new inputs in the folder
-//   WORK build/fuzz/fuzz/gguf_fuzz FINDING                                        runs one input again
+//   cmake --preset asan && cmake --build --preset asan --target fuzzers
+//   build/asan/fuzz/gguf_fuzz [-max_total_time=300] WORK fuzz/corpus/gguf    keeps new inputs in the folder
+//   WORK build/asan/fuzz/gguf_fuzz FINDING                                        runs one input again
 //
 // The seeds are made by make_seeds.py.
 #include <algorithm>

@@ -1,6 +1,6 @@
 // Any bytes as a saved session: an error that can be shown, or a cache that attention can read.
 //
-//   build/fuzz/fuzz/session_fuzz [-max_total_time=300] WORK fuzz/corpus/session
+//   build/asan/fuzz/session_fuzz [-max_total_time=300] WORK fuzz/corpus/session
 //
 // Checksums would keep a fuzzer out, so every input is also tried with right ones. The seeds are made by
 // make_seeds.py.

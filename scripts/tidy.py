@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""clang-tidy over src, apps, bench and fuzz. A file is read again only when its tokens, its headers' or the
-configuration changed: results are remembered by a hash of the preprocessed text under build/.tidy."""
+"""clang-tidy over src, apps and bench, by the units that the build compiles (files of a folder together, cmake/unity.cmake).
+A unit is read again only when its tokens, its headers' or the configuration changed: results are remembered by a hash of
+the preprocessed text under build/.tidy."""
 import concurrent.futures
 import hashlib
 import json
@@ -12,7 +13,13 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 CACHE = ROOT / "build/.tidy"
-FOLDERS = ("src/", "apps/", "bench/", "fuzz/")
+FOLDERS = ("src/", "apps/", "bench/")
+
+
+def folder_of(entry, database):
+    """A unit of several files lies in the build folder, at the same path."""
+    path = os.path.relpath(entry["file"], database.parent)
+    return os.path.relpath(entry["file"], ROOT) if path.startswith("..") else path
 
 
 def command_of(entry):
@@ -42,8 +49,7 @@ def check(entry, database, config):
 
 def main():
     database = pathlib.Path(sys.argv[1])
-    entries = [e for e in json.loads(database.read_text())
-               if os.path.relpath(e["file"], ROOT).startswith(FOLDERS)]
+    entries = [e for e in json.loads(database.read_text()) if folder_of(e, database).startswith(FOLDERS)]
     CACHE.mkdir(parents=True, exist_ok=True)
     version = subprocess.run(["clang-tidy", "--version"], capture_output=True, check=True).stdout
     config = (ROOT / ".clang-tidy").read_bytes() + version
@@ -53,7 +59,7 @@ def main():
             if status != 0:
                 bad += 1
                 print(f"{os.path.relpath(file, ROOT)}:\n{output}", flush=True)
-    print(f"      clang-tidy: {len(entries)} files, {bad} with findings")
+    print(f"      clang-tidy: {len(entries)} units, {bad} with findings")
     return 1 if bad else 0
 
 

@@ -61,10 +61,8 @@ def main():
 
     size = pathlib.Path(options.model).stat().st_size
     print(f"{pathlib.Path(options.model).name}, {size / 2**20:.0f} MiB, {options.threads} threads\n")
-    table = Table(options.markdown)
-    table.row("page cache", "what", "ours", "theirs", "ratio", "range")
-    if options.markdown:
-        table.row(*["---"] * 6)
+    table = Table(options.markdown, (12, 12, 10, 10, 8, 16))
+    table.head("page cache", "what", "ours", "theirs", "ratio", "range")
     for state in ("cold", "warm"):
         if (state, "ours") not in results:
             continue

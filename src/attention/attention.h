@@ -60,8 +60,12 @@ inline Range visible_tokens(const AttentionInput& input, std::int64_t position) 
   const std::int64_t end = position + 1;
   return {input.window > 0 ? std::max<std::int64_t>(end - input.window, 0) : 0, end};
 }
+
 // Called after each layer's attention, with its input and the output it left in input.out.
 using AttentionObserver = std::function<void(const AttentionInput& input)>;
+
+// The maximum of a softmax that has seen no score. Finite, so that differences never become NaN.
+inline constexpr float kNoScore = -1e30F;
 
 // At least n floats of a thread's scratch, 64-byte aligned, contents undefined; the scratch only grows.
 float* reserve_scratch(std::vector<float>& scratch, std::size_t n);

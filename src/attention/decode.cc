@@ -10,8 +10,6 @@
 namespace tq {
 namespace {
 
-constexpr float kNoScore = -1e30F;
-
 // A sequence's first and last page bound its softmax's sum from below, for sparse_v. They are scored once
 // more for that, which pays from so many pages on.
 constexpr std::int64_t kBoundPages = 16;

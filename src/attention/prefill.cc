@@ -12,7 +12,6 @@ namespace {
 
 // Queries a task keeps in flight; each page is decoded once for all of them.
 constexpr std::int64_t kTaskLanes = 256;
-constexpr float kNoScore = -1e30F;
 
 // Queries (token, head of the group) of one KV head, numbered token-major, [first, first + count).
 class LaneTask {

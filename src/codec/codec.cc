@@ -110,9 +110,6 @@ RowShape shape_of(RowFormat format, int head_dim) {
   return shape;
 }
 
-std::uint8_t* bytes(std::byte* p) { return reinterpret_cast<std::uint8_t*>(p); }
-const std::uint8_t* bytes(const std::byte* p) { return reinterpret_cast<const std::uint8_t*>(p); }
-
 // A type of one part is a row shape and a table of kernels.
 class TableCodec final : public KvCodec {
  public:

@@ -7,11 +7,7 @@
 namespace tq {
 namespace {
 
-constexpr int kMaxDim = turbo::kMaxHeadDim;
-constexpr int kMaxRows = kMaxGroupQueries * kMaxDim;  // floats of one row for every query head
-
-std::uint8_t* bytes(std::byte* p) { return reinterpret_cast<std::uint8_t*>(p); }
-const std::uint8_t* bytes(const std::byte* p) { return reinterpret_cast<const std::uint8_t*>(p); }
+constexpr int kMaxRows = kMaxGroupQueries * turbo::kMaxHeadDim;  // floats of one row for every query head
 
 // What residual and mixed types share: where the parts lie, and that scores add up.
 class TwoPartCodec : public KvCodec {
@@ -65,14 +61,14 @@ class ResidualCodec final : public TwoPartCodec {
   void unrotate(float* x) const override { first_.kernels->unrotate(first_.shape, x); }
 
   void encode(const float* x, std::byte* page, int slot) const override {
-    float rest[kMaxDim];
+    float rest[turbo::kMaxHeadDim];
     first_.kernels->encode_coarse(first_.shape, x, bytes(page), slot, rest);
     second_.kernels->encode(second_.shape, rest, second_page(page), slot);
   }
 
   void decode(const std::byte* page, int begin, int end, float* out) const override {
     first_.kernels->decode(first_.shape, bytes(page), begin, end, out);
-    float rest[kMaxDim];
+    float rest[turbo::kMaxHeadDim];
     for (int t = begin; t < end; ++t, out += head_dim()) {
       second_.kernels->decode(second_.shape, second_page(page), t, t + 1, rest);
       second_.kernels->unrotate(second_.shape, rest);

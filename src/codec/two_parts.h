@@ -2,12 +2,17 @@
 // then the second. Each part has kernels of its own, so nothing here depends on the ISA.
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <memory>
 
 #include "codec/codec.h"
 #include "codec/kernels.h"
 
 namespace tq {
+
+inline std::uint8_t* bytes(std::byte* p) { return reinterpret_cast<std::uint8_t*>(p); }
+inline const std::uint8_t* bytes(const std::byte* p) { return reinterpret_cast<const std::uint8_t*>(p); }
 
 struct CodecPart {
   RowShape shape;

@@ -12,7 +12,7 @@
 namespace tq::eval {
 namespace {
 
-constexpr std::size_t kMaxBytes = std::size_t{1} << 30;
+constexpr std::size_t kMaxCorpusBytes = std::size_t{1} << 30;
 
 constexpr const char* kFolder = "/usr/share/games/fortunes/";
 constexpr std::array kFiles = {"people",    "science",     "work",      "wisdom", "literature", "cookie",
@@ -31,7 +31,7 @@ std::string without_separators(std::string_view text) {
 }
 
 Expected<std::string> read_text(const std::string& path) {
-  auto text = read_whole_file(path, kMaxBytes);
+  auto text = read_whole_file(path, kMaxCorpusBytes);
   if (!text) return text;
   if (const auto offset = invalid_utf8_offset(*text)) {
     return Error{ErrorCode::kBadFile,

@@ -13,7 +13,7 @@
 namespace tq::eval {
 namespace {
 
-constexpr std::size_t kMaxBytes = std::size_t{256} << 20;
+constexpr std::size_t kMaxJournalBytes = std::size_t{256} << 20;
 constexpr const char* kFormat = "turboquant-eval-journal-1";
 
 Error io_error(const std::string& path, const char* verb) {
@@ -28,7 +28,7 @@ struct Content {
 
 // A crash may have cut the last line; whatever else is no journal is refused.
 Expected<Content> read_content(const std::string& path, const Json& fingerprint) {
-  const auto text = read_whole_file(path, kMaxBytes);
+  const auto text = read_whole_file(path, kMaxJournalBytes);
   if (!text) return text.error();
   Content content;
   std::string_view rest(*text);

@@ -8,7 +8,6 @@
 namespace tq {
 namespace {
 
-constexpr float kLowest = -std::numeric_limits<float>::infinity();
 constexpr float kLargest = std::numeric_limits<float>::max();
 constexpr std::size_t kSlack = 256;  // candidates collected beyond the limit before the worst are dropped
 

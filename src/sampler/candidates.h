@@ -3,12 +3,16 @@
 #pragma once
 
 #include <cstddef>
+#include <limits>
 #include <span>
 #include <vector>
 
 #include "tq/text.h"
 
 namespace tq {
+
+// The logit of a token that can't be drawn.
+inline constexpr float kLowest = -std::numeric_limits<float>::infinity();
 
 struct Candidate {
   float logit;

@@ -8,7 +8,6 @@
 namespace tq {
 
 Logprobs logprobs(std::span<const float> logits, Token sampled, int n_top) {
-  constexpr float kLowest = -std::numeric_limits<float>::infinity();
   Logprobs result{{sampled, kLowest}, {}};
   Candidates top;
   top.collect(logits, static_cast<std::size_t>(std::max(n_top, 1)), kLowest);

@@ -14,8 +14,6 @@
 namespace tq {
 namespace {
 
-constexpr float kLowest = -std::numeric_limits<float>::infinity();
-
 // Candidates that the grammar is asked about one by one before its mask is computed.
 constexpr std::size_t kMinProbes = 64;
 constexpr std::size_t kProbesPerCandidate = 3;

@@ -50,7 +50,7 @@ class SessionFileTest : public ::testing::Test {
   std::string path_ = folder_ + "/a.session";
 };
 
-void expect_in(const std::string& part, const std::string& message) {
+void expect_sentence(const std::string& part, const std::string& message) {
   EXPECT_NE(message.find(part), std::string::npos) << message << "\nwanted: " << part;
   EXPECT_TRUE(message.ends_with('.')) << message;
 }
@@ -123,7 +123,7 @@ TEST_F(SessionFileTest, CutAnywhereIsAnError) {
   }
   auto longer = bytes;
   longer.push_back('x');
-  expect_in("too long", restore_error(longer, *s).message);
+  expect_sentence("too long", restore_error(longer, *s).message);
 }
 
 TEST_F(SessionFileTest, AChangedByteIsAnError) {
@@ -145,17 +145,17 @@ TEST_F(SessionFileTest, TokensThatDoNotExistAreAnErrorEvenWithAChecksum) {
   std::memcpy(bytes.data() + tokens + 4, &bad, 4);
   const std::uint64_t checksum = hash64(std::as_bytes(std::span(bytes).first(tokens + 40)));
   std::memcpy(bytes.data() + tokens + 40, &checksum, 8);
-  expect_in("vocabulary", restore_error(bytes).message);
+  expect_sentence("vocabulary", restore_error(bytes).message);
 }
 
 TEST_F(SessionFileTest, ErrorsSayWhatIsWrong) {
   const auto bytes = saved(140);
-  expect_in("cache types", restore_error(bytes, {.type_k = KvType::kTurbo3}).message);
-  expect_in("140 tokens", restore_error(bytes, {.n_ctx = 139}).message);
-  expect_in("no saved session", restore_error({'G', 'G', 'U', 'F'}).message);
+  expect_sentence("cache types", restore_error(bytes, {.type_k = KvType::kTurbo3}).message);
+  expect_sentence("140 tokens", restore_error(bytes, {.n_ctx = 139}).message);
+  expect_sentence("no saved session", restore_error({'G', 'G', 'U', 'F'}).message);
   auto newer = bytes;
   newer[8] = 2;
-  expect_in("version 2", restore_error(newer).message);
+  expect_sentence("version 2", restore_error(newer).message);
 }
 
 TEST_F(SessionFileTest, AnotherModelIsRefused) {
@@ -166,7 +166,7 @@ TEST_F(SessionFileTest, AnotherModelIsRefused) {
   const auto e = load_engine({.model_path = file.path()});
   const auto result = new_session(*e)->restore(path_);
   ASSERT_FALSE(result);
-  expect_in("another model", result.error().message);
+  expect_sentence("another model", result.error().message);
 }
 
 TEST_F(SessionFileTest, PathsThatCannotBe) {

@@ -49,7 +49,7 @@ std::string Converter::reference(const std::string& pointer, const std::string& 
   if (const auto known = references_.find(pointer); known != references_.end()) return known->second;
   const Json* schema = target(pointer, path);
   if (schema == nullptr) return "";
-  const std::string name = rules_.reserve(last_part(pointer));
+  std::string name = rules_.reserve(last_part(pointer));
   references_[pointer] = name;
   open_.push_back(pointer);
   rules_.set(name, value(*schema, pointer.substr(1)));

@@ -1,0 +1,14 @@
+// Seconds for reports.
+#pragma once
+
+#include <chrono>
+
+namespace tq::app {
+
+using Clock = std::chrono::steady_clock;
+
+inline double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+}  // namespace tq::app
