@@ -52,8 +52,8 @@ TEST_F(Evaluate, ACacheComparedWithItselfIsExactlyEqual) {
   EXPECT_EQ(numbers(same, "kld")["max"], 0.0);
   EXPECT_EQ(numbers(same, "kld")["top1"], 1.0);
   EXPECT_EQ(numbers(same, "trajectory")["prefix_agreement"], 1.0);
-  for (const Json& layer : numbers(same, "attention-fidelity")["layers"])
-    EXPECT_NEAR(layer.get<double>(), 1.0, 1e-6);
+  const Json layers = numbers(same, "attention-fidelity")["layers"];
+  for (const Json& layer : layers) EXPECT_NEAR(layer.get<double>(), 1.0, 1e-6);
   EXPECT_EQ(numbers(same, "perplexity")["512"]["baseline"], numbers(same, "perplexity")["512"]["tested"]);
 }
 
