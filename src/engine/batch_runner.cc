@@ -85,9 +85,9 @@ Expected<void> BatchRunner::begin(Job& job) const {
   Timeline& t = *job.timeline;
   const auto n = static_cast<std::int64_t>(job.tokens.size());
   const std::int64_t common = std::ranges::mismatch(t.tokens, job.tokens).in2 - job.tokens.begin();
-  const bool wants_all = job.visitor != nullptr && *job.visitor;
   const bool is_known = common == n && n == static_cast<std::int64_t>(t.tokens.size()) && !t.logits.empty();
-  if (t.recurrent.is_used() && is_known && !wants_all) {  // computing it again would mean starting again
+  if (t.recurrent.is_used() && is_known &&
+      !job.wants_all()) {  // computing it again would mean starting again
     job.held = n;
     job.result = std::span<const float>(t.logits);
     return {};
@@ -149,8 +149,7 @@ void BatchRunner::advance(Job& job) const {
 void BatchRunner::give_logits(std::span<Job> jobs) {
   wanted_.clear();
   for (Job& job : jobs) {
-    const bool wants_all = job.visitor != nullptr && *job.visitor;
-    const std::int64_t n = wants_all ? job.n_rows : (job.is_finishing() ? 1 : 0);
+    const std::int64_t n = job.wants_all() ? job.n_rows : (job.is_finishing() ? 1 : 0);
     for (std::int64_t i = job.n_rows - n; i < job.n_rows; ++i) wanted_.push_back({job.first_row + i, &job});
   }
   Workspace& w = workspace_;
@@ -168,7 +167,7 @@ void BatchRunner::give_logits(std::span<Job> jobs) {
       const auto [row, job] = wanted_[static_cast<std::size_t>(first + i)];
       const std::span<const float> logits(w.logits.row(i), n_vocab);
       const std::int64_t offset = row - job->first_row;
-      if (job->visitor != nullptr && *job->visitor) (*job->visitor)(job->held + offset, logits);
+      if (job->wants_all()) (*job->visitor)(job->held + offset, logits);
       if (!job->is_finishing() || offset + 1 < job->n_rows) continue;
       job->timeline->logits.assign(logits.begin(), logits.end());
       job->result = std::span<const float>(job->timeline->logits);

@@ -29,6 +29,7 @@ struct Job {
 
   std::int64_t missing() const { return static_cast<std::int64_t>(tokens.size()) - held; }
   bool is_finishing() const { return n_rows > 0 && n_rows == missing(); }
+  bool wants_all() const { return visitor != nullptr && *visitor; }  // logits, not the last ones alone
 };
 
 class BatchRunner {
