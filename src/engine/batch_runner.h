@@ -50,7 +50,6 @@ class BatchRunner {
 
   Expected<void> check(const Job& job) const;
   Expected<void> begin(Job& job) const;
-  std::int64_t rewind(Timeline& t, std::int64_t common, std::int64_t n) const;
   void forward(std::span<Job> jobs);
   void advance(Job& job) const;
   void give_logits(std::span<Job> jobs);

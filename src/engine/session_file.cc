@@ -155,7 +155,7 @@ Expected<void> save_session(const std::string& path, const SessionFormat& format
     file->write(page);
     file->write(bytes_of(hash64(page, p)));
   }
-  if (const auto state = timeline.recurrent.state.contents(); !state.empty()) {
+  if (const auto state = timeline.recurrent.state().contents(); !state.empty()) {
     file->write(state);
     file->write(bytes_of(hash64(state)));
   }
