@@ -4,7 +4,7 @@
 #include <optional>
 
 #include "text_input.h"
-#include "write_file.h"
+#include "tq/file.h"
 
 namespace tq::app {
 namespace {
@@ -88,8 +88,7 @@ Expected<void> save_conversation(const std::string& path, const Conversation& co
                      {"model", conversation.model},
                      {"messages", std::move(messages)}};
   const std::string text = json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
-  constexpr mode_t kPrivate = 0600;
-  return write_file(path, text, kPrivate);
+  return write_file(path, text, FileAccess::kOwner);
 }
 
 Expected<Conversation> load_conversation(const std::string& path) {

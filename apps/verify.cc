@@ -18,7 +18,7 @@
 #include "console.h"
 #include "interrupt.h"
 #include "tq/eval.h"
-#include "write_file.h"
+#include "tq/file.h"
 
 namespace tq::app {
 namespace {
@@ -69,7 +69,8 @@ Expected<void> write_reports(const std::string& folder, const EvalOutcome& outco
     const std::string& text;
   } files[] = {{"report.json", outcome.json}, {"report.md", outcome.markdown}, {"report.html", outcome.html}};
   for (const auto& file : files) {
-    if (const auto ok = write_file(folder + "/" + file.name, file.text); !ok) return ok.error();
+    if (const auto ok = write_file(folder + "/" + file.name, file.text, FileAccess::kEveryone); !ok)
+      return ok.error();
   }
   return {};
 }
@@ -79,7 +80,8 @@ Expected<void> apply_plan(const std::string& path, const EvalOutcome& outcome) {
     note("no plan is proposed: the cache is good enough as it is, so " + path + " was not written");
     return {};
   }
-  if (const auto ok = write_file(path, cache_plan_json(*outcome.proposed_plan)); !ok) return ok.error();
+  const std::string plan = cache_plan_json(*outcome.proposed_plan);
+  if (const auto ok = write_file(path, plan, FileAccess::kEveryone); !ok) return ok.error();
   note("wrote " + path + " (" + outcome.proposed_plan->describe() + "); use it with --cache-plan " + path);
   return {};
 }

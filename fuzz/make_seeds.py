@@ -21,9 +21,11 @@ from to_gguf import write_gguf  # noqa: E402
 CORPUS = ROOT / "fuzz/corpus"
 # Architectures besides llama: a case of each, and sizes that keep its file at a few kilobytes.
 ARCHITECTURES = {"qwen2": "qwen 2", "qwen3": "qwen 3", "gemma2": "gemma 2", "gemma3": "gemma 3", "phi3": "phi 3, long",
-                 "mistral3": "ministral 3"}
+                 "mistral3": "ministral 3", "qwen3moe": "qwen 3, experts", "qwen35": "qwen 3.5"}
 SIZES = {"vocab_size": 16, "hidden_size": 32, "intermediate_size": 32, "num_attention_heads": 2, "num_key_value_heads": 1,
          "head_dim": 16, "num_hidden_layers": 1, "layer_types": ["sliding_attention"], "max_position_embeddings": 128}
+MORE_SIZES = {"qwen3moe": {"num_experts": 3, "num_experts_per_tok": 2, "moe_intermediate_size": 32},
+              "qwen35": {"num_hidden_layers": 2, "full_attention_interval": 2}}  # a recurrent layer and one that attends
 Type = gguf.GGMLQuantizationType
 TYPES = [Type.F32, Type.F16, Type.BF16, Type.Q4_0, Type.Q4_1, Type.Q5_0, Type.Q5_1, Type.Q8_0, Type.Q2_K, Type.Q3_K,
          Type.Q4_K, Type.Q5_K, Type.Q6_K, Type.IQ4_NL, Type.IQ4_XS, Type.MXFP4]
@@ -103,11 +105,12 @@ def whole_model():
     return write(lambda w: (hyperparameters(w), vocabulary(w)), tensors)
 
 
-def architecture(case):
+def architecture(name, case):
     """A model that loads and runs."""
+    sizes = SIZES | MORE_SIZES.get(name, {})
     with tempfile.TemporaryDirectory() as folder:
         path = pathlib.Path(folder) / "seed.gguf"
-        return write_gguf(path, cases.config_of(case) | SIZES, cases.weights_of(case, **SIZES), "Q8_0").read_bytes()
+        return write_gguf(path, cases.config_of(case) | sizes, cases.weights_of(case, **sizes), "Q8_0").read_bytes()
 
 
 def wide_model():
@@ -157,7 +160,7 @@ def gguf_seeds():
         "types": types,
         "vocabulary": vocab,
         "model": model,
-        **{name: architecture(case) for name, case in ARCHITECTURES.items()},
+        **{name: architecture(name, case) for name, case in ARCHITECTURES.items()},
         "model_wide": wide_model(),
         "version2": vocab[:4] + struct.pack("<I", 2) + vocab[8:],
         "version1": vocab[:4] + struct.pack("<I", 1) + vocab[8:],

@@ -49,6 +49,7 @@ struct ModelInfo {
   int n_vocab = 0;
   std::int64_t n_ctx_train = 0;
   std::int64_t n_params = 0;
+  bool is_recurrent = false;  // some layers have a running state in place of a KV cache (Session::reusable())
 };
 
 // One session's part of Engine::step().

@@ -32,6 +32,12 @@ class Session {
   virtual Expected<std::span<const float>> sync(std::span<const Token> tokens,
                                                 const LogitsVisitor& visitor = {}) = 0;
 
+  // How many of the first of `tokens` sync() would not compute, by what this session holds. Where the model
+  // has recurrent layers these are fewer than the two have in common unless all that is held goes on: such
+  // layers go back to the end of the last prompt, to before the last few tokens that came together, or to
+  // nothing.
+  virtual std::int64_t reusable(std::span<const Token> tokens) const = 0;
+
   // Another session with the same tokens. They share cache memory until one of them writes; kOutOfMemory
   // where the model has a state beside the cache that does not fit twice.
   virtual Expected<std::unique_ptr<Session>> fork() const = 0;

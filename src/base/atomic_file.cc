@@ -1,5 +1,6 @@
 #include "base/atomic_file.h"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -17,12 +18,14 @@ Error write_error(const std::string& path, int reason) {
 
 }  // namespace
 
-Expected<AtomicFile> AtomicFile::create(const std::string& path) {
+Expected<AtomicFile> AtomicFile::create(const std::string& path, FileAccess access) {
   AtomicFile file;
   file.path_ = path;
   file.temporary_ = path + ".XXXXXX";
   file.fd_ = ::mkstemp(file.temporary_.data());
   if (file.fd_ < 0) return write_error(path, errno);
+  constexpr mode_t kReadableByAll = 0644;  // mkstemp() makes it the owner's
+  if (access == FileAccess::kEveryone && ::fchmod(file.fd_, kReadableByAll) != 0) file.reason_ = errno;
   return file;
 }
 
@@ -63,6 +66,13 @@ Expected<void> AtomicFile::commit() {
   if (reason_ != 0) return write_error(path_, reason_);
   ::close(std::exchange(fd_, -1));
   return {};
+}
+
+Expected<void> write_file(const std::string& path, std::string_view contents, FileAccess access) {
+  auto file = AtomicFile::create(path, access);
+  if (!file) return file.error();
+  file->write(std::as_bytes(std::span(contents)));
+  return file->commit();
 }
 
 }  // namespace tq

@@ -6,13 +6,14 @@
 #include <string>
 
 #include "tq/error.h"
+#include "tq/file.h"
 
 namespace tq {
 
 class AtomicFile {
  public:
-  // Readable by its owner alone. Errors of the writes come with commit().
-  static Expected<AtomicFile> create(const std::string& path);
+  // Errors of the writes come with commit().
+  static Expected<AtomicFile> create(const std::string& path, FileAccess access);
 
   AtomicFile(AtomicFile&& other) noexcept;
   AtomicFile& operator=(AtomicFile&& other) noexcept;

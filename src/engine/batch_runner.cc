@@ -84,35 +84,20 @@ Expected<void> BatchRunner::begin(Job& job) const {
   if (auto ok = check(job); !ok) return ok;
   Timeline& t = *job.timeline;
   const auto n = static_cast<std::int64_t>(job.tokens.size());
-  const std::int64_t common = std::ranges::mismatch(t.tokens, job.tokens).in2 - job.tokens.begin();
-  const bool wants_all = job.visitor != nullptr && *job.visitor;
-  const bool is_known = common == n && n == static_cast<std::int64_t>(t.tokens.size()) && !t.logits.empty();
-  if (t.recurrent.is_used() && is_known && !wants_all) {  // computing it again would mean starting again
+  const bool is_known = std::ranges::equal(t.tokens, job.tokens) && !t.logits.empty();
+  if (t.recurrent.is_used() && is_known &&
+      !job.wants_all()) {  // computing it again would mean starting again
     job.held = n;
     job.result = std::span<const float>(t.logits);
     return {};
   }
-  const std::int64_t own = rewind(t, common, n);
+  const std::int64_t own =
+      t.recurrent.rewind(t.shared(job.tokens), static_cast<std::int64_t>(t.tokens.size()));
   // What is left must still be prefilled, as all of it would have been.
   job.held = t.recurrent.is_used() ? own : t.cache.adopt(job.tokens, own, n - kMinPrefillRows);
   t.n_canonical = job.held > own ? job.held : std::min(t.n_canonical, own);
   t.tokens.assign(job.tokens.begin(), job.tokens.begin() + job.held);
   return t.cache.reserve(job.held, n);
-}
-
-// How many of the `common` tokens can be kept where n are wanted.
-std::int64_t BatchRunner::rewind(Timeline& t, std::int64_t common, std::int64_t n) const {
-  // The last token is computed even when it is cached: its logits are the result.
-  const std::int64_t kept = std::min(common, n - 1);
-  RecurrentTimeline& r = t.recurrent;
-  if (!r.is_used() || kept == static_cast<std::int64_t>(t.tokens.size())) return kept;
-  if (r.n_marked > kept) r.n_marked = 0;
-  if (r.n_marked == 0) {
-    r.state.clear();
-  } else {
-    r.state.copy_from(r.mark);
-  }
-  return r.n_marked;
 }
 
 void BatchRunner::forward(std::span<Job> jobs) {
@@ -124,8 +109,11 @@ void BatchRunner::forward(std::span<Job> jobs) {
     const auto first = job.tokens.begin() + job.held;
     batch_tokens_.insert(batch_tokens_.end(), first, first + job.n_rows);
     RecurrentTimeline& r = job.timeline->recurrent;
+    // Several tokens at once, but few, are guesses.
+    if (r.is_used() && job.n_rows > 1 && job.n_rows <= kDecodeRows)
+      r.keep(RecurrentTimeline::kGuess, job.held);
     sequences_.push_back(
-        {&job.timeline->cache, job.held, job.first_row, job.n_rows, r.is_used() ? &r.state : nullptr});
+        {&job.timeline->cache, job.held, job.first_row, job.n_rows, r.is_used() ? &r.state() : nullptr});
   }
   if (batch_tokens_.empty()) return;
   model_.forward({batch_tokens_, sequences_}, compute_, attention_, workspace_);
@@ -137,8 +125,7 @@ void BatchRunner::advance(Job& job) const {
   t.tokens.insert(t.tokens.end(), first, first + job.n_rows);
   if (t.recurrent.is_used()) {
     if (!job.is_finishing() || job.n_rows <= kDecodeRows) return;
-    t.recurrent.mark.copy_from(t.recurrent.state);
-    t.recurrent.n_marked = static_cast<std::int64_t>(t.tokens.size());
+    t.recurrent.keep(RecurrentTimeline::kPrompt, static_cast<std::int64_t>(t.tokens.size()));
     return;
   }
   if (job.n_rows < kMinPrefillRows || t.n_canonical < job.held) return;
@@ -149,8 +136,7 @@ void BatchRunner::advance(Job& job) const {
 void BatchRunner::give_logits(std::span<Job> jobs) {
   wanted_.clear();
   for (Job& job : jobs) {
-    const bool wants_all = job.visitor != nullptr && *job.visitor;
-    const std::int64_t n = wants_all ? job.n_rows : (job.is_finishing() ? 1 : 0);
+    const std::int64_t n = job.wants_all() ? job.n_rows : (job.is_finishing() ? 1 : 0);
     for (std::int64_t i = job.n_rows - n; i < job.n_rows; ++i) wanted_.push_back({job.first_row + i, &job});
   }
   Workspace& w = workspace_;
@@ -168,7 +154,7 @@ void BatchRunner::give_logits(std::span<Job> jobs) {
       const auto [row, job] = wanted_[static_cast<std::size_t>(first + i)];
       const std::span<const float> logits(w.logits.row(i), n_vocab);
       const std::int64_t offset = row - job->first_row;
-      if (job->visitor != nullptr && *job->visitor) (*job->visitor)(job->held + offset, logits);
+      if (job->wants_all()) (*job->visitor)(job->held + offset, logits);
       if (!job->is_finishing() || offset + 1 < job->n_rows) continue;
       job->timeline->logits.assign(logits.begin(), logits.end());
       job->result = std::span<const float>(job->timeline->logits);

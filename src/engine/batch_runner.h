@@ -29,6 +29,7 @@ struct Job {
 
   std::int64_t missing() const { return static_cast<std::int64_t>(tokens.size()) - held; }
   bool is_finishing() const { return n_rows > 0 && n_rows == missing(); }
+  bool wants_all() const { return visitor != nullptr && *visitor; }  // logits, not the last ones alone
 };
 
 class BatchRunner {
@@ -49,7 +50,6 @@ class BatchRunner {
 
   Expected<void> check(const Job& job) const;
   Expected<void> begin(Job& job) const;
-  std::int64_t rewind(Timeline& t, std::int64_t common, std::int64_t n) const;
   void forward(std::span<Job> jobs);
   void advance(Job& job) const;
   void give_logits(std::span<Job> jobs);

@@ -33,6 +33,7 @@ ModelInfo make_info(const GgufFile& file, const ModelConfig& config) {
   info.n_embd = config.n_embd;
   info.n_vocab = config.n_vocab;
   info.n_ctx_train = config.n_ctx_train;
+  info.is_recurrent = !config.recurrent.empty();
   for (const TensorView& tensor : file.tensors()) info.n_params += tensor.element_count();
   return info;
 }

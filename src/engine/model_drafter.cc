@@ -62,6 +62,12 @@ Expected<std::unique_ptr<Drafter>> make_model_drafter(const Engine& target, Engi
   if (!(min_probability >= 0 && min_probability <= 1)) {
     return Error{ErrorCode::kBadArgument, "draft-p-min must be from 0 to 1."};
   }
+  if (draft.info().is_recurrent) {
+    return Error{
+        ErrorCode::kUnsupported,
+        "the draft model has recurrent layers, which can't take back single guesses; use one without, "
+        "or --lookup."};
+  }
   // Ids beyond the smaller vocabulary pad a matrix and stand for nothing.
   const int n_vocab = std::min(target.info().n_vocab, draft.info().n_vocab);
   for (Token token = 0; token < n_vocab; ++token) {

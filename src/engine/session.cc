@@ -20,15 +20,16 @@ Expected<std::unique_ptr<Session>> SessionImpl::create(std::shared_ptr<const Ses
 }
 
 Expected<std::unique_ptr<Session>> SessionImpl::fork() const {
-  auto recurrent = RecurrentTimeline::create(context_->format.recurrent);
+  auto recurrent = timeline_.recurrent.fork();
   if (!recurrent) return recurrent.error();
-  recurrent->state.copy_from(timeline_.recurrent.state);
-  recurrent->mark.copy_from(timeline_.recurrent.mark);
-  recurrent->n_marked = timeline_.recurrent.n_marked;
   Timeline copy(timeline_.cache.fork(), std::move(*recurrent));
   copy.tokens = timeline_.tokens;
   copy.n_canonical = timeline_.n_canonical;
   return std::unique_ptr<Session>(std::make_unique<SessionImpl>(context_, std::move(copy)));
+}
+
+std::int64_t SessionImpl::reusable(std::span<const Token> tokens) const {
+  return tokens.empty() ? 0 : timeline_.reusable(tokens);
 }
 
 std::size_t SessionImpl::kv_bytes() const {
@@ -52,9 +53,9 @@ Expected<void> SessionImpl::restore(const std::string& path) {
   timeline_.n_canonical = 0;
   timeline_.tokens.clear();
   timeline_.logits.clear();
-  timeline_.recurrent.n_marked = 0;
+  timeline_.recurrent.forget_marks();
   timeline_.cache.truncate(0);
-  if (auto ok = saved->load(timeline_.cache, timeline_.recurrent.state); !ok) return ok;
+  if (auto ok = saved->load(timeline_.cache, timeline_.recurrent.state()); !ok) return ok;
   timeline_.tokens = saved->tokens();
   return {};
 }

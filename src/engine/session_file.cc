@@ -141,7 +141,7 @@ bool is_state_intact(std::span<const std::byte> state) {
 Expected<void> save_session(const std::string& path, const SessionFormat& format, const Timeline& timeline) {
   const std::span<const Token> tokens(timeline.tokens);
   const KvCache& cache = timeline.cache;
-  auto file = AtomicFile::create(path);
+  auto file = AtomicFile::create(path, FileAccess::kOwner);
   if (!file) return file.error();
   std::vector<std::byte> head;
   append(head, bytes_of(header_of(format, tokens.size())));
@@ -155,7 +155,7 @@ Expected<void> save_session(const std::string& path, const SessionFormat& format
     file->write(page);
     file->write(bytes_of(hash64(page, p)));
   }
-  if (const auto state = timeline.recurrent.state.contents(); !state.empty()) {
+  if (const auto state = timeline.recurrent.state().contents(); !state.empty()) {
     file->write(state);
     file->write(bytes_of(hash64(state)));
   }

@@ -33,6 +33,7 @@ class SessionImpl final : public Session {
   Expected<std::unique_ptr<Session>> fork() const override;
   Expected<void> save(const std::string& path) const override;
   Expected<void> restore(const std::string& path) override;
+  std::int64_t reusable(std::span<const Token> tokens) const override;
   std::span<const Token> tokens() const override { return timeline_.tokens; }
   std::int64_t n_ctx() const override { return timeline_.cache.n_ctx(); }
   std::size_t kv_bytes() const override;

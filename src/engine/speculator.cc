@@ -19,7 +19,8 @@ class SpeculatorImpl final : public Speculator {
   Expected<std::vector<Token>> next(Session& session, Sampler& sampler, std::span<const Token> tokens,
                                     std::int64_t most) override {
     const auto n = static_cast<std::int64_t>(tokens.size());
-    const std::int64_t room = std::min({most - 1, session.n_ctx() - n, std::int64_t{options_.max_draft}});
+    const std::int64_t room = std::min(
+        {most - 1, session.n_ctx() - n, std::int64_t{options_.max_draft}, room_in_pass(session, tokens)});
     std::vector<Token> draft;
     if (room >= std::max(options_.min_draft, 1)) {
       auto proposed = drafter_->propose(tokens, sampler, static_cast<int>(room));
@@ -36,14 +37,25 @@ class SpeculatorImpl final : public Speculator {
   const SpeculationStats& stats() const override { return stats_; }
 
  private:
+  // Several tokens are new: all but the last are computed apart, so that this one gets plain decoding's bits.
+  static bool has_prompt(const Session& session, std::int64_t n) {
+    return static_cast<std::int64_t>(session.tokens().size()) < n - 1;
+  }
+
+  // Guesses that can be decoded beside what has to be computed: the last token, and after wrong guesses a
+  // recurrent model's tokens since before them.
+  static std::int64_t room_in_pass(const Session& session, std::span<const Token> tokens) {
+    const auto n = static_cast<std::int64_t>(tokens.size());
+    return kDecodeRows - (has_prompt(session, n) ? 1 : n - session.reusable(tokens));
+  }
+
   // Logits after the last of the first n tokens and after each guess.
   Expected<void> compute(Session& session, std::int64_t n) {
     rows_.clear();
     const auto keep = [&](std::int64_t position, std::span<const float> logits) {
       if (position >= n - 1) rows_.insert(rows_.end(), logits.begin(), logits.end());
     };
-    // Up to the last token apart, where more than that is new: so it is computed with plain decoding's bits.
-    if (static_cast<std::int64_t>(session.tokens().size()) < n - 1) {
+    if (has_prompt(session, n)) {
       const auto before = session.sync(std::span(text_).first(static_cast<std::size_t>(n - 1)));
       if (!before) return before.error();
     }

@@ -1,35 +1,31 @@
 // The state of a session, as the batch runner advances it.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
+#include <span>
 #include <utility>
 #include <vector>
 
+#include "engine/recurrent_timeline.h"
 #include "kvcache/kv_cache.h"
-#include "kvcache/recurrent_state.h"
 #include "tq/text.h"
 
 namespace tq {
 
-// What recurrent layers remember of a timeline, all empty for models without them. Such memory cannot be
-// rewound: a text that does not go on from all tokens starts again from the mark, or from nothing.
-struct RecurrentTimeline {
-  static Expected<RecurrentTimeline> create(const RecurrentShape& shape) {
-    auto state = RecurrentState::create(shape);
-    if (!state) return state.error();
-    auto mark = RecurrentState::create(shape);
-    if (!mark) return mark.error();
-    return RecurrentTimeline{std::move(*state), std::move(*mark)};
-  }
-  bool is_used() const { return state.bytes() > 0; }
-
-  RecurrentState state;       // after all tokens
-  RecurrentState mark;        // after the first n_marked: the last prompt
-  std::int64_t n_marked = 0;  // 0: no mark
-};
-
 struct Timeline {
   Timeline(KvCache empty, RecurrentTimeline unused) : cache(std::move(empty)), recurrent(std::move(unused)) {}
+
+  // How many of the first of `wanted`, which has at least one, need not be computed.
+  std::int64_t reusable(std::span<const Token> wanted) const {
+    return recurrent.reusable(shared(wanted), static_cast<std::int64_t>(tokens.size()));
+  }
+  // How many of them the timeline begins with, but for the last: it is computed even when it is cached, as
+  // its logits are the result.
+  std::int64_t shared(std::span<const Token> wanted) const {
+    const std::int64_t common = std::ranges::mismatch(tokens, wanted).in2 - wanted.begin();
+    return std::min(common, static_cast<std::int64_t>(wanted.size()) - 1);
+  }
 
   std::vector<Token> tokens;  // those that the cache holds
   KvCache cache;

@@ -24,6 +24,7 @@ class RecurrentState {
   static Expected<RecurrentState> create(const RecurrentShape& shape);
 
   float* layer(int index) { return buffer_.as<float>() + index * shape_.layer_floats; }
+  const RecurrentShape& shape() const { return shape_; }
   std::size_t bytes() const { return shape_.bytes(); }
   std::span<std::byte> contents() { return {buffer_.data(), bytes()}; }
   std::span<const std::byte> contents() const { return {buffer_.data(), bytes()}; }

@@ -50,7 +50,7 @@ struct ModelConfig {
   float embedding_scale = 1;     // multiplies the embedding's rows
   float attention_scale = 0;     // multiplies q.k
   std::int64_t window = 0;       // tokens that windowed layers see; 0: there are none
-  std::vector<bool> windowed;    // by layer; empty where all are alike
+  std::vector<bool> windowed;    // by layer, where there are some
   float attention_soft_cap = 0;  // of scores, as logit_soft_cap
   float query_growth = 0;        // of AttentionBlock
   float logit_soft_cap = 0;      // c: logits become c tanh(logits / c); 0: they stay

@@ -2,47 +2,18 @@
 // soft caps on attention scores and logits, GELU. (Its norms' "1 + weight" is added when files are made.)
 #include <cmath>
 
-#include "model/blocks/attention_block.h"
-#include "model/blocks/feed_forward.h"
+#include "model/blocks/layers.h"
 #include "model/model.h"
 
 namespace tq {
 namespace {
 
-struct Layer {
-  Norm attention_norm;
-  AttentionBlock attention;
-  Norm attention_post_norm;
-  Norm ffn_norm;
-  FeedForward ffn;
-  Norm ffn_post_norm;
+using Layer = SandwichNormLayer<AttentionBlock, FeedForward>;
 
-  static Layer bind(WeightReader& weights, const ModelConfig& config, int index) {
-    const auto norm = [&](const char* name) {
-      return Norm::bind(weights, name, config.n_embd, config.norm_eps);
-    };
-    Layer layer{.attention_norm = norm("attn_norm.weight"),
-                .attention = AttentionBlock::bind(weights, config, index),
-                .attention_post_norm = norm("post_attention_norm.weight"),
-                .ffn_norm = norm("ffn_norm.weight"),
-                .ffn = FeedForward::bind(weights, config, Activation::kGelu),
-                .ffn_post_norm = norm("post_ffw_norm.weight")};
-    layer.attention.window = config.is_windowed(index) ? config.window : 0;
-    layer.attention.soft_cap = config.attention_soft_cap;
-    return layer;
-  }
-
-  void run(const Pass& pass) const {
-    attention_norm.run(pass, pass.w.x, pass.w.h);
-    attention.run(pass);
-    attention_post_norm.run(pass, pass.w.h, pass.w.h);
-    add_residual(pass);
-    ffn_norm.run(pass, pass.w.x, pass.w.h);
-    ffn.run(pass);
-    ffn_post_norm.run(pass, pass.w.h, pass.w.h);
-    add_residual(pass);
-  }
-};
+Layer bind_layer(WeightReader& weights, const ModelConfig& config, int index) {
+  return bind_sandwich_norm(weights, config, AttentionBlock::bind(weights, config, index),
+                            FeedForward::bind(weights, config, Activation::kGelu));
+}
 
 }  // namespace
 
@@ -59,7 +30,7 @@ Expected<std::unique_ptr<Model>> open_gemma2(const GgufFile& file) {
     const int share = config.n_embd / config.n_heads;
     config.attention_scale = 1 / std::sqrt(static_cast<float>(share));
   }
-  return make_model<Layer>(keys, std::move(config));
+  return make_model(keys, std::move(config), bind_layer);
 }
 
 }  // namespace tq

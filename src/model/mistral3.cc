@@ -1,38 +1,17 @@
 // Ministral 3: llama whose queries grow with their position, so that attention stays sharp in long contexts.
 #include <cmath>
 
-#include "model/blocks/attention_block.h"
-#include "model/blocks/feed_forward.h"
+#include "model/blocks/layers.h"
 #include "model/model.h"
 
 namespace tq {
 namespace {
 
-struct Layer {
-  Norm attention_norm;
-  AttentionBlock attention;
-  Norm ffn_norm;
-  FeedForward ffn;
+using Layer = PreNormLayer<AttentionBlock, FeedForward>;
 
-  static Layer bind(WeightReader& weights, const ModelConfig& config, int index) {
-    Layer layer{.attention_norm = Norm::bind(weights, "attn_norm.weight", config.n_embd, config.norm_eps),
-                .attention = AttentionBlock::bind(weights, config, index),
-                .ffn_norm = Norm::bind(weights, "ffn_norm.weight", config.n_embd, config.norm_eps),
-                .ffn = FeedForward::bind(weights, config)};
-    layer.attention.query_growth = config.query_growth;
-    layer.attention.query_period = config.ropes.front().n_ctx_original;
-    return layer;
-  }
-
-  void run(const Pass& pass) const {
-    attention_norm.run(pass, pass.w.x, pass.w.h);
-    attention.run(pass);
-    add_residual(pass);
-    ffn_norm.run(pass, pass.w.x, pass.w.h);
-    ffn.run(pass);
-    add_residual(pass);
-  }
-};
+Layer bind_layer(WeightReader& weights, const ModelConfig& config, int index) {
+  return bind_pre_norm(weights, config, index, FeedForward::bind(weights, config));
+}
 
 }  // namespace
 
@@ -45,7 +24,7 @@ Expected<std::unique_ptr<Model>> open_mistral3(const GgufFile& file) {
   if (rope.scaling == RopeScaling::kYarn && rope.factor > 1) {
     rope.attention_factor /= 1 + 0.1 * std::log(rope.factor);
   }
-  return make_model<Layer>(keys, std::move(config));
+  return make_model(keys, std::move(config), bind_layer);
 }
 
 }  // namespace tq

@@ -1,6 +1,6 @@
 // A loaded model: configuration, weights and the forward pass. One file an architecture (llama.cc, ...), each
-// with the same shape: the parts of a layer and how they are bound, how a layer runs, which settings the file
-// must have. Parts come from blocks/.
+// with the same shape: the kind of its layers, how they are bound, and which settings the file must have.
+// Parts come from blocks/.
 #pragma once
 
 #include <cstdint>
@@ -63,29 +63,32 @@ class Model {
   OutputHead head_;
 };
 
-// A model whose layers are all of one kind:
-//   static Layer bind(WeightReader& weights, const ModelConfig& config, int index);
-//   void run(const Pass& pass) const;  // w.x to w.x
+// How an architecture binds its layers, which are all of one kind: with run(pass), w.x to w.x.
+template <class Layer>
+using BindLayer = Layer (*)(WeightReader& weights, const ModelConfig& config, int index);
+
 template <class Layer>
 class LayeredModel final : public Model {
  public:
-  explicit LayeredModel(ModelConfig config) : Model(std::move(config)) {}
+  LayeredModel(ModelConfig config, BindLayer<Layer> bind) : Model(std::move(config)), bind_(bind) {}
 
  private:
   void bind_layer(int index, WeightReader& weights) override {
-    layers_.push_back(Layer::bind(weights, config_, index));
+    layers_.push_back(bind_(weights, config_, index));
   }
   void run_layers(const Pass& pass) const override {
     for (const Layer& layer : layers_) layer.run(pass);
   }
+  BindLayer<Layer> bind_;
   std::vector<Layer> layers_;
 };
 
 // The model, unless `keys` met an error.
 template <class Layer>
-Expected<std::unique_ptr<Model>> make_model(const ConfigReader& keys, ModelConfig config) {
+Expected<std::unique_ptr<Model>> make_model(const ConfigReader& keys, ModelConfig config,
+                                            BindLayer<Layer> bind) {
   if (const auto& error = keys.error()) return *error;
-  return std::unique_ptr<Model>(std::make_unique<LayeredModel<Layer>>(std::move(config)));
+  return std::unique_ptr<Model>(std::make_unique<LayeredModel<Layer>>(std::move(config), bind));
 }
 
 // The architectures, by their names in files.

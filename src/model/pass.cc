@@ -30,9 +30,9 @@ Expected<Workspace> Workspace::create(const ModelConfig& c) {
     batch.insert(batch.end(), {&d.input, &d.qkv, &d.gate, &d.decay, &d.beta, &d.mixed});
   }
   if (c.mixture) {
-    w.experts.scores = rows_of(c.mixture->n_experts);
+    w.experts.scores = w.experts.weights = rows_of(c.mixture->n_experts);
     w.experts.gathered = w.experts.sum = rows_of(c.n_embd);
-    batch.insert(batch.end(), {&w.experts.scores, &w.experts.gathered, &w.experts.sum});
+    batch.insert(batch.end(), {&w.experts.scores, &w.experts.weights, &w.experts.gathered, &w.experts.sum});
   }
   std::int64_t floats = w.logits.ld * kLogitRows;
   for (const Rows* rows : batch) floats += rows->ld * kMaxBatch;

@@ -72,7 +72,8 @@ class Workspace {
   } delta;       // of recurrent layers
 
   struct {
-    Rows scores;    // [n_experts]
+    Rows scores;    // of the router [n_experts]
+    Rows weights;   // of the experts' outputs, most of them 0 [n_experts]
     Rows gathered;  // rows of one expert, then what it makes of them [n_embd]
     Rows sum;       // [n_embd]
   } experts;        // of mixtures

@@ -1,39 +1,21 @@
 // Qwen 2 and 2.5: llama with biases on Q, K and V, and rotary positions on halves.
-#include "model/blocks/attention_block.h"
-#include "model/blocks/feed_forward.h"
+#include "model/blocks/layers.h"
 #include "model/model.h"
 
 namespace tq {
 namespace {
 
-struct Layer {
-  Norm attention_norm;
-  AttentionBlock attention;
-  Norm ffn_norm;
-  FeedForward ffn;
+using Layer = PreNormLayer<AttentionBlock, FeedForward>;
 
-  static Layer bind(WeightReader& weights, const ModelConfig& config, int index) {
-    return {.attention_norm = Norm::bind(weights, "attn_norm.weight", config.n_embd, config.norm_eps),
-            .attention = AttentionBlock::bind(weights, config, index),
-            .ffn_norm = Norm::bind(weights, "ffn_norm.weight", config.n_embd, config.norm_eps),
-            .ffn = FeedForward::bind(weights, config)};
-  }
-
-  void run(const Pass& pass) const {
-    attention_norm.run(pass, pass.w.x, pass.w.h);
-    attention.run(pass);
-    add_residual(pass);
-    ffn_norm.run(pass, pass.w.x, pass.w.h);
-    ffn.run(pass);
-    add_residual(pass);
-  }
-};
+Layer bind_layer(WeightReader& weights, const ModelConfig& config, int index) {
+  return bind_pre_norm(weights, config, index, FeedForward::bind(weights, config));
+}
 
 }  // namespace
 
 Expected<std::unique_ptr<Model>> open_qwen2(const GgufFile& file) {
   ConfigReader keys(file, "qwen2");
-  return make_model<Layer>(keys, read_config(keys, "qwen2", RopePairing::kHalves));
+  return make_model(keys, read_config(keys, "qwen2", RopePairing::kHalves), bind_layer);
 }
 
 }  // namespace tq

@@ -5,9 +5,8 @@
 #include <algorithm>
 #include <optional>
 
-#include "model/blocks/attention_block.h"
 #include "model/blocks/delta_net.h"
-#include "model/blocks/feed_forward.h"
+#include "model/blocks/layers.h"
 #include "model/model.h"
 
 namespace tq {
@@ -25,41 +24,39 @@ int ordinal(const ModelConfig& config, int index) {
   return static_cast<int>(std::count(begin, begin + index, config.is_recurrent(index)));
 }
 
-struct Layer {
-  Norm mixer_norm;
-  std::optional<DeltaNet> delta_net;        // of recurrent layers
-  std::optional<AttentionBlock> attention;  // of the others
-  Norm ffn_norm;
-  FeedForward ffn;
+// One of the two.
+struct Mixer {
+  std::optional<DeltaNet> delta_net;
+  std::optional<AttentionBlock> attention;
 
-  static Layer bind(WeightReader& weights, const ModelConfig& config, int index) {
-    Layer layer{.mixer_norm = Norm::bind(weights, "attn_norm.weight", config.n_embd, config.norm_eps),
-                .delta_net = {},
-                .attention = {},
-                .ffn_norm = Norm::bind(weights, "post_attention_norm.weight", config.n_embd, config.norm_eps),
-                .ffn = FeedForward::bind(weights, config)};
+  static Mixer bind(WeightReader& weights, const ModelConfig& config, int index) {
+    Mixer mixer;
     if (config.is_recurrent(index)) {
-      layer.delta_net = DeltaNet::bind(weights, config, ordinal(config, index));
+      mixer.delta_net = DeltaNet::bind(weights, config, ordinal(config, index));
     } else {
-      layer.attention = AttentionBlock::bind(weights, config, ordinal(config, index));
-      layer.attention->bind_head_norms(weights, config.norm_eps);
+      mixer.attention = AttentionBlock::bind(weights, config, ordinal(config, index));
+      mixer.attention->bind_head_norms(weights, config.norm_eps);
     }
-    return layer;
+    return mixer;
   }
 
   void run(const Pass& pass) const {
-    mixer_norm.run(pass, pass.w.x, pass.w.h);
     if (delta_net) {
       delta_net->run(pass);
     } else {
       attention->run(pass);
     }
-    add_residual(pass);
-    ffn_norm.run(pass, pass.w.x, pass.w.h);
-    ffn.run(pass);
-    add_residual(pass);
   }
 };
+
+using Layer = PreNormLayer<Mixer, FeedForward>;
+
+Layer bind_layer(WeightReader& weights, const ModelConfig& config, int index) {
+  return {.mixer_norm = Norm::bind(weights, "attn_norm.weight", config.n_embd, config.norm_eps),
+          .mixer = Mixer::bind(weights, config, index),
+          .ffn_norm = Norm::bind(weights, "post_attention_norm.weight", config.n_embd, config.norm_eps),
+          .ffn = FeedForward::bind(weights, config)};
+}
 
 DeltaNetConfig read_delta_net(ConfigReader& keys) {
   const DeltaNetConfig c{.head_dim = keys.get("ssm.state_size", kMaxState),
@@ -92,7 +89,7 @@ Expected<std::unique_ptr<Model>> open_qwen35(const GgufFile& file) {
   config.n_kv_layers = static_cast<int>(std::ranges::count(config.recurrent, false));
   config.gated_attention = true;
   config.delta_net = read_delta_net(keys);
-  return make_model<Layer>(keys, std::move(config));
+  return make_model(keys, std::move(config), bind_layer);
 }
 
 }  // namespace tq

@@ -63,8 +63,9 @@ struct Kernels {
 
   // y = x / rms(x) * weight; rms over n, eps inside the root.
   void (*rms_norm)(const float* x, const float* weight, float eps, std::int64_t n, float* y);
-  void (*add)(const float* x, std::int64_t n, float* y);           // y += x
-  void (*silu_mul)(const float* up, std::int64_t n, float* gate);  // gate = silu(gate) * up
+  void (*add)(const float* x, std::int64_t n, float* y);                      // y += x
+  void (*add_scaled)(const float* x, float scale, std::int64_t n, float* y);  // y += scale * x
+  void (*silu_mul)(const float* up, std::int64_t n, float* gate);             // gate = silu(gate) * up
   void (*gelu_mul)(const float* up, std::int64_t n, float* gate);  // gate = gelu(gate) * up, tanh form
   // Rotates pairs (x[2i], x[2i+1]) by the angle whose cosine and sine are cs[2i], cs[2i+1]; n_rot values.
   void (*rope_pairs)(const float* cs, std::int64_t n_rot, float* x);

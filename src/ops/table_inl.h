@@ -29,6 +29,7 @@ constexpr Kernels make_table(Isa isa) {
   k.quantize_row = quantize_row;
   k.rms_norm = rms_norm;
   k.add = add;
+  k.add_scaled = add_scaled;
   k.silu_mul = silu_mul;
   k.gelu_mul = gelu_mul;
   k.rope_pairs = rope_pairs;

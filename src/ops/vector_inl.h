@@ -107,6 +107,15 @@ void add(const float* x, std::int64_t n, float* y) {
   for (; i < n; ++i) y[i] += x[i];
 }
 
+void add_scaled(const float* x, float scale, std::int64_t n, float* y) {
+  std::int64_t i = 0;
+  for (; i + kWidth <= n; i += kWidth) store(y + i, fmadd(load(x + i), splat(scale), load(y + i)));
+  if (i < n) {
+    const Vec sum = fmadd(load_tail(x + i, n - i, 0), splat(scale), load_tail(y + i, n - i, 0));
+    store_tail(y + i, n - i, sum);
+  }
+}
+
 inline Vec silu(Vec x) { return x / (splat(1.0F) + vexp(-x)); }
 
 void silu_mul(const float* up, std::int64_t n, float* gate) {

@@ -46,26 +46,55 @@ def test_biases_force_and_forbid():
     assert forced == [260] * 3
 
 
-def test_penalties_keep_from_repeating():
-    def tokens(*arguments):
-        prompt = "one two three one two three one two three one two three"
-        return run_json("--raw", "-p", prompt, "-n", "24", *GREEDY, *arguments)["tokens"]
+REPEATING = ("--raw", "-p", "one two three one two three one two three one two three", "-n", "40", *GREEDY, "--logprobs", "20")
+WINDOW = 12  # tokens that penalties look at: from so many on, all of them are in the answer
 
-    def repeats(tokens):
-        return len(tokens) - len(set(tokens))
 
-    def longest_repetition(tokens):
-        text = " ".join(map(str, tokens)) + " "
-        return max((n for n in range(len(tokens)) for at in range(len(tokens) - n)
-                    if text.count(" ".join(map(str, tokens[at:at + n])) + " ") > 1), default=0)
+def steps(result):
+    """What was chosen, what the model itself found likely, and the tokens before, for each token that a window precedes."""
+    for i in range(WINDOW, len(result["tokens"])):
+        tops = {top["token"]: top["logprob"] for top in result["logprobs"][i]["top"]}
+        yield result["tokens"][i], tops, result["tokens"][i - WINDOW:i]
 
-    plain = tokens()
-    assert repeats(plain) > 7  # else there is nothing to see
-    for arguments in (["--repeat-penalty", "1.8", "--repeat-last-n", "-1"], ["--frequency-penalty", "2", "--presence-penalty", "2"]):
-        assert repeats(tokens(*arguments)) < 5, arguments
-    # DRY is against sequences, not against tokens.
-    dry = tokens("--dry-multiplier", "5", "--dry-sequence-breaker", "none", "--dry-allowed-length", "1")
-    assert longest_repetition(dry) < longest_repetition(plain), (dry, plain)
+
+def check_choices(result, penalty):
+    """Each token is the likeliest after subtracting penalty(token, tokens before it) from all log probabilities. Those not
+    listed are less likely than the last that is, and no penalty raises them."""
+    decided = 0
+    for chosen, tops, before in steps(result):
+        left = {token: logprob - penalty(token, before) for token, logprob in tops.items()}
+        assert left[chosen] >= max(*left.values(), min(tops.values())) - 1e-4, (chosen, before, left)
+        decided += chosen != max(tops, key=tops.get)
+    assert decided > 0  # else the penalties changed nothing here
+
+
+def repetition(token, before):
+    """How many of the last tokens stood before an earlier `token`, too, at most."""
+    ends = [at for at, other in enumerate(before) if other == token]
+    return max((n for at in ends for n in range(at + 1) if before[at - n:at] == before[len(before) - n:]), default=0)
+
+
+def test_frequency_and_presence_penalties():
+    result = run_json(*REPEATING, "--frequency-penalty", "1.5", "--presence-penalty", "1", "--repeat-last-n", str(WINDOW))
+    check_choices(result, lambda token, before: 1.5 * before.count(token) + (token in before))
+
+
+def test_dry():
+    result = run_json(*REPEATING, "--dry-multiplier", "2", "--dry-base", "1.5", "--dry-sequence-breaker", "none",
+                      "--dry-allowed-length", "1", "--dry-penalty-last-n", str(WINDOW))
+    check_choices(result, lambda token, before: 2 * 1.5 ** (n - 1) if (n := repetition(token, before)) else 0)
+
+
+def test_repeat_penalty():
+    """It scales logits, of which log probabilities tell only differences: but it never raises one, and leaves new tokens as
+    they were. So what is chosen is the likeliest new token, or a repeated one that is likelier still."""
+    result = run_json(*REPEATING, "--repeat-penalty", "1.8", "--repeat-last-n", str(WINDOW))
+    decided = 0
+    for chosen, tops, before in steps(result):
+        new = max((token for token in tops if token not in before), key=tops.get)
+        assert chosen == new or chosen in before and tops[chosen] > tops[new], (chosen, before, tops)
+        decided += chosen != max(tops, key=tops.get)
+    assert decided > 0
 
 
 def test_settings_say_what_was_asked_for():

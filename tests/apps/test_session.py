@@ -20,9 +20,23 @@ def test_a_session_goes_on_where_it_ended(tmp_path):
     first = run_json(*STORY, *GREEDY, "--session", path)
     assert os.path.getsize(path) > first["kv"]["bytes"] and os.listdir(tmp_path) == ["a.session"]
     again = run_json(*STORY, *GREEDY, "--session", path)
-    # The last token of the prompt is decoded now, with other rounding: not the first run's text, but the same every time.
     code, out, err = run(*STORY, *GREEDY, "--prompt-cache", path)  # llama.cpp's name
     assert (code, out.strip()) == (OK, again["text"].strip()) and f"({first['prompt_tokens'] - 1} of them cached)" in err
+
+
+def test_a_restored_session_answers_as_one_that_went_on(tmp_path):
+    """Two turns: saved between them and restored by another process, or by one that ran on. The same tokens are computed in
+    the same batches, so all must agree."""
+    conversation, session = tmp_path / "chat.json", str(tmp_path / "chat.session")
+    arguments = (*GREEDY, "-n", "16")
+    turns = ["Name a river.", "And where is it?"]
+    code, both, _ = run(*arguments, stdin="\n".join(turns).encode() + b"\n")
+    assert code == OK
+    code, first, _ = run(*arguments, "--session", session, stdin=f"{turns[0]}\n/save {conversation}\n".encode())
+    assert code == OK
+    code, second, err = run(*arguments, "--verbose", "--session", session, stdin=f"/load {conversation}\n{turns[1]}\n".encode())
+    assert code == OK and "of them cached" in err
+    assert first + second == both
 
 
 def test_a_chat_keeps_its_session(tmp_path):

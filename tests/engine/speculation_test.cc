@@ -29,6 +29,35 @@ class TestDrafter final : public Drafter {
   Guess guess_;
 };
 
+// Passes everything on, and remembers the most positions that were computed at once with all their logits.
+class WatchedSession final : public Session {
+ public:
+  WatchedSession(Session& session, std::int64_t& most) : session_(session), most_(most) {}
+  Expected<std::span<const float>> sync(std::span<const Token> tokens,
+                                        const LogitsVisitor& visitor) override {
+    if (!visitor) return session_.sync(tokens);
+    std::int64_t n = 0;
+    const auto result = session_.sync(tokens, [&](std::int64_t position, std::span<const float> logits) {
+      ++n;
+      visitor(position, logits);
+    });
+    most_ = std::max(most_, n);
+    return result;
+  }
+  std::int64_t reusable(std::span<const Token> tokens) const override { return session_.reusable(tokens); }
+  Expected<std::unique_ptr<Session>> fork() const override { return session_.fork(); }
+  Expected<void> save(const std::string& path) const override { return session_.save(path); }
+  Expected<void> restore(const std::string& path) override { return session_.restore(path); }
+  std::span<const Token> tokens() const override { return session_.tokens(); }
+  std::int64_t n_ctx() const override { return session_.n_ctx(); }
+  std::size_t kv_bytes() const override { return session_.kv_bytes(); }
+  std::size_t kv_bytes_f16() const override { return session_.kv_bytes_f16(); }
+
+ private:
+  Session& session_;
+  std::int64_t& most_;
+};
+
 class SpeculationTest : public ::testing::Test {
  protected:
   static constexpr std::size_t kPrompt = 140;
@@ -51,13 +80,14 @@ class SpeculationTest : public ::testing::Test {
     auto speculator = Speculator::create(*engine_, std::move(drafter), speculation);
     EXPECT_TRUE(speculator) << speculator.error().message;
     const auto session = new_session(*engine_);
+    WatchedSession watched(*session, most_rows_);
     const auto sampler = make_sampler(options);
     auto tokens = text(kPrompt);
     const Logits logits = sync(*session, tokens);
     tokens.push_back(sampler->sample(logits, tokens));
     while (tokens.size() < kPrompt + kAnswer && !engine_->is_end_of_generation(tokens.back())) {
       const auto most = static_cast<std::int64_t>(kPrompt + kAnswer - tokens.size());
-      const auto next = (*speculator)->next(*session, *sampler, tokens, most);
+      const auto next = (*speculator)->next(watched, *sampler, tokens, most);
       EXPECT_TRUE(next) << next.error().message;
       if (!next) break;
       EXPECT_GE(next->size(), 1U);
@@ -88,6 +118,7 @@ class SpeculationTest : public ::testing::Test {
   std::unique_ptr<Engine> engine_ =
       load_engine({.model_path = file_.path(), .n_threads = 2, .n_parallel = 4});
   SpeculationStats stats_;
+  std::int64_t most_rows_ = 0;  // of a pass
 };
 
 TEST_F(SpeculationTest, GreedyTextIsUnchangedByAnyGuesses) {
@@ -130,6 +161,50 @@ TEST_F(SpeculationTest, RightGuessesSavePasses) {
              {.max_draft = 4, .min_draft = 2});
   EXPECT_EQ(stats_.accepted, 0);
   EXPECT_EQ(stats_.passes[0], 59);
+}
+
+class RecurrentSpeculationTest : public SpeculationTest {
+ protected:
+  RecurrentSpeculationTest() : recurrent_(TinyModel{.architecture = "qwen35", .n_layers = 4}.bytes()) {
+    engine_ = load_engine({.model_path = recurrent_.path(), .n_threads = 2, .n_parallel = 4});
+  }
+  TempFile recurrent_;
+};
+
+TEST_F(RecurrentSpeculationTest, TextIsUnchangedByAnyGuesses) {
+  for (const SamplerOptions& options :
+       {SamplerOptions{.temperature = 0}, SamplerOptions{.temperature = 1.3F, .seed = 5}}) {
+    const auto expected = plain(options);
+    for (const double right : {0.0, 0.6, 1.0}) {
+      for (const int max_draft : {2, kMaxDraft}) {
+        EXPECT_EQ(speculated(options, partly_right(expected, right, 1), {.max_draft = max_draft}), expected)
+            << right << " " << max_draft;
+      }
+    }
+  }
+}
+
+// What goes wrong costs room for guesses, but no pass: each gives a token at least, and none goes far back.
+TEST_F(RecurrentSpeculationTest, AWrongGuessCostsNoPass) {
+  const SamplerOptions greedy{.temperature = 0};
+  const auto expected = plain(greedy);
+  const auto n_passes = [&] {
+    return std::accumulate(stats_.passes.begin(), stats_.passes.end(), std::int64_t{0});
+  };
+  speculated(greedy, partly_right(expected, 0, 3));
+  EXPECT_LE(n_passes(), static_cast<std::int64_t>(expected.size() - kPrompt - 1));
+  EXPECT_GT(stats_.drafted, n_passes());  // it did go on guessing
+  EXPECT_LE(most_rows_, kMaxDraft + 1);   // more would be computed with other bits
+  speculated(greedy, partly_right(expected, 1, 3));
+  EXPECT_EQ(stats_.accepted, stats_.drafted);
+  EXPECT_LE(n_passes(), static_cast<std::int64_t>(kAnswer / 8 + 1));
+}
+
+TEST_F(RecurrentSpeculationTest, ARecurrentModelCannotDraft) {
+  const auto made = make_model_drafter(*engine_, *engine_, 0);
+  ASSERT_FALSE(made);
+  EXPECT_EQ(made.error().code, ErrorCode::kUnsupported);
+  EXPECT_NE(made.error().message.find("recurrent"), std::string::npos) << made.error().message;
 }
 
 TEST_F(SpeculationTest, FewerGuessesThanTheLeastAreDropped) {

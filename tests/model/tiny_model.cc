@@ -93,11 +93,39 @@ void write_tokenizer(Writer& w, int n_vocab, const std::string& prefix) {
   w.u32("tokenizer.ggml.eos_token_id", n_vocab - 1);
 }
 
+// Recurrent heads: one of keys, two of values.
+constexpr int kStateDim = 16;
+constexpr int kStateValues = 2 * kStateDim;
+constexpr int kStateInputs = 2 * kStateDim + kStateValues;
+constexpr int kTaps = 4;
+
+void write_recurrent_keys(Writer& w, const std::string& prefix) {
+  w.u32(prefix + "full_attention_interval", 2);
+  w.u32(prefix + "ssm.state_size", kStateDim);
+  w.u32(prefix + "ssm.group_count", 1);
+  w.u32(prefix + "ssm.time_step_rank", 2);
+  w.u32(prefix + "ssm.inner_size", kStateValues);
+  w.u32(prefix + "ssm.conv_kernel", kTaps);
+}
+
+void write_recurrent_mixer(Writer& w, const std::string& block, int n_embd) {
+  w.tensor(block + "attn_qkv.weight", n_embd, kStateInputs);
+  w.tensor(block + "attn_gate.weight", n_embd, kStateValues);
+  w.tensor(block + "ssm_alpha.weight", n_embd, 2);
+  w.tensor(block + "ssm_beta.weight", n_embd, 2);
+  w.tensor(block + "ssm_dt.bias", 2, 1);
+  w.tensor(block + "ssm_a", 2, 1, -1.0F);
+  w.tensor(block + "ssm_conv1d.weight", kTaps, kStateInputs);
+  w.tensor(block + "ssm_norm.weight", kStateDim, 1, 1.0F);
+  w.tensor(block + "ssm_out.weight", kStateValues, n_embd);
+}
+
 }  // namespace
 
 std::vector<std::byte> TinyModel::bytes() const {
   Writer w(*this);
   const std::string prefix = architecture + ".";
+  const bool is_hybrid = architecture == "qwen35";
   w.string("general.architecture", architecture);
   w.u32(prefix + "block_count", n_layers);
   w.u32(prefix + "embedding_length", n_embd);
@@ -106,6 +134,7 @@ std::vector<std::byte> TinyModel::bytes() const {
   w.u32(prefix + "feed_forward_length", n_ff);
   w.u32(prefix + "context_length", n_ctx);
   w.key(prefix + "attention.layer_norm_rms_epsilon", Gguf::f32, 1e-5F);
+  if (is_hybrid) write_recurrent_keys(w, prefix);
   write_tokenizer(w, n_vocab, token_prefix);
 
   const int head_dim = n_embd / n_heads;
@@ -115,11 +144,19 @@ std::vector<std::byte> TinyModel::bytes() const {
   for (int i = 0; i < n_layers; ++i) {
     const std::string block = "blk." + std::to_string(i) + ".";
     w.tensor(block + "attn_norm.weight", n_embd, 1, 1.0F);
-    w.tensor(block + "attn_q.weight", n_embd, n_embd);
-    w.tensor(block + "attn_k.weight", n_embd, n_kv_heads * head_dim);
-    w.tensor(block + "attn_v.weight", n_embd, n_kv_heads * head_dim);
-    w.tensor(block + "attn_output.weight", n_embd, n_embd);
-    w.tensor(block + "ffn_norm.weight", n_embd, 1, 1.0F);
+    if (is_hybrid && i % 2 == 0) {
+      write_recurrent_mixer(w, block, n_embd);
+    } else {
+      w.tensor(block + "attn_q.weight", n_embd, is_hybrid ? 2 * n_embd : n_embd);
+      w.tensor(block + "attn_k.weight", n_embd, n_kv_heads * head_dim);
+      w.tensor(block + "attn_v.weight", n_embd, n_kv_heads * head_dim);
+      w.tensor(block + "attn_output.weight", n_embd, n_embd);
+      if (is_hybrid) {
+        w.tensor(block + "attn_q_norm.weight", head_dim, 1, 1.0F);
+        w.tensor(block + "attn_k_norm.weight", head_dim, 1, 1.0F);
+      }
+    }
+    w.tensor(block + (is_hybrid ? "post_attention_norm.weight" : "ffn_norm.weight"), n_embd, 1, 1.0F);
     w.tensor(block + "ffn_gate.weight", n_embd, n_ff);
     w.tensor(block + "ffn_up.weight", n_embd, n_ff);
     w.tensor(block + "ffn_down.weight", n_ff, n_embd);

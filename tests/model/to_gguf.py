@@ -132,7 +132,8 @@ def write_gguf(path, config, weights, matrix_type="F32"):
             values = pair_neighbours(values, heads[part])
         if architecture in NORMS_PLUS_ONE and part.endswith("norm") and part != "ssm_norm":
             values = values + np.float32(1)
-        kind = gguf.GGMLQuantizationType[matrix_type if values.ndim == 2 else "F32"]
+        is_matrix = values.ndim > 1 and part != "ssm_conv1d"
+        kind = gguf.GGMLQuantizationType[matrix_type if is_matrix else "F32"]
         writer.add_tensor(to, quantize(np.ascontiguousarray(values, np.float32), kind), raw_dtype=kind)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()

@@ -59,6 +59,19 @@ TEST_P(KernelsOf, Add) {
   }
 }
 
+TEST_P(KernelsOf, AddScaled) {
+  for (const int n : kLengths) {
+    const auto x = gaussian(static_cast<std::size_t>(n), 3);
+    const auto y = gaussian(static_cast<std::size_t>(n), 4);
+    auto sum = y;
+    kernels().add_scaled(x.data(), 0.3F, n, sum.data());
+    for (std::size_t i = 0; i < x.size(); ++i) {
+      const double product = 0.3F * static_cast<double>(x[i]);
+      ASSERT_NEAR(sum[i], y[i] + product, (std::fabs(y[i]) + std::fabs(product)) * 2e-7) << n << " " << i;
+    }
+  }
+}
+
 TEST_P(KernelsOf, SiluMul) {
   for (const int n : kLengths) {
     auto gate = gaussian(static_cast<std::size_t>(n), 5, 6.0F);

@@ -17,6 +17,10 @@ AttentionBlock AttentionBlock::bind(WeightReader& weights, const ModelConfig& co
   block.n_rot = config.ropes[rope].n_rot;
   block.pairing = config.ropes[rope].pairing;
   block.scale = config.attention_scale;
+  block.window = config.is_windowed(kv_layer) ? config.window : 0;
+  block.soft_cap = config.attention_soft_cap;
+  block.query_growth = config.query_growth;
+  block.query_period = config.ropes[rope].n_ctx_original;
   block.gated = config.gated_attention;
   block.bind_qkv(weights, config.n_embd);
   const std::int64_t n_q = static_cast<std::int64_t>(config.n_heads) * config.head_dim;

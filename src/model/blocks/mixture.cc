@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <limits>
 
 namespace tq {
 
@@ -37,21 +38,20 @@ void Mixture::run(const Pass& pass) const {
   });
 }
 
-// A row of scores becomes weights: softmax over the n_used largest, the rest zero.
+// Softmax over the n_used largest scores; the others' weights are zero. Overwrites the scores.
 void Mixture::choose(const Workspace& w, std::int64_t row) const {
   float* scores = w.experts.scores.row(row);
-  const auto n = static_cast<std::size_t>(w.experts.scores.n);
-  std::vector<std::size_t> order(n);
-  for (std::size_t i = 0; i < n; ++i) order[i] = i;
-  const auto used = order.begin() + n_used;
-  std::partial_sort(order.begin(), used, order.end(), [&](std::size_t a, std::size_t b) {
-    return scores[a] != scores[b] ? scores[a] > scores[b] : a < b;
-  });
-  const float largest = scores[order.front()];
+  float* weights = w.experts.weights.row(row);
+  const std::int64_t n = w.experts.scores.n;
+  std::fill(weights, weights + n, 0.0F);
+  const float largest = *std::max_element(scores, scores + n);
   float sum = 0;
-  for (auto i = order.begin(); i != used; ++i) sum += scores[*i] = std::exp(scores[*i] - largest);
-  for (auto i = order.begin(); i != used; ++i) scores[*i] /= sum;
-  for (auto i = used; i != order.end(); ++i) scores[*i] = 0;
+  for (std::int64_t i = 0; i < n_used; ++i) {
+    float* best = std::max_element(scores, scores + n);  // the first among equals
+    sum += weights[best - scores] = std::exp(*best - largest);
+    *best = -std::numeric_limits<float>::infinity();
+  }
+  for (std::int64_t i = 0; i < n; ++i) weights[i] /= sum;
 }
 
 // The rows that chose the expert are gathered, computed together and added where they came from.
@@ -61,7 +61,7 @@ void Mixture::run_expert(const Pass& pass, std::size_t index) const {
   std::array<std::int64_t, kMaxBatch> rows;
   std::int64_t n = 0;
   for (std::int64_t row = 0; row < pass.batch.size(); ++row) {
-    if (w.experts.scores.row(row)[index] > 0) rows[static_cast<std::size_t>(n++)] = row;
+    if (w.experts.weights.row(row)[index] > 0) rows[static_cast<std::size_t>(n++)] = row;
   }
   if (n == 0) return;
   const auto row_of = [&](std::int64_t i) { return rows[static_cast<std::size_t>(i)]; };
@@ -75,9 +75,8 @@ void Mixture::run_expert(const Pass& pass, std::size_t index) const {
       n, [&](std::int64_t i) { pass.kernels().silu_mul(w.up.row(i), expert.gate.n_out(), w.gate.row(i)); });
   pass.compute.linear(w.gate.data, w.gate.ld, n, std::array{LinearOutput{&expert.down, x.data, x.ld}});
   pass.compute.for_tokens(n, [&](std::int64_t i) {
-    const float weight = w.experts.scores.row(row_of(i))[index];
-    float* sum = w.experts.sum.row(row_of(i));
-    for (std::int64_t c = 0; c < w.h.n; ++c) sum[c] += weight * x.row(i)[c];
+    const float weight = w.experts.weights.row(row_of(i))[index];
+    pass.kernels().add_scaled(x.row(i), weight, w.h.n, w.experts.sum.row(row_of(i)));
   });
 }
 
