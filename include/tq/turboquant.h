@@ -94,8 +94,8 @@ typedef struct tq_engine_options {
   int32_t layer_adaptive; /* 0 to 7: preset that gives some layers a better type; 0 */
   int32_t n_threads;      /* 0: one a physical core */
   int32_t n_parallel;     /* the cache is reserved for so many full sessions; 1 */
-  const char*
-      cache_plan_json; /* a type for each layer (the contents of a plan's file) in place of the above; NULL */
+  /* The text of a plan's file: a type for each layer, in place of the two types and the preset. NULL */
+  const char* cache_plan_json;
 } tq_engine_options;
 
 typedef struct tq_model_info {

@@ -190,7 +190,7 @@ Expected<KvType> kv_type(tq_kv_type id) {
 
 }  // namespace tq::capi
 
-using namespace tq::capi;  // NOLINT(google-build-using-namespace)
+using namespace tq::capi;
 using tq::Expected;
 
 size_t tq_kv_types(const tq_kv_type** types) {

@@ -70,7 +70,7 @@ Expected<std::vector<ChatMessage>> read_messages(std::span<const tq_chat_message
 }  // namespace
 }  // namespace tq::capi
 
-using namespace tq::capi;  // NOLINT(google-build-using-namespace): the functions below are its face
+using namespace tq::capi;
 
 void tq_engine_options_init(tq_engine_options* options, size_t struct_size) {
   if (options != nullptr) write_struct(*options, default_engine_options(), struct_size);

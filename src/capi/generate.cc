@@ -111,7 +111,7 @@ class Generation {
 }  // namespace
 }  // namespace tq::capi
 
-using namespace tq::capi;  // NOLINT(google-build-using-namespace)
+using namespace tq::capi;
 
 void tq_generate_options_init(tq_generate_options* options, size_t struct_size) {
   if (options != nullptr) write_struct(*options, default_generate_options(), struct_size);

@@ -100,7 +100,7 @@ Expected<void> check_logits(const tq_sampler& sampler, std::size_t n_logits) {
 }  // namespace
 }  // namespace tq::capi
 
-using namespace tq::capi;  // NOLINT(google-build-using-namespace)
+using namespace tq::capi;
 using tq::Expected;
 
 void tq_sampler_options_init(tq_sampler_options* options, size_t struct_size) {

@@ -1,7 +1,7 @@
 // Sessions: create, sync, fork, save, restore.
 #include "capi/capi.h"
 
-using namespace tq::capi;  // NOLINT(google-build-using-namespace)
+using namespace tq::capi;
 
 namespace {
 

@@ -6,6 +6,7 @@
 
 #include "../engine/engine_testing.h"
 #include "c_client.h"
+#include "tq/sampler.h"
 #include "tq/turboquant.h"
 #include "tq/version.h"
 

