@@ -2,7 +2,7 @@
 """Include direction: the folders of src/ are the stages of a token's way, and arrows point one way.
 
   src/X      includes only include/tq, its own folder, and folders that come before X in ORDER
-  include/tq includes only the standard library and tq/ (no third-party type is public)
+  include/tq includes only the standard library and tq/ (no third-party type is public); turboquant.h is C
   apps       see include/tq, their own folder, and the internals that APP_INTERNALS lists
   third-party libraries are seen only where THIRD_PARTY allows, so that each could be swapped in one place
 """
@@ -12,7 +12,7 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 ORDER = ("base gguf tokenizer codec ops kvcache attention model sampler engine "
-         "device server plan eval bench").split()
+         "device server plan eval bench capi").split()
 # File of apps/ -> folders of src/ it may look into: `info` prints what a GGUF file says without loading the model.
 APP_INTERNALS = {"info": {"gguf", "base", "kvcache"}}
 # Library -> folders that may include it. Folders of tests and benches are free.
@@ -37,6 +37,8 @@ def third_party_of(path):
 
 
 def check_public(file, path, quoted):
+    if file.name == "turboquant.h":
+        return None if path in ("stddef.h", "stdint.h") else "turboquant.h is plain C of sizes and integers"
     if path.startswith("tq/") or (not quoted and STANDARD.match(path) and not path.endswith(".h")):
         return None
     return "public headers include only the C++ standard library and tq/"
