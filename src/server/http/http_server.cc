@@ -87,7 +87,8 @@ class SinkWriter final : public Writer {
 };
 
 Request to_request(const httplib::Request& from) {
-  Request request{.method = from.method, .path = from.path, .peer = current_connection};
+  Request request{.method = from.method, .path = from.path};
+  request.peer = current_connection;
   for (const auto& [name, value] : from.params) request.query[name] = value;
   for (const auto& [name, value] : from.headers) {
     std::string lower = name;
@@ -120,7 +121,7 @@ void send(Response from, const std::string& version, httplib::Response& to) {
 
 class Implementation final : public HttpServer, private httplib::Server {
  public:
-  Implementation(const HttpOptions& options, Gate gate, Handler handler)
+  Implementation(const HttpOptions& options, Gate gate, http::Handler handler)
       : options_(options), gate_(std::move(gate)), handler_(std::move(handler)) {
     limits_.stall = std::chrono::seconds(options.stall_seconds);
     limits_.max_body_bytes = options.max_body_bytes;
@@ -237,7 +238,7 @@ class Implementation final : public HttpServer, private httplib::Server {
   HttpOptions options_;
   ConnectionLimits limits_;
   Gate gate_;
-  Handler handler_;
+  http::Handler handler_;
   int port_ = -1;
   std::atomic<bool> is_stopping_ = false;
   std::atomic<int> n_open_ = 0;

@@ -11,8 +11,8 @@ constexpr std::int64_t kDefaultTokens = 16;  // OpenAI's
 
 struct Call {
   AnswerOptions options;
-  std::vector<std::vector<Token>> prompts;
-  std::vector<std::string> echoes;  // of each prompt, to begin its answers with; empty texts unless asked for
+  std::vector<std::vector<Token>> prompts = {};
+  std::vector<std::string> echoes = {};  // of each prompt, to begin its answers with; empty texts unless asked for
   bool streams = false;
   bool includes_usage = false;
   std::string id = make_id("cmpl-");

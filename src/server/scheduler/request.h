@@ -35,8 +35,8 @@ struct ScoredToken {
 
 // Whole characters that no stop string can take back any more.
 struct Piece {
-  std::string text;
-  std::vector<ScoredToken> tokens;  // where log probabilities were asked for
+  std::string text = {};
+  std::vector<ScoredToken> tokens = {};  // where log probabilities were asked for
   bool empty() const { return text.empty() && tokens.empty(); }
 };
 
