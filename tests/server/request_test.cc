@@ -100,7 +100,7 @@ TEST_F(RequestTest, NamesTheFieldAtFault) {
       {R"({"logit_bias": {"65": "much"}})", "logit_bias"},
       {R"({"logit_bias": [[65]]})", "logit_bias"},
       {R"({"id_slot": 2})", "id_slot"},
-      {R"({"grammar": "root ::="})", "grammar"},
+      {R"({"grammar": "root := x"})", "grammar"},
       {R"({"response_format": {"type": "yaml"}})", "response_format.type"},
       {R"({"response_format": {"type": "json_schema"}})", "response_format"},
       {R"({"response_format": {"type": "json_schema", "json_schema": {"schema": {"not": {}}}}})", "response_format"},

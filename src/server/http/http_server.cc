@@ -19,6 +19,7 @@ namespace {
 
 // Connections over the limit are served too, by "503" alone; threads for them:
 constexpr int kSpareThreads = 8;
+constexpr std::size_t kMaxKeptAlive = 1000;  // requests that clients are told a connection takes
 
 // Which connection this thread serves: httplib's requests do not say.
 thread_local Connection* current_connection = nullptr;
@@ -127,6 +128,7 @@ class Implementation final : public HttpServer, private httplib::Server {
     limits_.max_body_bytes = options.max_body_bytes;
     new_task_queue = [this] { return new ConnectionThreads(options_.max_connections + kSpareThreads); };
     set_payload_max_length(options.max_body_bytes);
+    set_keep_alive_max_count(kMaxKeptAlive);
     set_pre_routing_handler(
         [this](const httplib::Request& req, httplib::Response& res) { return before_body(req, res); });
     const auto with_body = [this](const httplib::Request& req, httplib::Response& res,
@@ -171,7 +173,10 @@ class Implementation final : public HttpServer, private httplib::Server {
  private:
   HandlerResponse before_body(const httplib::Request& req, httplib::Response& res) {
     const auto refuse = [&](Response response) {
-      if (may_have_body(req)) current_connection->close_after_response();
+      if (may_have_body(req)) {
+        current_connection->close_after_response();
+        response.headers.emplace_back("Connection", "close");
+      }
       send(std::move(response), req.version, res);
       return HandlerResponse::Handled;
     };
