@@ -110,7 +110,8 @@ void add_model_options(CLI::App& app, EngineOptions& engine) {
   app.add_option("-m,--model", engine.model_path, "GGUF file")->type_name("FILE")->required();
   add_integer(
       app, "-c,--ctx-size", [&](std::int64_t n) { engine.n_ctx = n; }, 0,
-      std::numeric_limits<std::int64_t>::max(), "tokens of each request's prompt and answer together [the model's]");
+      std::numeric_limits<std::int64_t>::max(),
+      "tokens of each request's prompt and answer together [the model's]");
   add_cache_options(app, engine);
   add_integer(
       app, "-t,--threads", [&](std::int64_t n) { engine.n_threads = static_cast<int>(n); }, 1, kMaxInt,
@@ -144,8 +145,8 @@ void add_limit_options(CLI::App& app, ServeOptions& options) {
       app, "--timeout", [&](std::int64_t n) { o.stall_seconds = static_cast<int>(n); }, 1, 86400,
       "seconds that a client may neither send nor take anything [60]");
   add_integer(
-      app, "--request-timeout", [&](std::int64_t n) { o.request_seconds = static_cast<int>(n); }, 0, 86400 * 7,
-      "seconds for an answer, its wait included, 0: no limit [0]");
+      app, "--request-timeout", [&](std::int64_t n) { o.request_seconds = static_cast<int>(n); }, 0,
+      86400 * 7, "seconds for an answer, its wait included, 0: no limit [0]");
   add_integer(
       app, "--max-queue", [&](std::int64_t n) { o.max_queued = static_cast<std::size_t>(n); }, 0, 100000,
       "requests that may wait; more are told to come back (429) [64]");

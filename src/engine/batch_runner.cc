@@ -104,10 +104,11 @@ Expected<void> BatchRunner::begin(Job& job) const {
 std::int64_t BatchRunner::rewind(Timeline& t, std::int64_t common, std::int64_t n) const {
   // The last token is computed even when it is cached: its logits are the result.
   std::int64_t kept = std::min(common, n - 1);
-  // What was prefilled is prefilled again, enough of it to be the bytes and logits of the first time: an answer
-  // must not depend on what was asked before.
+  // What was prefilled is prefilled again, enough of it to be the bytes and logits of the first time: an
+  // answer must not depend on what was asked before.
   const bool goes_back = kept < static_cast<std::int64_t>(t.tokens.size());
-  if (goes_back && kept <= t.n_canonical) kept = std::min(kept, std::max<std::int64_t>(n - kMinPrefillRows, 0));
+  if (goes_back && kept <= t.n_canonical)
+    kept = std::min(kept, std::max<std::int64_t>(n - kMinPrefillRows, 0));
   RecurrentTimeline& r = t.recurrent;
   if (!r.is_used() || kept == static_cast<std::int64_t>(t.tokens.size())) return kept;
   if (r.n_marked > kept) r.n_marked = 0;

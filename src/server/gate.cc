@@ -62,11 +62,12 @@ std::optional<http::Response> Gate::refusal(const http::Request& request) const 
   }
   const bool is_open = std::ranges::find(kOpenPaths, request.path) != kOpenPaths.end();
   if (is_open || request.method == "OPTIONS" || has_key(request)) return std::nullopt;
-  return error_response({.status = 401,
-                         .message = "the API key is missing or wrong; send it as \"Authorization: Bearer KEY\".",
-                         .type = "authentication_error",
-                         .code = "invalid_api_key",
-                         .headers = {{"WWW-Authenticate", "Bearer"}}});
+  return error_response(
+      {.status = 401,
+       .message = "the API key is missing or wrong; send it as \"Authorization: Bearer KEY\".",
+       .type = "authentication_error",
+       .code = "invalid_api_key",
+       .headers = {{"WWW-Authenticate", "Bearer"}}});
 }
 
 bool Gate::has_key(const http::Request& request) const {

@@ -28,8 +28,8 @@ Log::~Log() = default;
 
 void Log::request(const http::Request& request, int status, double seconds) const {
   if (!sink_) return;
-  sink_->logger.info("request method={} path={} status={} ms={:.1f}", quoted(request.method), quoted(request.path),
-                     status, seconds * 1e3);
+  sink_->logger.info("request method={} path={} status={} ms={:.1f}", quoted(request.method),
+                     quoted(request.path), status, seconds * 1e3);
 }
 
 void Log::failure(const http::Request& request, const std::string& message) const {

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "server/api/answer.h"
 #include "server/api/error.h"
 #include "server/api/served_model.h"
 #include "server/gate.h"
@@ -12,7 +13,6 @@
 #include "server/llama/endpoints.h"
 #include "server/log.h"
 #include "server/openai/endpoints.h"
-#include "server/api/answer.h"
 
 namespace tq {
 namespace server {
@@ -128,7 +128,8 @@ class ServerImpl final : public Server {
     const auto found = router_.find(request.method, request.path);
     if (found.handler != nullptr) return std::nullopt;
     if (found.allowed.empty()) {
-      return error_response({.status = 404, .message = "there is nothing at this path.", .code = "not_found"});
+      return error_response(
+          {.status = 404, .message = "there is nothing at this path.", .code = "not_found"});
     }
     return error_response({.status = 405,
                            .message = "this path takes " + found.allowed + ".",
@@ -161,7 +162,8 @@ class ServerImpl final : public Server {
       return error_response(error);
     } catch (const std::exception& error) {  // out of memory, or a fault of ours
       log_.failure(request, error.what());
-      return error_response({.status = 500, .message = "the server failed at this request.", .type = "server_error"});
+      return error_response(
+          {.status = 500, .message = "the server failed at this request.", .type = "server_error"});
     }
   }
 
@@ -194,9 +196,10 @@ Expected<std::unique_ptr<Server>> Server::start(Engine& engine, const ServerOpti
   if (const auto ok = check(options); !ok) return ok.error();
   auto gate = server::Gate::create(options);
   if (!gate) return gate.error();
-  auto scheduler = server::Scheduler::create(engine, {.n_slots = options.n_parallel,
-                                                      .max_queued = options.max_queued,
-                                                      .timeout = std::chrono::seconds(options.request_seconds)});
+  auto scheduler =
+      server::Scheduler::create(engine, {.n_slots = options.n_parallel,
+                                         .max_queued = options.max_queued,
+                                         .timeout = std::chrono::seconds(options.request_seconds)});
   if (!scheduler) return scheduler.error();
   auto result =
       std::make_unique<server::ServerImpl>(engine, options, *std::move(gate), *std::move(scheduler));

@@ -50,8 +50,14 @@ TEST(AnswerText, TakesTheFirstOfSeveral) {
 }
 
 TEST(AnswerText, HoldsBackPartsOfCharacters) {
-  const Shown shown = show({}, {"\xe2", "\x82", "\xac" "5", "\xf0\x9f"});
-  EXPECT_EQ(shown.pieces, (std::vector<std::string>{"", "", "\u20ac" "5", "", "\ufffd"}));
+  const Shown shown = show({}, {"\xe2", "\x82",
+                                "\xac"
+                                "5",
+                                "\xf0\x9f"});
+  EXPECT_EQ(shown.pieces, (std::vector<std::string>{"", "",
+                                                    "\u20ac"
+                                                    "5",
+                                                    "", "\ufffd"}));
 }
 
 // Against the plain way: look for the stop string in the whole text.

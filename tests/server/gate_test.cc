@@ -28,7 +28,8 @@ TEST(Gate, OthersNeedAKeyOrAWord) {
 TEST(Gate, AsksForAKey) {
   const ServerOptions options{.api_keys = {"first-key", "second"}};
   EXPECT_EQ(status(options, "/props", {}), 401);
-  for (const char* wrong : {"", "Bearer ", "Bearer first-ke", "Bearer first-keyx", "first-key", "Bearer FIRST-KEY"}) {
+  for (const char* wrong :
+       {"", "Bearer ", "Bearer first-ke", "Bearer first-keyx", "first-key", "Bearer FIRST-KEY"}) {
     EXPECT_EQ(status(options, "/props", {{"authorization", wrong}}), 401) << wrong;
   }
   EXPECT_EQ(status(options, "/props", {{"authorization", "Bearer first-key"}}), 200);
@@ -38,7 +39,8 @@ TEST(Gate, AsksForAKey) {
 }
 
 TEST(Gate, KnowsItsOwnName) {
-  for (const char* host : {"localhost:8080", "127.0.0.1", "[::1]:80"}) EXPECT_EQ(status({}, "/", {{"host", host}}), 200);
+  for (const char* host : {"localhost:8080", "127.0.0.1", "[::1]:80"})
+    EXPECT_EQ(status({}, "/", {{"host", host}}), 200);
   for (const char* host : {"evil.example", "127.0.0.1.evil.example:8080", "localhost.evil"}) {
     EXPECT_EQ(status({}, "/", {{"host", host}}), 403) << host;
   }

@@ -8,7 +8,8 @@ namespace {
 using Start = ReasoningSplitter::Start;
 
 // Whatever the pieces, the parts are the same.
-void expect_split(Start start, const std::string& text, const std::string& reasoning, const std::string& content) {
+void expect_split(Start start, const std::string& text, const std::string& reasoning,
+                  const std::string& content) {
   for (std::size_t size = 1; size <= text.size(); ++size) {
     ReasoningSplitter splitter(start);
     SplitText all;
@@ -24,8 +25,8 @@ void expect_split(Start start, const std::string& text, const std::string& reaso
 }
 
 TEST(Reasoning, IsToldFromTheAnswer) {
-  expect_split(Start::kBefore, "<think>\nTwo and two.\n\nFour?\n</think>\n\nIt is 4. ", "Two and two.\n\nFour?",
-               "It is 4. ");
+  expect_split(Start::kBefore, "<think>\nTwo and two.\n\nFour?\n</think>\n\nIt is 4. ",
+               "Two and two.\n\nFour?", "It is 4. ");
   expect_split(Start::kBefore, "\n<think></think>yes", "", "yes");
   expect_split(Start::kInside, "So </thin is no end</think>done", "So </thin is no end", "done");
 }
@@ -36,7 +37,9 @@ TEST(Reasoning, OtherTextStaysWhole) {
   expect_split(Start::kOff, "<think>a</think>b", "", "<think>a</think>b");
 }
 
-TEST(Reasoning, MayNeverEnd) { expect_split(Start::kBefore, "<think> on and on </thi", "on and on </thi", ""); }
+TEST(Reasoning, MayNeverEnd) {
+  expect_split(Start::kBefore, "<think> on and on </thi", "on and on </thi", "");
+}
 
 TEST(Reasoning, StartsWhereThePromptEnds) {
   EXPECT_EQ(ReasoningSplitter::start_after("<|assistant|><think>\n"), Start::kInside);

@@ -27,7 +27,9 @@ class RequestTest : public ::testing::Test {
     delete engine_;
   }
 
-  static ServedModel model() { return {.engine = *engine_, .scheduler = *scheduler_, .name = "tiny", .path = ""}; }
+  static ServedModel model() {
+    return {.engine = *engine_, .scheduler = *scheduler_, .name = "tiny", .path = ""};
+  }
   static AnswerOptions options(const std::string& body) {
     const Json json = parse_object(body);
     return read_answer_options(Fields(json), model());
@@ -103,7 +105,8 @@ TEST_F(RequestTest, NamesTheFieldAtFault) {
       {R"({"grammar": "root := x"})", "grammar"},
       {R"({"response_format": {"type": "yaml"}})", "response_format.type"},
       {R"({"response_format": {"type": "json_schema"}})", "response_format"},
-      {R"({"response_format": {"type": "json_schema", "json_schema": {"schema": {"not": {}}}}})", "response_format"},
+      {R"({"response_format": {"type": "json_schema", "json_schema": {"schema": {"not": {}}}}})",
+       "response_format"},
   };
   for (const auto& [body, field] : cases) EXPECT_EQ(fault_of(body), field) << body;
 }
@@ -122,7 +125,8 @@ TEST_F(RequestTest, GrammarsComeFromSchemas) {
       "schema": {"type": "integer"}}}})");
   EXPECT_TRUE(o.sampler.grammar->matches("12"));
   EXPECT_FALSE(o.sampler.grammar->matches("\"12\""));
-  EXPECT_TRUE(options(R"({"response_format": {"type": "json_object"}})").sampler.grammar->matches("{\"a\": [1]}"));
+  EXPECT_TRUE(
+      options(R"({"response_format": {"type": "json_object"}})").sampler.grammar->matches("{\"a\": [1]}"));
   EXPECT_EQ(options(R"({"response_format": {"type": "text"}})").sampler.grammar, nullptr);
 }
 
@@ -163,7 +167,8 @@ TEST_F(RequestTest, APromptHasToFit) {
 
 TEST_F(RequestTest, ErrorsAreShapedAsOpenAIs) {
   const Json json = Json::parse(error_json({.message = "m.", .param = "p"}))["error"];
-  EXPECT_EQ(json, Json::parse(R"({"message": "m.", "type": "invalid_request_error", "param": "p", "code": null})"));
+  EXPECT_EQ(json,
+            Json::parse(R"({"message": "m.", "type": "invalid_request_error", "param": "p", "code": null})"));
 }
 
 }  // namespace

@@ -9,7 +9,9 @@ namespace {
 
 TEST(Router, FindsByMethodAndPath) {
   Router router;
-  const auto answers = [](std::string body) { return [body](const Request&) { return Response{.body = body}; }; };
+  const auto answers = [](std::string body) {
+    return [body](const Request&) { return Response{.body = body}; };
+  };
   router.add("GET", "/", answers("root"));
   router.add("GET", "/slots", answers("list"));
   router.add("POST", "/slots/{}", answers("one"));

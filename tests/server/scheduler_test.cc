@@ -1,4 +1,5 @@
-// Many requests over one engine: the same answers as alone, in order, within limits, and an end to all of them.
+// Many requests over one engine: the same answers as alone, in order, within limits, and an end to all of
+// them.
 #include "server/scheduler/scheduler.h"
 
 #include <gtest/gtest.h>
@@ -60,7 +61,8 @@ class SchedulerTest : public ::testing::Test {
     EXPECT_TRUE(scheduler);
     return *std::move(scheduler);
   }
-  static GenerationRequest request(std::vector<Token> prompt, std::int64_t max_tokens, float temperature = 0) {
+  static GenerationRequest request(std::vector<Token> prompt, std::int64_t max_tokens,
+                                   float temperature = 0) {
     // Never the token that ends an answer: tests say how long it is.
     const std::vector<LogitBias> bias = {{299, -std::numeric_limits<float>::infinity()}};
     auto sampler = Sampler::create({.temperature = temperature, .logit_bias = bias, .seed = 5});
@@ -140,7 +142,8 @@ TEST_F(SchedulerTest, PromptsThatBeginAlikeAreComputedOnce) {
   const auto submission = s->submit(std::move(requests));
   const auto answers = read_all(*submission.stream, 4);
   EXPECT_EQ(answers[0].outcome->usage.cached_tokens, 0);
-  for (int i = 1; i < 4; ++i) EXPECT_EQ(answers[static_cast<std::size_t>(i)].outcome->usage.cached_tokens, 640);
+  for (int i = 1; i < 4; ++i)
+    EXPECT_EQ(answers[static_cast<std::size_t>(i)].outcome->usage.cached_tokens, 640);
   EXPECT_EQ(s->metrics().prompt_tokens, 720 + 3 * 80);
 }
 
@@ -237,7 +240,8 @@ TEST_F(SchedulerTest, IdleSlotsCanBeVisited) {
   const auto s = scheduler({.n_slots = 2});
   ask(*s, request(prompt_of(30), 1));
   std::size_t n_tokens = 0;
-  EXPECT_TRUE(s->with_idle_slot(0, [&](std::unique_ptr<Session>& session) { n_tokens = session->tokens().size(); }));
+  EXPECT_TRUE(
+      s->with_idle_slot(0, [&](std::unique_ptr<Session>& session) { n_tokens = session->tokens().size(); }));
   EXPECT_EQ(n_tokens, 30U);
   EXPECT_FALSE(s->with_idle_slot(2, [](std::unique_ptr<Session>&) {}));
 }

@@ -4,8 +4,8 @@ import http.client
 import json
 import os
 import re
-import signal
 import subprocess
+import threading
 import time
 
 import pytest
@@ -23,13 +23,20 @@ class Server:
     def __init__(self, *arguments):
         command = [BINARY, "serve", "-m", MODEL, "-c", "2048", "--port", "0", *arguments]
         self.process = subprocess.Popen(command, env=ENVIRONMENT, stderr=subprocess.PIPE, text=True)
-        self.lines = []
+        self.port = None
+        self.log = ""
         for line in self.process.stderr:  # ends when the program does
-            self.lines.append(line)
+            self.log += line
             if found := re.search(r"listening on http://127\.0\.0\.1:(\d+)$", line.strip()):
                 self.port = int(found[1])
-                return
-        raise AssertionError("it did not start: " + "".join(self.lines))
+                break
+        assert self.port, "it did not start: " + self.log
+        self.reader = threading.Thread(target=self.read_log)  # a full pipe would block the server
+        self.reader.start()
+
+    def read_log(self):
+        for line in self.process.stderr:
+            self.log += line
 
     @property
     def url(self):
@@ -65,18 +72,20 @@ class Server:
             assert time.monotonic() < end, slots
         return slots
 
-    def stop(self, number=signal.SIGTERM):
-        """Exit code and the rest of standard error."""
-        self.process.send_signal(number)
-        rest = self.process.communicate(timeout=30)[1]
-        return self.process.returncode, rest
+    def exit_code(self):
+        code = self.process.wait(timeout=30)
+        self.reader.join()
+        return code
 
     def __enter__(self):
         return self
 
     def __exit__(self, *_):
         self.process.kill()
-        self.process.communicate()
+        self.process.wait()
+        if self.port:
+            self.reader.join()
+        self.process.stderr.close()
 
 
 def busy(slots):

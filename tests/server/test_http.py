@@ -73,8 +73,7 @@ def test_a_full_queue_says_when_to_come_back(server):
     with server.connect() as a, server.connect() as b, server.connect() as c:
         streams = [start_stream(server, connection) for connection in (a, b)]
         c.request("POST", "/v1/chat/completions", json.dumps(chat("Hi", max_tokens=1)))
-        while metric(server, "requests_deferred") == 0:
-            pass
+        server.wait_until(lambda _: metric(server, "requests_deferred") == 1)
         status, headers, answer = server.ask("POST", "/v1/chat/completions", chat("Hi"))
         assert status == 429 and int(headers["Retry-After"]) >= 1
         assert answer["error"]["code"] == "rate_limit_exceeded"
@@ -113,6 +112,7 @@ def test_a_system_prompt_is_computed_once(server):
 @pytest.mark.parametrize("request_, status", [
     (b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\nnot json!", 400),
     (b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999999\r\n\r\n", 413),
+    (b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n", 400),
     (b"POST /v1/chat/completions HTTP/1.1\r\nHost: evil.example\r\nContent-Length: 2\r\n\r\n{}", 403),
     (b"GET /health HTTP/1.1\r\nHost: localhost\r\nOrigin: http://evil.example\r\n\r\n", 403),
     (b"GET /v1/nothing HTTP/1.1\r\nHost: localhost\r\n\r\n", 404),
@@ -145,8 +145,8 @@ def test_what_was_said_is_not_logged_and_the_end_is_clean():
             server.process.send_signal(signal.SIGTERM)
             rest = events(stream.read().decode().lstrip("\n"))
             assert rest[-1] == "[DONE]" and json.loads(rest[-2])["error"]["code"] == "shutting_down"
-        code, log = server.stop() if server.process.poll() is None else (server.process.wait(), server.process.stderr.read())
-        assert code == 0 and "path=/v1/chat/completions status=200" in log and "xyzzy" not in log
+        assert server.exit_code() == 0
+        assert "path=/v1/chat/completions status=200" in server.log and "xyzzy" not in server.log
 
 
 def test_a_key_is_needed_for_others():

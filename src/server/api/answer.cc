@@ -11,7 +11,8 @@ constexpr int kMaxAnswers = 128;  // to one request
 // How soon a client's leaving is noticed while nothing is written.
 constexpr std::chrono::milliseconds kLook{20};
 
-Expected<std::unique_ptr<Sampler>> make_sampler(const ServedModel& model, SamplerOptions options, std::size_t index) {
+Expected<std::unique_ptr<Sampler>> make_sampler(const ServedModel& model, SamplerOptions options,
+                                                std::size_t index) {
   const bool needs_vocabulary = options.grammar || options.dry_multiplier != 0.0F;
   if (options.seed != 0) options.seed += index;  // each answer another one, all of them repeatable
   return Sampler::create(options, needs_vocabulary ? model.engine.vocabulary() : nullptr);
@@ -21,8 +22,10 @@ void check_length(const ServedModel& model, std::size_t n_prompt) {
   const std::int64_t n_ctx = model.engine.n_ctx();
   if (n_prompt == 0) refuse("the prompt is empty; give some text.", "prompt");
   if (static_cast<std::int64_t>(n_prompt) < n_ctx) return;
-  throw ApiError{.message = "the prompt is " + std::to_string(n_prompt) + " tokens long, and with an answer it does not fit "
-                            "the context of " + std::to_string(n_ctx) +
+  throw ApiError{.message = "the prompt is " + std::to_string(n_prompt) +
+                            " tokens long, and with an answer it does not fit "
+                            "the context of " +
+                            std::to_string(n_ctx) +
                             "; shorten it, or start the server with a larger context (-c).",
                  .param = "messages",
                  .code = "context_length_exceeded"};

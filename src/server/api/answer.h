@@ -1,4 +1,5 @@
-// From a request's fields to generations, and from their events to whoever writes them down: what all APIs share.
+// From a request's fields to generations, and from their events to whoever writes them down: what all APIs
+// share.
 #pragma once
 
 #include <functional>
@@ -28,8 +29,8 @@ struct AnswerOptions {
 // All fields that OpenAI's APIs and llama-server's have in common, except the prompt and log probabilities.
 AnswerOptions read_answer_options(const Fields& fields, const ServedModel& model);
 
-// n answers to each prompt, which are the choices of the stream: those to the first prompt first. Letting go of
-// it cancels what has not ended. Throws what the client is to be told when there is no room for them.
+// n answers to each prompt, which are the choices of the stream: those to the first prompt first. Letting go
+// of it cancels what has not ended. Throws what the client is to be told when there is no room for them.
 std::shared_ptr<AnswerStream> start_answers(const ServedModel& model, std::vector<std::vector<Token>> prompts,
                                             const AnswerOptions& options);
 

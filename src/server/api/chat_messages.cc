@@ -16,7 +16,8 @@ std::string read_tool_calls(const Json& calls, const std::string& path) {
     }
     Json& function = call["function"];
     const auto name = function.find("name");
-    if (name == function.end() || !name->is_string()) refuse("a call in '" + path + "' lacks its function's name.", path);
+    if (name == function.end() || !name->is_string())
+      refuse("a call in '" + path + "' lacks its function's name.", path);
     const auto arguments = function.find("arguments");
     if (arguments == function.end() || !arguments->is_string()) continue;
     auto parsed = try_parse(arguments->get_ref<const std::string&>());
@@ -39,7 +40,8 @@ ChatMessage read_message(const Json& json, const std::string& path) {
   } else if (calls == nullptr) {
     refuse("'" + path + ".content' is missing.", path + ".content");
   }
-  if (calls != nullptr && !calls->empty()) message.tool_calls = read_tool_calls(*calls, fields.path("tool_calls"));
+  if (calls != nullptr && !calls->empty())
+    message.tool_calls = read_tool_calls(*calls, fields.path("tool_calls"));
   message.tool_call_id = fields.string("tool_call_id").value_or("");
   message.name = fields.string("name").value_or("");
   message.reasoning_content = fields.string("reasoning_content").value_or("");
@@ -68,7 +70,8 @@ std::string read_content(const Json& content, const std::string& path) {
     const Fields fields(part, path + "[].");
     const std::string type = fields.string("type").value_or("");
     if (type != "text" && type != "input_text" && type != "output_text") {
-      refuse("a part of '" + path + "' is of the type '" + type + "', but this model reads text alone.", path);
+      refuse("a part of '" + path + "' is of the type '" + type + "', but this model reads text alone.",
+             path);
     }
     text += fields.string("text").value_or("");
   }

@@ -34,7 +34,8 @@ ChatRequest read_chat_request(const Fields& fields, const ServedModel& model) {
   const Json* const choice = fields.find("tool_choice");
   const bool may_call = choice == nullptr || *choice != "none";
   if (tools != nullptr && !tools->empty() && may_call) request.tools = dump(*tools);
-  if (const Json* const variables = fields.object("chat_template_kwargs")) request.variables = dump(*variables);
+  if (const Json* const variables = fields.object("chat_template_kwargs"))
+    request.variables = dump(*variables);
   return request;
 }
 

@@ -73,17 +73,20 @@ std::optional<std::int64_t> Fields::integer(const char* name, std::int64_t min, 
   const Json* const value = find(name);
   if (value == nullptr) return std::nullopt;
   const bool has_max = max != std::numeric_limits<std::int64_t>::max();
-  const std::string wanted = "a whole number " + (has_max ? "from " + std::to_string(min) + " to " + std::to_string(max)
-                                                          : "of " + std::to_string(min) + " or more");
+  const std::string wanted =
+      "a whole number " + (has_max ? "from " + std::to_string(min) + " to " + std::to_string(max)
+                                   : "of " + std::to_string(min) + " or more");
   if (value->is_number_float()) {  // some clients write 5.0
     const double number = value->get<double>();
     constexpr double kExact = 9007199254740992.0;
-    if (!(number >= -kExact && number <= kExact) || number != static_cast<double>(static_cast<std::int64_t>(number)))
+    if (!(number >= -kExact && number <= kExact) ||
+        number != static_cast<double>(static_cast<std::int64_t>(number)))
       refuse_type(name, wanted);
   } else if (!value->is_number_integer()) {
     refuse_type(name, wanted);
   } else if (value->is_number_unsigned() &&
-             value->get<std::uint64_t>() > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max())) {
+             value->get<std::uint64_t>() >
+                 static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max())) {
     refuse_type(name, wanted);
   }
   const auto number = value->get<std::int64_t>();

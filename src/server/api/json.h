@@ -15,7 +15,7 @@ using Json = nlohmann::ordered_json;
 // Throws ApiError when the text is no JSON object or nests too deeply.
 Json parse_object(std::string_view text);
 std::optional<Json> try_parse(std::string_view text);  // any value; empty where parse_object() would throw
-std::string dump(const Json& json);  // in one line
+std::string dump(const Json& json);                    // in one line
 
 // The members of an object, checked as they are read. One that is null counts as missing.
 class Fields {

@@ -45,7 +45,8 @@ SplitText ReasoningSplitter::finish() {
 
 // False while what is held could still become <think>.
 bool ReasoningSplitter::leave_before() {
-  const std::string_view text = std::string_view(held_).substr(std::min(held_.find_first_not_of(kSpace), held_.size()));
+  const std::string_view text =
+      std::string_view(held_).substr(std::min(held_.find_first_not_of(kSpace), held_.size()));
   if (text.starts_with(kOpen)) {
     held_ = text.substr(kOpen.size());
     place_ = Place::kInside;

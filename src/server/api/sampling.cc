@@ -58,7 +58,8 @@ float bias_of(const Json& value) {
   return value.get<float>();
 }
 
-// OpenAI's {"15043": 1.5}; llama-server's [[15043, 1.5], ["text", false]], where every token of a text counts.
+// OpenAI's {"15043": 1.5}; llama-server's [[15043, 1.5], ["text", false]], where every token of a text
+// counts.
 std::vector<LogitBias> read_biases(const Json& json, const Engine& engine) {
   std::vector<LogitBias> biases;
   const auto add = [&](std::int64_t token, const Json& bias) {
@@ -69,7 +70,8 @@ std::vector<LogitBias> read_biases(const Json& json, const Engine& engine) {
     biases.push_back({static_cast<Token>(token), bias_of(bias)});
   };
   if (!json.is_structured() || json.size() > kMaxBiases) {
-    refuse("'logit_bias' has to be an object of at most " + std::to_string(kMaxBiases) + " tokens.", "logit_bias");
+    refuse("'logit_bias' has to be an object of at most " + std::to_string(kMaxBiases) + " tokens.",
+           "logit_bias");
   }
   for (const auto& [key, value] : json.items()) {
     if (json.is_object()) {
@@ -79,7 +81,8 @@ std::vector<LogitBias> read_biases(const Json& json, const Engine& engine) {
       add(token, value);
       continue;
     }
-    if (!value.is_array() || value.size() != 2) refuse("a bias has to be a pair: [token, bias].", "logit_bias");
+    if (!value.is_array() || value.size() != 2)
+      refuse("a bias has to be a pair: [token, bias].", "logit_bias");
     if (value[0].is_number_integer()) {
       add(value[0].get<std::int64_t>(), value[1]);
     } else if (value[0].is_string()) {
@@ -98,7 +101,8 @@ std::vector<LogitBias> read_biases(const Json& json, const Engine& engine) {
 SamplerOptions read_sampling(const Fields& fields, const ServedModel& model) {
   SamplerOptions options = model.defaults;
   for (const FloatField& f : kFloats) {
-    if (const auto value = fields.number(f.name, f.min, f.max)) options.*f.member = static_cast<float>(*value);
+    if (const auto value = fields.number(f.name, f.min, f.max))
+      options.*f.member = static_cast<float>(*value);
   }
   for (const IntField& f : kInts) {
     if (const auto value = fields.integer(f.name, f.min, f.max)) options.*f.member = static_cast<int>(*value);
@@ -138,7 +142,8 @@ std::vector<std::string> read_stops(const Fields& fields) {
     }
     stops.push_back(text.get<std::string>());
   }
-  if (stops.size() > kMaxStops) fields.refuse_type("stop", "at most " + std::to_string(kMaxStops) + " strings");
+  if (stops.size() > kMaxStops)
+    fields.refuse_type("stop", "at most " + std::to_string(kMaxStops) + " strings");
   return stops;
 }
 

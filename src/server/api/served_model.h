@@ -15,11 +15,11 @@ namespace tq::server {
 struct ServedModel {
   Engine& engine;
   Scheduler& scheduler;
-  std::string name;           // what clients call it
-  std::string path;           // its file
-  std::int64_t created = 0;   // seconds since 1970
-  SamplerOptions defaults = {};  // where a request says nothing
-  bool splits_reasoning = true;  // <think> goes into reasoning_content unless a request says otherwise
+  std::string name;                 // what clients call it
+  std::string path;                 // its file
+  std::int64_t created = 0;         // seconds since 1970
+  SamplerOptions defaults = {};     // where a request says nothing
+  bool splits_reasoning = true;     // <think> goes into reasoning_content unless a request says otherwise
   std::string slot_save_path = {};  // folder; empty: slots are not saved
 };
 

@@ -128,7 +128,8 @@ ssize_t Connection::write(const char* data, std::size_t size) {
     if (n > 0) {
       written += static_cast<std::size_t>(n);
     } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
-      const short events = wait_for(socket_, POLLOUT, std::chrono::duration_cast<milliseconds>(limits_.stall));
+      const short events =
+          wait_for(socket_, POLLOUT, std::chrono::duration_cast<milliseconds>(limits_.stall));
       is_broken_ = (events & POLLOUT) == 0;
     } else if (errno != EINTR) {
       is_broken_ = true;

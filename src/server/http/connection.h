@@ -1,5 +1,5 @@
-// One client's TCP connection as a stream of bytes, bounded in time and size: a client that sends too much, too
-// slowly, or reads nothing is let go.
+// One client's TCP connection as a stream of bytes, bounded in time and size: a client that sends too much,
+// too slowly, or reads nothing is let go.
 #pragma once
 
 #include <httplib.h>

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cctype>
+#include <charconv>
 #include <condition_variable>
 #include <deque>
 #include <mutex>
@@ -180,9 +181,24 @@ class Implementation final : public HttpServer, private httplib::Server {
       send(std::move(response), req.version, res);
       return HandlerResponse::Handled;
     };
-    if (auto refusal = gate_(to_request(req))) return refuse(std::move(*refusal));
+    Request request = to_request(req);
+    if (auto refusal = gate_(request)) return refuse(std::move(*refusal));
+    // httplib would read all of a body that is too large, to throw it away.
+    request.read_error = announced_error(req);
+    if (request.read_error != 0) return refuse(handler_(request));
     if (req.method == "OPTIONS") return refuse(handler_(to_request(req)));
     return HandlerResponse::Unhandled;
+  }
+
+  // What is wrong with the body by the headers alone; 0: nothing.
+  int announced_error(const httplib::Request& req) const {
+    if (!req.has_header("Content-Length")) return 0;
+    if (req.has_header("Transfer-Encoding") || req.get_header_value_count("Content-Length") > 1) return 400;
+    const std::string text = req.get_header_value("Content-Length");
+    std::size_t length = 0;
+    const auto [end, status] = std::from_chars(text.data(), text.data() + text.size(), length);
+    if (status == std::errc::result_out_of_range || length > limits_.max_body_bytes) return 413;
+    return status == std::errc() && end == text.data() + text.size() ? 0 : 400;
   }
 
   static bool may_have_body(const httplib::Request& req) {
@@ -223,7 +239,8 @@ class Implementation final : public HttpServer, private httplib::Server {
 
   static void refuse(Connection& connection) {
     constexpr std::string_view kFull =
-        "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+        "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\nConnection: "
+        "close\r\n\r\n";
     connection.close_after_response();
     connection.write(kFull.data(), kFull.size());
   }

@@ -1,5 +1,5 @@
-// The HTTP/1.1 server: cpp-httplib parses and formats, this bounds what it may be made to do and hands requests
-// to one function. The one place that knows the library.
+// The HTTP/1.1 server: cpp-httplib parses and formats, this bounds what it may be made to do and hands
+// requests to one function. The one place that knows the library.
 #pragma once
 
 #include <functional>

@@ -1,4 +1,5 @@
-// HTTP as the handlers see it: a request that has been read, a response to be written, at once or as a stream.
+// HTTP as the handlers see it: a request that has been read, a response to be written, at once or as a
+// stream.
 #pragma once
 
 #include <functional>
@@ -23,7 +24,7 @@ struct Request {
   std::map<std::string, std::string> query = {};
   std::map<std::string, std::string> headers = {};  // names in lower case
   std::string body = {};
-  int read_error = 0;  // 400 or 413: the body could not be read
+  int read_error = 0;                      // 400 or 413: the body could not be read
   std::vector<std::string> captures = {};  // what stood for the {} of the route, in order
   const Peer* peer = nullptr;
 

@@ -15,7 +15,7 @@ class Router {
   void add(std::string method, std::string_view path, Handler handler);
 
   struct Found {
-    const Handler* handler = nullptr;     // null: nothing for this method and path
+    const Handler* handler = nullptr;  // null: nothing for this method and path
     std::vector<std::string> captures = {};
     std::string allowed = {};  // methods that the path has, where it has not this one
   };

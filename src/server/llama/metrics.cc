@@ -11,7 +11,8 @@ class Page {
  public:
   void add(const char* type, const char* name, const char* help, double value) {
     const std::string full = std::string("turboquant:") + name;
-    text_ += "# HELP " + full + " " + help + "\n# TYPE " + full + " " + type + "\n" + full + " " + number(value) + "\n";
+    text_ += "# HELP " + full + " " + help + "\n# TYPE " + full + " " + type + "\n" + full + " " +
+             number(value) + "\n";
   }
   std::string take() { return std::move(text_); }
 
@@ -41,7 +42,8 @@ http::Response metrics(const ServedModel& model) {
   }
   Page page;
   page.add("counter", "prompt_tokens_total", "Tokens of prompts that were computed.", count(m.prompt_tokens));
-  page.add("counter", "prompt_cached_tokens_total", "Tokens of prompts that were in the cache.", count(m.cached_tokens));
+  page.add("counter", "prompt_cached_tokens_total", "Tokens of prompts that were in the cache.",
+           count(m.cached_tokens));
   page.add("counter", "prompt_seconds_total", "Time until first tokens.", prompt_seconds);
   page.add("counter", "tokens_predicted_total", "Tokens generated.", count(m.answer_tokens));
   page.add("counter", "tokens_predicted_seconds_total", "Time from first to last tokens.", decode_seconds);
@@ -54,11 +56,13 @@ http::Response metrics(const ServedModel& model) {
            per(count(m.answer_tokens), decode_seconds));
   page.add("gauge", "requests_processing", "Requests in slots.",
            static_cast<double>(std::ranges::count(slots, true, &SlotStatus::is_busy)));
-  page.add("gauge", "requests_deferred", "Requests that wait.", static_cast<double>(model.scheduler.queued()));
+  page.add("gauge", "requests_deferred", "Requests that wait.",
+           static_cast<double>(model.scheduler.queued()));
   page.add("counter", "requests_finished_total", "Answers that ended.", count(m.finished));
   page.add("counter", "requests_cancelled_total", "Answers whose client left.", count(m.cancelled));
   page.add("counter", "requests_failed_total", "Answers that failed.", count(m.failed));
-  page.add("counter", "requests_refused_total", "Requests refused because the queue was full.", count(m.refused));
+  page.add("counter", "requests_refused_total", "Requests refused because the queue was full.",
+           count(m.refused));
   page.add("gauge", "kv_cache_bytes", "Cache that slots hold; pages that they share count for each.",
            static_cast<double>(kv_bytes));
   page.add("gauge", "kv_cache_f16_bytes", "The same if it were f16.", static_cast<double>(kv_bytes_f16));

@@ -11,7 +11,9 @@ http::Response health() { return {.body = dump({{"status", "ok"}})}; }
 http::Response props(const ServedModel& model) {
   const Engine& engine = model.engine;
   const SamplerOptions& d = model.defaults;
-  const auto special = [&](Token token) { return token < 0 ? std::string() : openai::token_text(engine, token); };
+  const auto special = [&](Token token) {
+    return token < 0 ? std::string() : openai::token_text(engine, token);
+  };
   const Json params = {{"temperature", d.temperature},
                        {"top_k", d.top_k},
                        {"top_p", d.top_p},

@@ -14,8 +14,11 @@ namespace {
 // A name of a file in the folder, and never a way out of it.
 bool is_plain_name(const std::string& name) {
   constexpr std::size_t kMaxBytes = 200;
-  const auto is_fine = [](unsigned char c) { return std::isalnum(c) != 0 || c == '-' || c == '_' || c == '.'; };
-  return !name.empty() && name.size() <= kMaxBytes && name.front() != '.' && std::ranges::all_of(name, is_fine);
+  const auto is_fine = [](unsigned char c) {
+    return std::isalnum(c) != 0 || c == '-' || c == '_' || c == '.';
+  };
+  return !name.empty() && name.size() <= kMaxBytes && name.front() != '.' &&
+         std::ranges::all_of(name, is_fine);
 }
 
 std::string file_path(const ServedModel& model, const std::string& name) {
@@ -33,7 +36,8 @@ std::string file_path(const ServedModel& model, const std::string& name) {
 int slot_id(const ServedModel& model, const std::string& text) {
   int id = -1;
   const auto [end, status] = std::from_chars(text.data(), text.data() + text.size(), id);
-  if (status != std::errc() || end != text.data() + text.size() || id < 0 || id >= model.scheduler.n_slots()) {
+  if (status != std::errc() || end != text.data() + text.size() || id < 0 ||
+      id >= model.scheduler.n_slots()) {
     throw ApiError{.status = 404, .message = "there is no slot " + text + "."};
   }
   return id;
@@ -57,7 +61,11 @@ Json save_slot(const ServedModel& model, int id, const std::string& filename) {
   std::error_code ignored;
   const auto n_bytes = std::filesystem::file_size(path, ignored);
   const double ms = std::chrono::duration<double, std::milli>(Clock::now() - begin).count();
-  return {{"id_slot", id}, {"filename", filename}, {"n_saved", n_tokens}, {"n_written", n_bytes}, {"timings", {{"save_ms", ms}}}};
+  return {{"id_slot", id},
+          {"filename", filename},
+          {"n_saved", n_tokens},
+          {"n_written", n_bytes},
+          {"timings", {{"save_ms", ms}}}};
 }
 
 Json restore_slot(const ServedModel& model, int id, const std::string& filename) {
@@ -78,7 +86,11 @@ Json restore_slot(const ServedModel& model, int id, const std::string& filename)
   std::error_code ignored;
   const auto n_bytes = std::filesystem::file_size(path, ignored);
   const double ms = std::chrono::duration<double, std::milli>(Clock::now() - begin).count();
-  return {{"id_slot", id}, {"filename", filename}, {"n_restored", n_tokens}, {"n_read", n_bytes}, {"timings", {{"restore_ms", ms}}}};
+  return {{"id_slot", id},
+          {"filename", filename},
+          {"n_restored", n_tokens},
+          {"n_read", n_bytes},
+          {"timings", {{"restore_ms", ms}}}};
 }
 
 Json erase_slot(const ServedModel& model, int id) {

@@ -9,7 +9,8 @@ namespace tq::server::llama {
 http::Response tokenize(const ServedModel& model, const http::Request& request) {
   const Json body = parse_object(request.body);
   const Fields fields(body);
-  const auto special = fields.boolean("parse_special").value_or(true) ? SpecialText::kParse : SpecialText::kPlain;
+  const auto special =
+      fields.boolean("parse_special").value_or(true) ? SpecialText::kParse : SpecialText::kPlain;
   const auto tokens = model.engine.encode(fields.string("content").value_or(""), special,
                                           fields.boolean("add_special").value_or(false));
   const bool with_pieces = fields.boolean("with_pieces").value_or(false);
@@ -21,7 +22,8 @@ http::Response tokenize(const ServedModel& model, const http::Request& request) 
     }
     const std::string_view bytes = model.engine.token_bytes(token, SpecialText::kParse);
     const bool is_text = !invalid_utf8_offset(bytes);
-    list.push_back({{"id", token}, {"piece", is_text ? Json(bytes) : openai::token_bytes_json(model.engine, token)}});
+    list.push_back(
+        {{"id", token}, {"piece", is_text ? Json(bytes) : openai::token_bytes_json(model.engine, token)}});
   }
   return {.body = dump({{"tokens", std::move(list)}})};
 }
@@ -45,7 +47,8 @@ http::Response detokenize(const ServedModel& model, const http::Request& request
 http::Response apply_template(const ServedModel& model, const http::Request& request) {
   const Json body = parse_object(request.body);
   const ChatRequest chat = read_chat_request(Fields(body), model);
-  return {.body = dump({{"prompt", value_or_throw(model.engine.render_chat(chat.messages, chat.template_options()))}})};
+  return {.body = dump({{"prompt",
+                         value_or_throw(model.engine.render_chat(chat.messages, chat.template_options()))}})};
 }
 
 }  // namespace tq::server::llama

@@ -12,7 +12,8 @@ constexpr std::int64_t kDefaultTokens = 16;  // OpenAI's
 struct Call {
   AnswerOptions options;
   std::vector<std::vector<Token>> prompts = {};
-  std::vector<std::string> echoes = {};  // of each prompt, to begin its answers with; empty texts unless asked for
+  std::vector<std::string> echoes =
+      {};  // of each prompt, to begin its answers with; empty texts unless asked for
   bool streams = false;
   bool includes_usage = false;
   std::string id = make_id("cmpl-");
@@ -58,7 +59,8 @@ Call read_call(const ServedModel& model, const http::Request& request) {
   Call call{.options = read_answer_options(fields, model), .prompts = read_prompts(*prompt, model.engine)};
   const bool has_length = fields.find("max_tokens") != nullptr || fields.find("n_predict") != nullptr;
   if (!has_length) call.options.max_tokens = kDefaultTokens;
-  if (const auto n = fields.integer("logprobs", 0, kMaxLogprobs)) call.options.n_logprobs = static_cast<int>(*n);
+  if (const auto n = fields.integer("logprobs", 0, kMaxLogprobs))
+    call.options.n_logprobs = static_cast<int>(*n);
   const bool echoes = fields.boolean("echo").value_or(false);
   if (echoes && call.options.n_logprobs) refuse("'echo' does not go with 'logprobs'.", "echo");
   for (const std::vector<Token>& tokens : call.prompts) {
@@ -90,7 +92,8 @@ Json logprobs_json(const Engine& engine, const std::vector<ScoredToken>& tokens,
   for (const ScoredToken& token : tokens) {
     std::string text = token_text(engine, token.token);
     Json top = Json::object();
-    for (const TokenLogprob& t : token.scores.top) top[token_text(engine, t.token)] = finite_logprob(t.logprob);
+    for (const TokenLogprob& t : token.scores.top)
+      top[token_text(engine, t.token)] = finite_logprob(t.logprob);
     result["text_offset"].push_back(offset);
     result["token_logprobs"].push_back(finite_logprob(token.scores.sampled.logprob));
     result["top_logprobs"].push_back(std::move(top));
@@ -100,7 +103,8 @@ Json logprobs_json(const Engine& engine, const std::vector<ScoredToken>& tokens,
   return result;
 }
 
-Json choice_json(const Call& call, const ServedModel& model, int index, const Piece& piece, std::size_t offset) {
+Json choice_json(const Call& call, const ServedModel& model, int index, const Piece& piece,
+                 std::size_t offset) {
   return {{"text", piece.text},
           {"index", index},
           {"logprobs", call.options.n_logprobs ? logprobs_json(model.engine, piece.tokens, offset) : Json()},
@@ -193,9 +197,10 @@ http::Response completions(const ServedModel& model, const http::Request& reques
   auto call = std::make_shared<Call>(read_call(model, request));
   const auto stream = start_answers(model, call->prompts, call->options);
   if (!call->streams) return answer_at_once(*call, model, *stream, request);
-  return {.content_type = http::kEventStream,
-          .headers = {{"Cache-Control", "no-cache"}},
-          .stream = [call, &model, stream](http::Writer& writer) { write_all(*call, model, *stream, writer); }};
+  return {
+      .content_type = http::kEventStream,
+      .headers = {{"Cache-Control", "no-cache"}},
+      .stream = [call, &model, stream](http::Writer& writer) { write_all(*call, model, *stream, writer); }};
 }
 
 }  // namespace tq::server::openai

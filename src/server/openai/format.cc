@@ -8,7 +8,8 @@
 namespace tq::server::openai {
 
 const char* finish_reason(const Outcome& outcome) {
-  return outcome.reason == FinishReason::kLength || outcome.reason == FinishReason::kContext ? "length" : "stop";
+  return outcome.reason == FinishReason::kLength || outcome.reason == FinishReason::kContext ? "length"
+                                                                                             : "stop";
 }
 
 void UsageSum::add(int choice, const Usage& usage) {
@@ -30,8 +31,12 @@ Json UsageSum::json() const {
 }
 
 Json UsageSum::timings() const {
-  const auto rate = [](std::int64_t n, double seconds) { return seconds > 0 ? static_cast<double>(n) / seconds : 0.0; };
-  const auto each = [](std::int64_t n, double seconds) { return n > 0 ? seconds * 1e3 / static_cast<double>(n) : 0.0; };
+  const auto rate = [](std::int64_t n, double seconds) {
+    return seconds > 0 ? static_cast<double>(n) / seconds : 0.0;
+  };
+  const auto each = [](std::int64_t n, double seconds) {
+    return n > 0 ? seconds * 1e3 / static_cast<double>(n) : 0.0;
+  };
   return {{"cache_n", sum_.cached_tokens},
           {"prompt_n", computed_},
           {"prompt_ms", sum_.prompt_seconds * 1e3},
@@ -50,7 +55,8 @@ std::string token_text(const Engine& engine, Token token) {
 
 Json token_bytes_json(const Engine& engine, Token token) {
   Json bytes = Json::array();
-  for (const char c : engine.token_bytes(token, SpecialText::kParse)) bytes.push_back(static_cast<unsigned char>(c));
+  for (const char c : engine.token_bytes(token, SpecialText::kParse))
+    bytes.push_back(static_cast<unsigned char>(c));
   return bytes;
 }
 

@@ -17,7 +17,9 @@ class Answer {
 
   void end(const Outcome& outcome) { outcome_ = outcome; }
   bool is_cut() const { return outcome_ && std::string_view(finish_reason(*outcome_)) == "length"; }
-  std::string_view status() const { return !outcome_ ? "in_progress" : is_cut() ? "incomplete" : "completed"; }
+  std::string_view status() const {
+    return !outcome_ ? "in_progress" : is_cut() ? "incomplete" : "completed";
+  }
 
   Json part() const { return {{"type", "output_text"}, {"text", content}, {"annotations", Json::array()}}; }
   Json message() const {
@@ -100,7 +102,8 @@ class EventWriter {
     write("response.created", {{"response", answer_.response()}});
     write("response.in_progress", {{"response", answer_.response()}});
     follow(
-        stream, [this] { return writer_.is_connected(); }, [this](const Event& event) { return take(event); });
+        stream, [this] { return writer_.is_connected(); },
+        [this](const Event& event) { return take(event); });
   }
 
  private:
@@ -168,7 +171,9 @@ class EventWriter {
     write("response.output_item.done", {{"output_index", index_}, {"item", answer_.message()}});
   }
 
-  Json place() const { return {{"item_id", call_.message_id}, {"output_index", index_}, {"content_index", 0}}; }
+  Json place() const {
+    return {{"item_id", call_.message_id}, {"output_index", index_}, {"content_index", 0}};
+  }
 
   bool write(const char* type, Json fields) {
     Json event = {{"type", type}, {"sequence_number", n_written_++}};

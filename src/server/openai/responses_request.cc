@@ -23,7 +23,8 @@ Json to_chat_messages(const Fields& fields) {
     if (!item.is_object()) refuse("an item of 'input' is no object.", "input");
     const std::string type = Fields(item, "input[].").string("type").value_or("message");
     if (type == "reasoning") continue;  // of earlier answers; templates leave it out too
-    if (type != "message") refuse("an item of 'input' is of the type '" + type + "', which is not known here.", "input");
+    if (type != "message")
+      refuse("an item of 'input' is of the type '" + type + "', which is not known here.", "input");
     messages.push_back(item);
   }
   return messages;

@@ -1,5 +1,5 @@
-// The bounded channel from the scheduler to the one who asked. The scheduler never waits for a reader: what has
-// no room is not generated until there is some.
+// The bounded channel from the scheduler to the one who asked. The scheduler never waits for a reader: what
+// has no room is not generated until there is some.
 #pragma once
 
 #include <atomic>

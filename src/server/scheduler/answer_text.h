@@ -18,8 +18,8 @@ class AnswerText {
  public:
   explicit AnswerText(std::vector<std::string> stops);
 
-  // The bytes of the next token. The stop string that the text came to, empty when to none: the text then ends
-  // before it, and nothing more may be pushed.
+  // The bytes of the next token. The stop string that the text came to, empty when to none: the text then
+  // ends before it, and nothing more may be pushed.
   std::string push(std::string_view bytes, std::optional<ScoredToken> scored);
   // The text ends here, with what was held back.
   void finish();
@@ -38,9 +38,9 @@ class AnswerText {
 
   std::vector<std::string> stops_;
   Utf8Stream characters_;
-  std::string held_;          // characters that take() has not given out
-  std::size_t n_sure_ = 0;    // of held_: what it may
-  std::size_t n_taken_ = 0;   // bytes of the answer before held_
+  std::string held_;           // characters that take() has not given out
+  std::size_t n_sure_ = 0;     // of held_: what it may
+  std::size_t n_taken_ = 0;    // bytes of the answer before held_
   std::deque<Scored> scored_;  // those that take() has not given out
 };
 

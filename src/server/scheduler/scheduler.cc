@@ -63,8 +63,7 @@ std::size_t Scheduler::idle_slots() const {
 
 int Scheduler::retry_after() const {
   const double finished = static_cast<double>(std::max<std::uint64_t>(metrics_.finished, 1));
-  const double busy =
-      static_cast<double>(metrics_.prompt_microseconds + metrics_.decode_microseconds) / 1e6;
+  const double busy = static_cast<double>(metrics_.prompt_microseconds + metrics_.decode_microseconds) / 1e6;
   const double turns = static_cast<double>(queued()) / options_.n_slots;
   return static_cast<int>(std::clamp(busy / finished * turns, 1.0, 60.0));
 }
@@ -159,10 +158,10 @@ void Scheduler::serve_visits() {
       return true;
     });
   }
-  for (Visit* visit : ready) {
-    visit->use(slots_[static_cast<std::size_t>(visit->slot)].owned_session());
-    visit->done.set_value(true);  // the visit is gone after this
-  }
+  if (ready.empty()) return;
+  for (Visit* visit : ready) visit->use(slots_[static_cast<std::size_t>(visit->slot)].owned_session());
+  publish_status();
+  for (Visit* visit : ready) visit->done.set_value(true);  // the visit is gone after this
 }
 
 void Scheduler::fill_slots() {
@@ -237,8 +236,8 @@ bool Scheduler::waits_for_earlier(const Slot& slot) const {
     if (!other.is_busy() || !other.is_prefilling() || other.job().number >= slot.job().number) return false;
     if (!other.job().stream->has_room()) return false;
     const auto prompt = slot.tokens();
-    const auto common = static_cast<std::size_t>(std::ranges::mismatch(prompt, other.tokens()).in1 -
-                                                 prompt.begin());
+    const auto common =
+        static_cast<std::size_t>(std::ranges::mismatch(prompt, other.tokens()).in1 - prompt.begin());
     const std::size_t shared = common / kPage * kPage;
     return shared > slot.common_prefix(prompt) && shared > other.common_prefix(other.tokens());
   });

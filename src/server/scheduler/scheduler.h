@@ -1,5 +1,6 @@
-// Many requests, one engine: the thread that owns Engine::step(). Requests wait in a bounded queue, first come
-// first served, and run in slots that advance together, one forward pass after the other (continuous batching).
+// Many requests, one engine: the thread that owns Engine::step(). Requests wait in a bounded queue, first
+// come first served, and run in slots that advance together, one forward pass after the other (continuous
+// batching).
 #pragma once
 
 #include <deque>
@@ -17,8 +18,8 @@ namespace tq::server {
 
 struct SchedulerOptions {
   int n_slots = 1;
-  std::size_t max_queued = 64;          // requests that wait for a slot; more are refused
-  std::chrono::seconds timeout{0};      // of a request, its wait included; 0: none
+  std::size_t max_queued = 64;      // requests that wait for a slot; more are refused
+  std::chrono::seconds timeout{0};  // of a request, its wait included; 0: none
 };
 
 enum class Admission {
@@ -55,8 +56,8 @@ class Scheduler {
   // Seconds after which it may be worth asking again.
   int retry_after() const;
 
-  // Runs `use` on the scheduler's thread while the slot is idle, and waits for it. False when there is no such
-  // slot, or the scheduler is shutting down.
+  // Runs `use` on the scheduler's thread while the slot is idle, and waits for it. False when there is no
+  // such slot, or the scheduler is shutting down.
   bool with_idle_slot(int id, const std::function<void(std::unique_ptr<Session>& session)>& use);
 
   // No more requests; those there are may go on until `deadline`, then their streams end with kShutdown.
