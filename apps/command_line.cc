@@ -10,8 +10,10 @@
 namespace tq::app {
 namespace {
 
-constexpr std::array<std::array<std::string_view, 2>, 3> kSpellings = {
-    {{"-ctk", "--cache-type-k"}, {"-ctv", "--cache-type-v"}, {"-md", "--draft-model"}}};
+constexpr std::array<std::array<std::string_view, 2>, 4> kSpellings = {{{"-ctk", "--cache-type-k"},
+                                                                        {"-ctv", "--cache-type-v"},
+                                                                        {"-md", "--draft-model"},
+                                                                        {"-np", "--parallel"}}};
 
 // Options after which such a word is text.
 constexpr std::array<std::string_view, 3> kTextOptions = {"-p", "--prompt", "--system"};

@@ -19,9 +19,10 @@ using Command = std::function<int()>;
 void add_run_command(CLI::App& app, Command& chosen);
 void add_info_command(CLI::App& app, Command& chosen);
 void add_bench_command(CLI::App& app, Command& chosen);
+void add_serve_command(CLI::App& app, Command& chosen);
 
-// The words after the program's name, with llama.cpp's -ctk, -ctv and -md as --cache-type-k, --cache-type-v
-// and --draft-model: CLI11 knows no names of one dash and several letters.
+// The words after the program's name, with llama.cpp's -ctk, -ctv, -md and -np as --cache-type-k,
+// --cache-type-v, --draft-model and --parallel: CLI11 knows no names of one dash and several letters.
 std::vector<std::string> normalized_words(int argc, const char* const* argv);
 
 // An option that takes a whole number from min to max, in decimal.

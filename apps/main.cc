@@ -14,6 +14,7 @@ constexpr const char* kExamples =
     "  turboquant run -m model.gguf                       chat in the terminal\n"
     "  turboquant run -m model.gguf -p \"Why is the sky blue?\" -n 200\n"
     "  turboquant run -m model.gguf -f book.txt -ctk q8_0 -ctv turbo3\n"
+    "  turboquant serve -m model.gguf                     OpenAI's API on port 8080\n"
     "  turboquant info model.gguf                         what a file holds, and what its cache costs\n"
     "  turboquant bench -m model.gguf                     tokens per second here\n"
     "  turboquant verify -m model.gguf --out report       is a compressed cache good enough for it?\n"
@@ -58,6 +59,7 @@ int main(int argc, char** argv) {
   app.require_subcommand(0, 1);
   app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast)->disable_flag_override();
   tq::app::add_run_command(app, command);
+  tq::app::add_serve_command(app, command);
   tq::app::add_info_command(app, command);
   tq::app::add_bench_command(app, command);
   tq::app::add_verify_commands(app, command);

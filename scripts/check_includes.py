@@ -24,6 +24,7 @@ THIRD_PARTY = {
     "pcre2.h": {"tokenizer"},
     "utf8proc.h": {"tokenizer"},
     "httplib.h": {"server"},
+    "spdlog/": {"server"},
     "xxhash.h": {"base"},
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.MULTILINE)

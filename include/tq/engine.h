@@ -50,6 +50,8 @@ struct ModelInfo {
   std::int64_t n_ctx_train = 0;
   std::int64_t n_params = 0;
   bool is_recurrent = false;  // some layers have a running state in place of a KV cache (Session::reusable())
+  Token bos = -1;  // -1: the model has none
+  Token eos = -1;
 };
 
 // One session's part of Engine::step().
@@ -59,6 +61,7 @@ struct Work {
   Session::LogitsVisitor visitor = {};
   // Set when all is computed or something failed; empty while more steps are needed.
   std::optional<Expected<std::span<const float>>> result = {};
+  std::int64_t n_computed = 0;  // tokens that the last step computed; others were in a cache
 };
 
 class Engine {
@@ -77,14 +80,20 @@ class Engine {
   // Text. encode() adds BOS in front exactly when `add_bos` is set and the model wants one (and EOS behind,
   // where the file asks for that, as those of embedding models do).
   virtual std::vector<Token> encode(std::string_view text, SpecialText special, bool add_bos) const = 0;
-  virtual std::string_view token_bytes(Token token) const = 0;  // possibly part of a UTF-8 sequence
+  // Possibly part of a UTF-8 sequence. Special tokens have text only when asked for (kParse).
+  virtual std::string_view token_bytes(Token token, SpecialText special = SpecialText::kPlain) const = 0;
   virtual bool is_end_of_generation(Token token) const = 0;
   // For samplers with grammars and the like; made by the first call. The engine must outlive it.
   virtual std::shared_ptr<const Vocabulary> vocabulary() const = 0;
   virtual bool has_chat_template() const = 0;  // the file has one; encode_chat() says whether it can be used
+  virtual std::string_view chat_template() const = 0;  // its Jinja source; empty when there is none
   // The prompt for an assistant's next turn, by the model's own template, with special tokens in place.
   // Only the template's own text may become special tokens; message contents never do.
-  virtual Expected<std::vector<Token>> encode_chat(std::span<const ChatMessage> messages) const = 0;
+  virtual Expected<std::vector<Token>> encode_chat(std::span<const ChatMessage> messages,
+                                                   const ChatOptions& options = {}) const = 0;
+  // The same prompt as text, for people and for what follows from its end.
+  virtual Expected<std::string> render_chat(std::span<const ChatMessage> messages,
+                                            const ChatOptions& options = {}) const = 0;
 
   // An empty timeline. The engine must outlive it.
   virtual Expected<std::unique_ptr<Session>> create_session() = 0;

@@ -91,8 +91,13 @@ Expected<void> BatchRunner::begin(Job& job) const {
     job.result = std::span<const float>(t.logits);
     return {};
   }
-  const std::int64_t own =
-      t.recurrent.rewind(t.shared(job.tokens), static_cast<std::int64_t>(t.tokens.size()));
+  const auto cached = static_cast<std::int64_t>(t.tokens.size());
+  std::int64_t shared = t.shared(job.tokens);
+  // What was prefilled is prefilled again, enough of it to be the bytes and logits of the first time: an
+  // answer must not depend on what was asked before.
+  if (shared < cached && shared < t.n_canonical)
+    shared = std::min(shared, std::max<std::int64_t>(n - kMinPrefillRows, 0));
+  const std::int64_t own = t.recurrent.rewind(shared, cached);
   // What is left must still be prefilled, as all of it would have been.
   job.held = t.recurrent.is_used() ? own : t.cache.adopt(job.tokens, own, n - kMinPrefillRows);
   t.n_canonical = job.held > own ? job.held : std::min(t.n_canonical, own);

@@ -94,7 +94,10 @@ EngineImpl::EngineImpl(GgufFile file, std::unique_ptr<Model> model, Tokenizer to
       tokenizer_(std::move(tokenizer)),
       isa_(isa),
       pool_(n_threads),
-      info_(make_info(file_, model_->config())) {}
+      info_(make_info(file_, model_->config())) {
+  info_.bos = tokenizer_.bos();
+  info_.eos = tokenizer_.eos();
+}
 
 Expected<void> EngineImpl::check_vocabulary() const {
   if (tokenizer_.vocab_size() <= info_.n_vocab) return {};
@@ -194,7 +197,8 @@ std::shared_ptr<const Vocabulary> EngineImpl::vocabulary() const {
   return vocabulary_;
 }
 
-Expected<std::vector<Token>> EngineImpl::encode_chat(std::span<const ChatMessage> messages) const {
+Expected<std::vector<TextSegment>> EngineImpl::chat_segments(std::span<const ChatMessage> messages,
+                                                             const ChatOptions& options) const {
   if (chat_template_error_) return *chat_template_error_;
   if (!chat_template_) {
     return Error{ErrorCode::kUnsupported,
@@ -203,12 +207,28 @@ Expected<std::vector<Token>> EngineImpl::encode_chat(std::span<const ChatMessage
   const auto special_text = [this](Token token) {
     return tokenizer_.token_bytes(token, SpecialText::kParse);
   };
-  const auto segments = chat_template_->render({.messages = messages,
-                                                .add_generation_prompt = true,
-                                                .bos_token = special_text(tokenizer_.bos()),
-                                                .eos_token = special_text(tokenizer_.eos())});
+  return chat_template_->render({.messages = messages,
+                                 .add_generation_prompt = options.add_generation_prompt,
+                                 .bos_token = special_text(tokenizer_.bos()),
+                                 .eos_token = special_text(tokenizer_.eos()),
+                                 .tools = options.tools,
+                                 .variables = options.variables});
+}
+
+Expected<std::vector<Token>> EngineImpl::encode_chat(std::span<const ChatMessage> messages,
+                                                     const ChatOptions& options) const {
+  const auto segments = chat_segments(messages, options);
   if (!segments) return segments.error();
   return tokenizer_.encode_segments(*segments);
+}
+
+Expected<std::string> EngineImpl::render_chat(std::span<const ChatMessage> messages,
+                                              const ChatOptions& options) const {
+  const auto segments = chat_segments(messages, options);
+  if (!segments) return segments.error();
+  std::string text;
+  for (const TextSegment& segment : *segments) text += segment.text;
+  return text;
 }
 
 Expected<std::unique_ptr<Session>> EngineImpl::create_session() {
@@ -228,6 +248,7 @@ void EngineImpl::step(std::span<Work> work) {
   std::vector<Job> jobs;
   std::vector<Work*> pending;
   for (Work& w : work) {
+    w.n_computed = 0;
     if (w.result) continue;
     auto* session = static_cast<SessionImpl*>(w.session);
     const bool is_repeated =
@@ -241,7 +262,10 @@ void EngineImpl::step(std::span<Work> work) {
     pending.push_back(&w);
   }
   runner_->step(jobs);
-  for (std::size_t i = 0; i < jobs.size(); ++i) pending[i]->result = std::move(jobs[i].result);
+  for (std::size_t i = 0; i < jobs.size(); ++i) {
+    pending[i]->result = std::move(jobs[i].result);
+    pending[i]->n_computed = jobs[i].n_rows;
+  }
 }
 
 }  // namespace tq

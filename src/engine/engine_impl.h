@@ -28,13 +28,19 @@ class EngineImpl final : public Engine {
   std::string_view isa() const override { return isa_name(isa_); }
   std::string cache_description() const override { return plan_.describe(); }
   std::vector<Token> encode(std::string_view text, SpecialText special, bool add_bos) const override;
-  std::string_view token_bytes(Token token) const override { return tokenizer_.token_bytes(token); }
+  std::string_view token_bytes(Token token, SpecialText special) const override {
+    return tokenizer_.token_bytes(token, special);
+  }
   bool is_end_of_generation(Token token) const override { return tokenizer_.is_end_of_generation(token); }
   std::shared_ptr<const Vocabulary> vocabulary() const override;
   bool has_chat_template() const override {
     return chat_template_.has_value() || chat_template_error_.has_value();
   }
-  Expected<std::vector<Token>> encode_chat(std::span<const ChatMessage> messages) const override;
+  std::string_view chat_template() const override { return tokenizer_.chat_template(); }
+  Expected<std::vector<Token>> encode_chat(std::span<const ChatMessage> messages,
+                                           const ChatOptions& options) const override;
+  Expected<std::string> render_chat(std::span<const ChatMessage> messages,
+                                    const ChatOptions& options) const override;
   Expected<std::unique_ptr<Session>> create_session() override;
   Expected<std::unique_ptr<Session>> create_session(const SessionOptions& options) override;
   void step(std::span<Work> work) override;
@@ -56,6 +62,8 @@ class EngineImpl final : public Engine {
   Expected<std::shared_ptr<const SessionContext>> make_context(const CachePlan& plan, std::int64_t n_ctx,
                                                                int n_sessions) const;
   void load_chat_template();
+  Expected<std::vector<TextSegment>> chat_segments(std::span<const ChatMessage> messages,
+                                                   const ChatOptions& options) const;
 
   GgufFile file_;
   std::unique_ptr<Model> model_;

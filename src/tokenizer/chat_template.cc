@@ -75,6 +75,16 @@ Value to_value(Arena& arena, std::span<const ChatMessage> messages) {
     Dict* const dict = arena.make(Dict());
     dict->set(arena, arena.string("role"), arena.string(message.role, Trust::kPlain));
     dict->set(arena, arena.string("content"), arena.string(message.content, Trust::kPlain));
+    const auto add_text = [&](std::string_view key, const std::string& text) {
+      if (!text.empty()) dict->set(arena, arena.string(key), arena.string(text, Trust::kPlain));
+    };
+    add_text("tool_call_id", message.tool_call_id);
+    add_text("name", message.name);
+    add_text("reasoning_content", message.reasoning_content);
+    if (!message.tool_calls.empty()) {
+      dict->set(arena, arena.string("tool_calls"),
+                jinja::parse_json(arena, message.tool_calls, Trust::kPlain));
+    }
     items.emplace_back(dict);
   }
   return arena.list(std::move(items));
@@ -83,7 +93,8 @@ Value to_value(Arena& arena, std::span<const ChatMessage> messages) {
 void set_variables(jinja::Interpreter& interpreter, const ChatTemplate::Input& input) {
   Arena& arena = interpreter.arena();
   // What apply_chat_template always passes, none where it has nothing.
-  interpreter.set_variable("tools", Value());
+  interpreter.set_variable(
+      "tools", input.tools.empty() ? Value() : jinja::parse_json(arena, input.tools, Trust::kPlain));
   interpreter.set_variable("documents", Value());
   interpreter.set_variable("add_generation_prompt", Value(input.add_generation_prompt));
   interpreter.set_variable("bos_token", arena.string(input.bos_token));

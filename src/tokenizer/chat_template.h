@@ -26,6 +26,7 @@ class ChatTemplate {
     bool add_generation_prompt = true;
     std::string_view bos_token;
     std::string_view eos_token;
+    std::string_view tools = {};  // JSON array of what the model may call
     // A JSON object of further variables: tools, documents, enable_thinking, ... Its "messages" replaces the
     // messages above, for what ChatMessage cannot say: tool calls, content in parts, reasoning.
     std::string_view variables = {};

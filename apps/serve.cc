@@ -1,0 +1,200 @@
+// `turboquant serve`: the model over HTTP. Flags have llama-server's names where it has them.
+#include <fcntl.h>
+#include <poll.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <limits>
+#include <sstream>
+
+#include "command_line.h"
+#include "console.h"
+#include "sampler_options.h"
+#include "text_input.h"
+#include "tq/server.h"
+
+namespace tq::app {
+namespace {
+
+constexpr const char* kExamples =
+    "Examples:\n"
+    "  turboquant serve -m model.gguf -c 32768 -ctk q8_0 -ctv turbo4\n"
+    "  curl http://127.0.0.1:8080/v1/chat/completions -d '{\"messages\": [{\"role\": \"user\", \"content\": "
+    "\"Hello\"}]}'\n"
+    "  turboquant serve -m model.gguf --host 0.0.0.0 --api-key-file keys.txt --parallel 8 --metrics\n"
+    "\n"
+    "OpenAI's API is at http://HOST:PORT/v1; docs/server.md lists what is there and what differs.";
+
+constexpr int kMaxInt = std::numeric_limits<int>::max();
+
+struct ServeOptions {
+  EngineOptions engine;
+  ServerOptions server;
+  std::optional<std::string> key_file;
+  std::string reasoning_format = "auto";
+  std::int64_t max_body_mib = 32;
+};
+
+// Signals that ask the program to end, as bytes in a pipe.
+std::array<int, 2> signal_pipe = {-1, -1};
+
+extern "C" void on_end_signal(int /*signal*/) {
+  const int saved = errno;
+  const char byte = 0;
+  [[maybe_unused]] const ssize_t n = ::write(signal_pipe[1], &byte, 1);
+  errno = saved;
+}
+
+// A second signal ends the program at once.
+bool catch_end_signals() {
+  if (::pipe2(signal_pipe.data(), O_CLOEXEC) != 0) return false;
+  for (const int signal : {SIGINT, SIGTERM}) {
+    struct sigaction action {};
+    action.sa_handler = on_end_signal;
+    action.sa_flags = static_cast<int>(SA_RESETHAND);
+    if (::sigaction(signal, &action, nullptr) != 0) return false;
+  }
+  return true;
+}
+
+void wait_for_end_signal() {
+  char byte = 0;
+  while (::read(signal_pipe[0], &byte, 1) < 0 && errno == EINTR) {
+  }
+}
+
+// One key a line; empty lines and those that begin with # count for nothing.
+Expected<void> read_keys(const std::string& path, std::vector<std::string>& keys) {
+  constexpr std::size_t kMaxBytes = std::size_t{1} << 20;
+  const auto text = read_file(path, kMaxBytes);
+  if (!text) return text.error();
+  std::istringstream lines(*text);
+  for (std::string line; std::getline(lines, line);) {
+    while (!line.empty() && (line.back() == '\r' || line.back() == ' ')) line.pop_back();
+    if (!line.empty() && line.front() != '#') keys.push_back(line);
+  }
+  if (keys.empty()) return Error{ErrorCode::kBadArgument, path + " holds no key (--api-key-file)."};
+  return {};
+}
+
+int serve(ServeOptions& options) {
+  if (options.key_file) {
+    if (const auto ok = read_keys(*options.key_file, options.server.api_keys); !ok) return fail(ok.error());
+  }
+  ServerOptions& server_options = options.server;
+  server_options.model_path = options.engine.model_path;
+  server_options.n_parallel = options.engine.n_parallel;
+  server_options.splits_reasoning = options.reasoning_format != "none";
+  server_options.max_body_bytes = static_cast<std::size_t>(options.max_body_mib) << 20;
+  if (const auto ok = check(server_options); !ok) return fail(ok.error());
+  note("loading " + printable(options.engine.model_path));
+  const auto engine = Engine::load(options.engine);
+  if (!engine) return fail(engine.error());
+  if (!catch_end_signals()) return fail({ErrorCode::kIo, "cannot catch signals."});
+  const auto server = Server::start(**engine, server_options);
+  if (!server) return fail(server.error());
+  note("context " + std::to_string((*engine)->n_ctx()) + " tokens, " +
+       std::to_string(options.engine.n_parallel) + " at a time, cache " + (*engine)->cache_description());
+  const bool is_v6 = server_options.host.find(':') != std::string::npos;
+  note("listening on http://" + (is_v6 ? "[" + server_options.host + "]" : server_options.host) + ":" +
+       std::to_string((*server)->port()));
+  wait_for_end_signal();
+  note("stopping");
+  (*server)->stop();
+  return kExitOk;
+}
+
+void add_model_options(CLI::App& app, EngineOptions& engine) {
+  app.add_option("-m,--model", engine.model_path, "GGUF file")->type_name("FILE")->required();
+  add_integer(
+      app, "-c,--ctx-size", [&](std::int64_t n) { engine.n_ctx = n; }, 0,
+      std::numeric_limits<std::int64_t>::max(),
+      "tokens of each request's prompt and answer together [the model's]");
+  add_cache_options(app, engine);
+  add_integer(
+      app, "-t,--threads", [&](std::int64_t n) { engine.n_threads = static_cast<int>(n); }, 1, kMaxInt,
+      "threads [one a physical core]");
+  engine.n_parallel = 4;
+  add_integer(
+      app, "--parallel,--np", [&](std::int64_t n) { engine.n_parallel = static_cast<int>(n); }, 1, 4096,
+      "(-np) requests answered at the same time, each with a context of its own [4]");
+}
+
+void add_address_options(CLI::App& app, ServeOptions& options) {
+  ServerOptions& o = options.server;
+  app.add_option("--host", o.host, "address to listen on [127.0.0.1]")->type_name("ADDRESS");
+  add_integer(
+      app, "--port", [&](std::int64_t n) { o.port = static_cast<int>(n); }, 0, 65535,
+      "port, 0: any free one [8080]");
+  app.add_option("--api-key", o.api_keys, "a key that requests have to show; may be repeated")
+      ->type_name("KEY")
+      ->delimiter(',')
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  app.add_option("--api-key-file", options.key_file, "the same from a file, one a line")->type_name("FILE");
+  app.add_flag("--allow-no-key", o.allow_no_key, "let others than this machine ask without a key");
+  app.add_option("--cors", o.cors_origins, "origin of web pages that may ask, *: all; may be repeated")
+      ->type_name("ORIGIN")
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+}
+
+void add_limit_options(CLI::App& app, ServeOptions& options) {
+  ServerOptions& o = options.server;
+  add_integer(
+      app, "--timeout", [&](std::int64_t n) { o.stall_seconds = static_cast<int>(n); }, 1, 86400,
+      "seconds that a client may neither send nor take anything [60]");
+  add_integer(
+      app, "--request-timeout", [&](std::int64_t n) { o.request_seconds = static_cast<int>(n); }, 0,
+      86400 * 7, "seconds for an answer, its wait included, 0: no limit [0]");
+  add_integer(
+      app, "--max-queue", [&](std::int64_t n) { o.max_queued = static_cast<std::size_t>(n); }, 0, 100000,
+      "requests that may wait; more are told to come back (429) [64]");
+  add_integer(
+      app, "--max-connections", [&](std::int64_t n) { o.max_connections = static_cast<int>(n); }, 1, 900,
+      "open connections [256]");
+  add_integer(
+      app, "--max-body", [&](std::int64_t n) { options.max_body_mib = n; }, 1, 4096,
+      "size of a request in MiB [32]");
+  add_integer(
+      app, "--shutdown-timeout", [&](std::int64_t n) { o.shutdown_seconds = static_cast<int>(n); }, 0, 86400,
+      "seconds that answers under way have to end on SIGTERM [10]");
+}
+
+void add_api_options(CLI::App& app, ServeOptions& options) {
+  ServerOptions& o = options.server;
+  app.add_option("-a,--alias", o.alias, "the model's name for clients [its file's]")->type_name("NAME");
+  app.add_option("--slot-save-path", o.slot_save_path, "folder that POST /slots/N?action=save writes to")
+      ->type_name("FOLDER");
+  app.add_flag("--metrics", o.serves_metrics, "serve GET /metrics for Prometheus");
+  app.add_flag("!--no-slots", o.serves_slots, "do not serve /slots");
+  app.add_flag("--slots", o.serves_slots, "serve /slots, which is the default");
+  app.add_option("--reasoning-format", options.reasoning_format,
+                 "none: leave <think> in the answer; auto, deepseek: tell it apart [auto]")
+      ->check(CLI::IsMember({"none", "auto", "deepseek"}))
+      ->type_name("NAME");
+  app.add_flag("!--log-disable", o.logs_requests, "no line a request on stderr");
+}
+
+}  // namespace
+
+void add_serve_command(CLI::App& app, Command& chosen) {
+  const auto options = std::make_shared<ServeOptions>();
+  CLI::App* command = app.add_subcommand("serve", "Answer over HTTP: OpenAI's API and llama-server's");
+  command->footer(kExamples);
+  const auto group = [command](const char* name) { command->option_defaults()->group(name); };
+  add_model_options(*command, options->engine);
+  group("Address and access");
+  add_address_options(*command, *options);
+  group("Limits");
+  add_limit_options(*command, *options);
+  group("API");
+  add_api_options(*command, *options);
+  group("Sampling where a request says nothing");
+  add_sampler_options(*command, options->server.sampler);
+  group("Penalties");
+  add_penalty_options(*command, options->server.sampler);
+  command->callback([&chosen, options] { chosen = [options] { return serve(*options); }; });
+}
+
+}  // namespace tq::app

@@ -1,0 +1,40 @@
+// Bodies of requests: JSON, messages, stop strings, grammars. Nothing but an ApiError may come out of them.
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+#include "server/api/chat_messages.h"
+#include "server/api/error.h"
+#include "server/api/reasoning.h"
+#include "server/api/sampling.h"
+
+namespace {
+
+template <class Fn>
+void expect_only_api_errors(const Fn& read) {
+  try {
+    read();
+  } catch (const tq::server::ApiError& error) {
+    (void)tq::server::error_json(error);
+  }
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  const std::string_view text(reinterpret_cast<const char*>(data), size);
+  expect_only_api_errors([&] {
+    const tq::server::Json body = tq::server::parse_object(text);
+    const tq::server::Fields fields(body);
+    expect_only_api_errors([&] { (void)tq::server::read_stops(fields); });
+    expect_only_api_errors([&] { (void)tq::server::read_grammar(fields); });
+    const tq::server::Json* const messages = fields.array("messages");
+    if (messages != nullptr) (void)tq::server::read_messages(*messages);
+    (void)tq::server::dump(body);
+  });
+  tq::server::ReasoningSplitter splitter(tq::server::ReasoningSplitter::Start::kBefore);
+  (void)splitter.push(text.substr(0, size / 2));
+  (void)splitter.push(text.substr(size / 2));
+  (void)splitter.finish();
+  return 0;
+}

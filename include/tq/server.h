@@ -1,0 +1,52 @@
+// A server of one model over HTTP: OpenAI's API and llama-server's.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "tq/engine.h"
+#include "tq/error.h"
+#include "tq/sampler.h"
+
+namespace tq {
+
+struct ServerOptions {
+  std::string host = "127.0.0.1";
+  int port = 8080;                             // 0: any free one
+  std::vector<std::string> api_keys = {};      // a request needs one of them; none: everybody may ask
+  bool allow_no_key = false;                   // to listen on other addresses than loopback without keys
+  std::vector<std::string> cors_origins = {};  // web pages that may ask, "*": all
+  std::string alias = {};                      // the model's name for clients; empty: that of its file
+  std::string model_path = {};
+  int n_parallel = 1;           // requests answered at the same time; the engine's n_parallel
+  std::size_t max_queued = 64;  // requests that wait beside them
+  int request_seconds = 0;      // for an answer, its wait included; 0: no limit
+  int stall_seconds = 60;       // for a client that neither sends nor takes anything
+  int max_connections = 256;
+  std::size_t max_body_bytes = std::size_t{32} << 20;
+  int shutdown_seconds = 10;        // that answers under way have to end when the server stops
+  std::string slot_save_path = {};  // folder for saved slots; empty: none are saved
+  bool serves_metrics = false;      // GET /metrics
+  bool serves_slots = true;         // GET /slots
+  bool splits_reasoning = true;     // what stands in <think> is told apart from the answer
+  bool logs_requests = true;  // a line a request on stderr: method, path, status, times; never what was said
+  SamplerOptions sampler = {};  // where a request says nothing
+};
+
+// What is wrong with the options, before a model is loaded for them.
+Expected<void> check(const ServerOptions& options);
+
+class Server {
+ public:
+  // Listens, and answers on threads of its own. The engine must outlive it; nobody else may use it meanwhile.
+  static Expected<std::unique_ptr<Server>> start(Engine& engine, const ServerOptions& options);
+  virtual ~Server() = default;
+
+  virtual int port() const = 0;
+  // Takes no more requests, ends those under way (ServerOptions::shutdown_seconds) and returns when all have.
+  virtual void stop() = 0;
+};
+
+}  // namespace tq

@@ -1,0 +1,26 @@
+// A model as the APIs see it: an engine, its scheduler, and the name it goes by.
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "server/scheduler/scheduler.h"
+#include "tq/engine.h"
+#include "tq/sampler.h"
+
+namespace tq::server {
+
+struct ServedModel {
+  Engine& engine;
+  Scheduler& scheduler;
+  std::string name;                 // what clients call it
+  std::string path;                 // its file
+  std::int64_t created = 0;         // seconds since 1970
+  SamplerOptions defaults = {};     // where a request says nothing
+  bool splits_reasoning = true;     // <think> goes into reasoning_content unless a request says otherwise
+  std::string slot_save_path = {};  // folder; empty: slots are not saved
+};
+
+}  // namespace tq::server

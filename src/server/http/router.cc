@@ -1,0 +1,53 @@
+#include "server/http/router.h"
+
+#include <utility>
+
+namespace tq::server::http {
+namespace {
+
+std::vector<std::string> parts_of(std::string_view path) {
+  std::vector<std::string> parts;
+  while (!path.empty()) {
+    path.remove_prefix(path.front() == '/' ? 1 : 0);
+    const std::size_t end = std::min(path.find('/'), path.size());
+    parts.emplace_back(path.substr(0, end));
+    path.remove_prefix(end);
+  }
+  return parts;
+}
+
+bool matches(const std::vector<std::string>& pattern, const std::vector<std::string>& path,
+             std::vector<std::string>& captures) {
+  if (pattern.size() != path.size()) return false;
+  captures.clear();
+  for (std::size_t i = 0; i < path.size(); ++i) {
+    if (pattern[i] == "{}" && !path[i].empty()) {
+      captures.push_back(path[i]);
+    } else if (pattern[i] != path[i]) {
+      return false;
+    }
+  }
+  return true;
+}
+
+}  // namespace
+
+void Router::add(std::string method, std::string_view path, Handler handler) {
+  routes_.push_back({std::move(method), parts_of(path), std::move(handler)});
+}
+
+Router::Found Router::find(std::string_view method, std::string_view path) const {
+  const std::vector<std::string> parts = parts_of(path);
+  Found found;
+  for (const Route& route : routes_) {
+    std::vector<std::string> captures;
+    if (!matches(route.parts, parts, captures)) continue;
+    if (route.method == method || (method == "HEAD" && route.method == "GET")) {
+      return {.handler = &route.handler, .captures = std::move(captures)};
+    }
+    found.allowed += (found.allowed.empty() ? "" : ", ") + route.method;
+  }
+  return found;
+}
+
+}  // namespace tq::server::http

@@ -1,0 +1,19 @@
+// What llama-server answers beside OpenAI's API, one file a subject.
+#pragma once
+
+#include "server/api/served_model.h"
+#include "server/http/message.h"
+
+namespace tq::server::llama {
+
+http::Response health();
+http::Response props(const ServedModel& model);
+http::Response metrics(const ServedModel& model);
+http::Response list_slots(const ServedModel& model);
+// POST /slots/{id}?action=save|restore|erase
+http::Response change_slot(const ServedModel& model, const http::Request& request);
+http::Response tokenize(const ServedModel& model, const http::Request& request);
+http::Response detokenize(const ServedModel& model, const http::Request& request);
+http::Response apply_template(const ServedModel& model, const http::Request& request);
+
+}  // namespace tq::server::llama

@@ -1,0 +1,72 @@
+// GET /metrics: Prometheus' text format, https://prometheus.io/docs/instrumenting/exposition_formats/
+#include <algorithm>
+#include <string>
+
+#include "server/llama/endpoints.h"
+
+namespace tq::server::llama {
+namespace {
+
+class Page {
+ public:
+  void add(const char* type, const char* name, const char* help, double value) {
+    const std::string full = std::string("turboquant:") + name;
+    text_ += "# HELP " + full + " " + help + "\n# TYPE " + full + " " + type + "\n" + full + " " +
+             number(value) + "\n";
+  }
+  std::string take() { return std::move(text_); }
+
+ private:
+  static std::string number(double value) {
+    const auto whole = static_cast<std::int64_t>(value);
+    return static_cast<double>(whole) == value ? std::to_string(whole) : std::to_string(value);
+  }
+  std::string text_;
+};
+
+double per(double amount, double of) { return of > 0 ? amount / of : 0.0; }
+
+}  // namespace
+
+http::Response metrics(const ServedModel& model) {
+  const Metrics& m = model.scheduler.metrics();
+  const auto slots = model.scheduler.slots();
+  const auto count = [](const std::atomic<std::uint64_t>& n) { return static_cast<double>(n.load()); };
+  const double prompt_seconds = count(m.prompt_microseconds) / 1e6;
+  const double decode_seconds = count(m.decode_microseconds) / 1e6;
+  std::size_t kv_bytes = 0;
+  std::size_t kv_bytes_f16 = 0;
+  for (const SlotStatus& slot : slots) {
+    kv_bytes += slot.kv_bytes;
+    kv_bytes_f16 += slot.kv_bytes_f16;
+  }
+  Page page;
+  page.add("counter", "prompt_tokens_total", "Tokens of prompts that were computed.", count(m.prompt_tokens));
+  page.add("counter", "prompt_cached_tokens_total", "Tokens of prompts that were in the cache.",
+           count(m.cached_tokens));
+  page.add("counter", "prompt_seconds_total", "Time until first tokens.", prompt_seconds);
+  page.add("counter", "tokens_predicted_total", "Tokens generated.", count(m.answer_tokens));
+  page.add("counter", "tokens_predicted_seconds_total", "Time from first to last tokens.", decode_seconds);
+  page.add("counter", "n_decode_total", "Forward passes.", count(m.steps));
+  page.add("gauge", "n_busy_slots_per_decode", "Requests in a forward pass, on average.",
+           per(count(m.busy_slots), count(m.steps)));
+  page.add("gauge", "prompt_tokens_seconds", "Prompt tokens a second, on average.",
+           per(count(m.prompt_tokens), prompt_seconds));
+  page.add("gauge", "predicted_tokens_seconds", "Generated tokens a second of a request, on average.",
+           per(count(m.answer_tokens), decode_seconds));
+  page.add("gauge", "requests_processing", "Requests in slots.",
+           static_cast<double>(std::ranges::count(slots, true, &SlotStatus::is_busy)));
+  page.add("gauge", "requests_deferred", "Requests that wait.",
+           static_cast<double>(model.scheduler.queued()));
+  page.add("counter", "requests_finished_total", "Answers that ended.", count(m.finished));
+  page.add("counter", "requests_cancelled_total", "Answers whose client left.", count(m.cancelled));
+  page.add("counter", "requests_failed_total", "Answers that failed.", count(m.failed));
+  page.add("counter", "requests_refused_total", "Requests refused because the queue was full.",
+           count(m.refused));
+  page.add("gauge", "kv_cache_bytes", "Cache that slots hold; pages that they share count for each.",
+           static_cast<double>(kv_bytes));
+  page.add("gauge", "kv_cache_f16_bytes", "The same if it were f16.", static_cast<double>(kv_bytes_f16));
+  return {.body = page.take(), .content_type = "text/plain; version=0.0.4"};
+}
+
+}  // namespace tq::server::llama

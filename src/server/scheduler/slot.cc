@@ -1,0 +1,106 @@
+#include "server/scheduler/slot.h"
+
+#include <algorithm>
+
+namespace tq::server {
+namespace {
+
+double seconds(Clock::duration duration) { return std::chrono::duration<double>(duration).count(); }
+
+std::uint64_t microseconds(double s) { return static_cast<std::uint64_t>(s * 1e6); }
+
+}  // namespace
+
+std::size_t Slot::common_prefix(std::span<const Token> prompt) const {
+  return static_cast<std::size_t>(std::ranges::mismatch(prompt, session_->tokens()).in1 - prompt.begin());
+}
+
+void Slot::start(Job job) {
+  tokens_ = job.request.prompt;
+  n_computed_ = 0;
+  n_answer_ = 0;
+  started_ = Clock::now();
+  last_job_ = job.number;
+  text_.emplace(job.request.stops);
+  job_ = std::move(job);
+}
+
+bool Slot::advance(std::span<const float> logits, Metrics& metrics) {
+  if (n_answer_ == 0) first_token_ = Clock::now();
+  std::optional<Outcome> outcome = choose(logits);
+  if (!outcome) {
+    show();
+    return false;
+  }
+  finish(std::move(*outcome), metrics);
+  return true;
+}
+
+std::optional<Outcome> Slot::choose(std::span<const float> logits) {
+  const GenerationRequest& request = job_->request;
+  // A request for no token at all wants its prompt computed.
+  if (request.max_tokens == 0) return Outcome{.reason = FinishReason::kLength};
+  const Token token = request.sampler->sample(logits, tokens_);
+  if (engine_.is_end_of_generation(token)) return Outcome{.reason = FinishReason::kEnd};
+  tokens_.push_back(token);
+  ++n_answer_;
+  std::optional<ScoredToken> scored;
+  if (request.n_logprobs) scored = {token, logprobs(logits, token, *request.n_logprobs)};
+  std::string stop = text_->push(engine_.token_bytes(token), std::move(scored));
+  if (!stop.empty()) return Outcome{.reason = FinishReason::kStopString, .stop_string = std::move(stop)};
+  if (request.max_tokens && n_answer_ >= *request.max_tokens) return Outcome{.reason = FinishReason::kLength};
+  if (static_cast<std::int64_t>(tokens_.size()) >= session_->n_ctx()) {
+    return Outcome{.reason = FinishReason::kContext};
+  }
+  return std::nullopt;
+}
+
+void Slot::show() {
+  Piece piece = text_->take();
+  if (!piece.empty()) job_->stream->put({job_->choice, std::move(piece)});
+}
+
+void Slot::end(FinishReason reason, Metrics& metrics, std::optional<Error> error) {
+  finish({.reason = reason, .error = std::move(error)}, metrics);
+}
+
+void Slot::finish(Outcome outcome, Metrics& metrics) {
+  if (outcome.reason != FinishReason::kStopString) text_->finish();
+  show();
+  ++(outcome.reason == FinishReason::kError ? metrics.failed : metrics.finished);
+  count(metrics);
+  outcome.usage = usage();
+  outcome.slot = id_;
+  job_->stream->put({job_->choice, std::move(outcome)});
+  job_.reset();
+}
+
+void Slot::abandon(Metrics& metrics) {
+  ++metrics.cancelled;
+  count(metrics);
+  job_.reset();
+}
+
+Usage Slot::usage() const {
+  const Clock::time_point now = Clock::now();
+  const bool has_token = first_token_ >= started_;
+  const Clock::time_point first = has_token ? first_token_ : now;
+  const auto n_prompt = static_cast<std::int64_t>(job_->request.prompt.size());
+  return {.prompt_tokens = n_prompt,
+          .cached_tokens = has_token ? n_prompt - n_computed_ : 0,
+          .answer_tokens = n_answer_,
+          .queue_seconds = seconds(started_ - job_->arrived),
+          .prompt_seconds = seconds(first - started_),
+          .decode_seconds = seconds(now - first)};
+}
+
+void Slot::count(Metrics& metrics) const {
+  const Usage u = usage();
+  metrics.prompt_tokens += static_cast<std::uint64_t>(n_computed_);
+  metrics.cached_tokens += static_cast<std::uint64_t>(u.cached_tokens);
+  metrics.answer_tokens += static_cast<std::uint64_t>(u.answer_tokens);
+  metrics.prompt_microseconds += microseconds(u.prompt_seconds);
+  metrics.decode_microseconds += microseconds(u.decode_seconds);
+}
+
+}  // namespace tq::server

@@ -1,0 +1,75 @@
+// A slot: one session of the engine, and the request that it answers at the moment.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "server/scheduler/answer_stream.h"
+#include "server/scheduler/answer_text.h"
+#include "server/scheduler/metrics.h"
+#include "tq/engine.h"
+
+namespace tq::server {
+
+// A request on its way through the scheduler.
+struct Job {
+  GenerationRequest request;
+  std::shared_ptr<AnswerStream> stream;
+  int choice = 0;
+  std::uint64_t number = 0;  // requests are served in this order
+  Clock::time_point arrived = {};
+  Clock::time_point deadline = Clock::time_point::max();
+};
+
+class Slot {
+ public:
+  Slot(const Engine& engine, int id, std::unique_ptr<Session> session)
+      : engine_(engine), id_(id), session_(std::move(session)) {}
+
+  int id() const { return id_; }
+  Session& session() { return *session_; }
+  const Session& session() const { return *session_; }
+  std::unique_ptr<Session>& owned_session() { return session_; }  // to replace it while the slot is idle
+
+  bool is_busy() const { return job_.has_value(); }
+  std::uint64_t last_job() const { return last_job_; }  // 0: it had none
+  // Tokens of `prompt` that the session holds.
+  std::size_t common_prefix(std::span<const Token> prompt) const;
+
+  void start(Job job);
+
+  // While it is busy:
+  const Job& job() const { return *job_; }
+  bool is_prefilling() const { return n_answer_ == 0; }
+  std::int64_t answer_tokens() const { return n_answer_; }
+  std::span<const Token> tokens() const { return tokens_; }  // prompt and answer
+  void computed(std::int64_t n) { n_computed_ += is_prefilling() ? n : 0; }
+  // Chooses the next token by the logits after all tokens(). True when the answer has ended.
+  bool advance(std::span<const float> logits, Metrics& metrics);
+  void end(FinishReason reason, Metrics& metrics, std::optional<Error> error = {});
+  void abandon(Metrics& metrics);  // nobody reads any more
+
+ private:
+  void finish(Outcome outcome, Metrics& metrics);
+  void show();
+  std::optional<Outcome> choose(std::span<const float> logits);
+  Usage usage() const;
+  void count(Metrics& metrics) const;
+
+  const Engine& engine_;
+  int id_;
+  std::unique_ptr<Session> session_;
+  std::uint64_t last_job_ = 0;
+
+  std::optional<Job> job_;
+  std::optional<AnswerText> text_;
+  std::vector<Token> tokens_;
+  std::int64_t n_computed_ = 0;  // of the prompt
+  std::int64_t n_answer_ = 0;
+  Clock::time_point started_ = {};
+  Clock::time_point first_token_ = {};
+};
+
+}  // namespace tq::server

@@ -1,0 +1,175 @@
+// Requests as clients send them: what they become, and what is wrong with the others.
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "../model/tiny_model.h"
+#include "server/api/answer.h"
+#include "server/api/chat_messages.h"
+#include "server/api/chat_request.h"
+
+namespace tq::server {
+namespace {
+
+class RequestTest : public ::testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    static const TempFile file{TinyModel{}.bytes()};
+    auto engine = Engine::load({.model_path = file.path(), .n_threads = 1, .n_parallel = 2});
+    ASSERT_TRUE(engine) << engine.error().message;
+    engine_ = engine->release();
+    auto scheduler = Scheduler::create(*engine_, {.n_slots = 2});
+    ASSERT_TRUE(scheduler);
+    scheduler_ = scheduler->release();
+  }
+  static void TearDownTestSuite() {
+    delete scheduler_;
+    delete engine_;
+  }
+
+  static ServedModel model() {
+    return {.engine = *engine_, .scheduler = *scheduler_, .name = "tiny", .path = ""};
+  }
+  static AnswerOptions options(const std::string& body) {
+    const Json json = parse_object(body);
+    return read_answer_options(Fields(json), model());
+  }
+  // The field that is at fault, and that the message names it.
+  template <class Fn>
+  static std::string fault(const Fn& read) {
+    try {
+      read();
+    } catch (const ApiError& error) {
+      EXPECT_EQ(error.status, 400);
+      EXPECT_TRUE(error.message.ends_with(".")) << error.message;
+      return error.param;
+    }
+    return "none";
+  }
+  static std::string fault_of(const std::string& body) {
+    return fault([&] { options(body); });
+  }
+
+  static inline Engine* engine_ = nullptr;
+  static inline Scheduler* scheduler_ = nullptr;
+};
+
+TEST_F(RequestTest, ReadsSampling) {
+  const AnswerOptions o = options(R"({"temperature": 0.5, "top_k": 7, "min_p": 0, "seed": 9, "n": 3,
+      "stop": ["a", "b"], "max_tokens": 5, "max_completion_tokens": 6, "repeat_last_n": -1, "top_p": null,
+      "logit_bias": {"65": -100}, "cache_prompt": false, "id_slot": 1, "unknown": {}})");
+  EXPECT_EQ(o.sampler.temperature, 0.5F);
+  EXPECT_EQ(o.sampler.top_k, 7);
+  EXPECT_EQ(o.sampler.min_p, 0.0F);
+  EXPECT_EQ(o.sampler.top_p, SamplerOptions().top_p);
+  EXPECT_EQ(o.sampler.penalty_last_n, -1);
+  EXPECT_EQ(o.sampler.seed, 9U);
+  EXPECT_EQ(o.sampler.logit_bias.at(0).token, 65);
+  EXPECT_EQ(o.stops, (std::vector<std::string>{"a", "b"}));
+  EXPECT_EQ(o.max_tokens, 6);
+  EXPECT_EQ(o.n, 3);
+  EXPECT_EQ(o.slot, 1);
+  EXPECT_FALSE(o.reuse_cache);
+  EXPECT_EQ(options(R"({"n_predict": -1})").max_tokens, std::nullopt);
+  EXPECT_EQ(options(R"({"stop": "x", "max_tokens": 5.0})").stops, std::vector<std::string>{"x"});
+}
+
+TEST_F(RequestTest, KnowsBothKindsOfBiases) {
+  const auto biases = options(R"({"logit_bias": [[65, 1.5], ["ab", false]]})").sampler.logit_bias;
+  ASSERT_EQ(biases.size(), 3U);
+  EXPECT_EQ(biases[0].bias, 1.5F);
+  EXPECT_TRUE(std::isinf(biases[1].bias) && biases[1].bias < 0);
+  const auto ignores_end = options(R"({"ignore_eos": true})").sampler.logit_bias;
+  ASSERT_EQ(ignores_end.size(), 1U);
+  EXPECT_TRUE(engine_->is_end_of_generation(ignores_end[0].token));
+}
+
+TEST_F(RequestTest, NamesTheFieldAtFault) {
+  const std::vector<std::pair<const char*, const char*>> cases = {
+      {R"({"temperature": "hot"})", "temperature"},
+      {R"({"temperature": -1})", "temperature"},
+      {R"({"top_p": 1.5})", "top_p"},
+      {R"({"top_k": 1e300})", "top_k"},
+      {R"({"top_k": 2.5})", "top_k"},
+      {R"({"seed": 18446744073709551615})", "seed"},
+      {R"({"n": 0})", "n"},
+      {R"({"n": 100000})", "n"},
+      {R"({"stop": [1]})", "stop"},
+      {R"({"stop": {}})", "stop"},
+      {R"({"max_tokens": -2})", "max_tokens"},
+      {R"({"logit_bias": {"x": 1}})", "logit_bias"},
+      {R"({"logit_bias": {"99999999999999999999": 1}})", "logit_bias"},
+      {R"({"logit_bias": {"65": "much"}})", "logit_bias"},
+      {R"({"logit_bias": [[65]]})", "logit_bias"},
+      {R"({"id_slot": 2})", "id_slot"},
+      {R"({"grammar": "root := x"})", "grammar"},
+      {R"({"response_format": {"type": "yaml"}})", "response_format.type"},
+      {R"({"response_format": {"type": "json_schema"}})", "response_format"},
+      {R"({"response_format": {"type": "json_schema", "json_schema": {"schema": {"not": {}}}}})",
+       "response_format"},
+  };
+  for (const auto& [body, field] : cases) EXPECT_EQ(fault_of(body), field) << body;
+}
+
+TEST_F(RequestTest, RefusesWhatIsNoObject) {
+  for (const std::string body : {"", "[]", "3", "{", "{\"a\": 1e999}", "{\"a\": \"\xff\"}"}) {
+    EXPECT_EQ(fault_of(body), "") << body;
+  }
+  EXPECT_EQ(fault_of("{\"a\": " + std::string(100000, '[')), "");
+  // Brackets in strings do not nest.
+  EXPECT_EQ(fault_of("{\"a\": \"\\\"" + std::string(1000, '[') + "\"}"), "none");
+}
+
+TEST_F(RequestTest, GrammarsComeFromSchemas) {
+  const auto o = options(R"({"response_format": {"type": "json_schema", "json_schema": {"name": "x",
+      "schema": {"type": "integer"}}}})");
+  EXPECT_TRUE(o.sampler.grammar->matches("12"));
+  EXPECT_FALSE(o.sampler.grammar->matches("\"12\""));
+  EXPECT_TRUE(
+      options(R"({"response_format": {"type": "json_object"}})").sampler.grammar->matches("{\"a\": [1]}"));
+  EXPECT_EQ(options(R"({"response_format": {"type": "text"}})").sampler.grammar, nullptr);
+}
+
+TEST_F(RequestTest, ReadsMessages) {
+  const auto messages = read_messages(Json::parse(R"([
+      {"role": "developer", "content": "Be brief."},
+      {"role": "user", "content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]},
+      {"role": "assistant", "content": null, "reasoning_content": "hm",
+       "tool_calls": [{"id": "1", "type": "function", "function": {"name": "f", "arguments": "{\"x\": 1}"}}]},
+      {"role": "tool", "tool_call_id": "1", "content": "2"}])"));
+  ASSERT_EQ(messages.size(), 4U);
+  EXPECT_EQ(messages[0].role, "system");
+  EXPECT_EQ(messages[1].content, "ab");
+  EXPECT_EQ(messages[2].content, "");
+  EXPECT_EQ(messages[2].reasoning_content, "hm");
+  EXPECT_EQ(Json::parse(messages[2].tool_calls)[0]["function"]["arguments"], Json({{"x", 1}}));
+  EXPECT_EQ(messages[3].tool_call_id, "1");
+
+  const std::vector<std::pair<const char*, const char*>> faults = {
+      {"[]", "messages"},
+      {"[3]", "messages[0]"},
+      {R"([{"content": "x"}])", "messages[0].role"},
+      {R"([{"role": "user"}])", "messages[0].content"},
+      {R"([{"role": "user", "content": 3}])", "messages[0].content"},
+      {R"([{"role": "user", "content": [{"type": "image_url"}]}])", "messages[0].content"},
+      {R"([{"role": "assistant", "tool_calls": [{}]}])", "messages[0].tool_calls"},
+  };
+  for (const auto& [text, field] : faults) {
+    EXPECT_EQ(fault([&] { read_messages(Json::parse(text)); }), field) << text;
+  }
+}
+
+TEST_F(RequestTest, APromptHasToFit) {
+  const AnswerOptions o{.sampler = {}};
+  EXPECT_EQ(fault([&] { start_answers(model(), {{}}, o); }), "prompt");
+  EXPECT_EQ(fault([&] { start_answers(model(), {std::vector<Token>(1200, 65)}, o); }), "messages");
+}
+
+TEST_F(RequestTest, ErrorsAreShapedAsOpenAIs) {
+  const Json json = Json::parse(error_json({.message = "m.", .param = "p"}))["error"];
+  EXPECT_EQ(json,
+            Json::parse(R"({"message": "m.", "type": "invalid_request_error", "param": "p", "code": null})"));
+}
+
+}  // namespace
+}  // namespace tq::server

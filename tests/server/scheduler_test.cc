@@ -1,0 +1,250 @@
+// Many requests over one engine: the same answers as alone, in order, within limits, and an end to all of
+// them.
+#include "server/scheduler/scheduler.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <limits>
+#include <thread>
+
+#include "../model/tiny_model.h"
+#include "tq/utf8.h"
+
+namespace tq::server {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr auto kSoon = 20s;  // for what has to happen; nothing waits that long when all is well
+
+struct Answer {
+  std::string text;
+  std::optional<Outcome> outcome;
+};
+
+std::vector<Answer> read_all(AnswerStream& stream, std::size_t n) {
+  std::vector<Answer> answers(n);
+  while (!stream.is_finished()) {
+    auto event = stream.next(Clock::now() + kSoon);
+    if (!event) {
+      ADD_FAILURE() << "nothing came";
+      break;
+    }
+    Answer& answer = answers[static_cast<std::size_t>(event->choice)];
+    EXPECT_FALSE(answer.outcome) << "something came after the end";
+    if (auto* const piece = std::get_if<Piece>(&event->what)) {
+      answer.text += piece->text;
+    } else {
+      answer.outcome = std::move(std::get<Outcome>(event->what));
+    }
+  }
+  return answers;
+}
+
+std::vector<Token> prompt_of(std::size_t n, Token first = 40) {
+  std::vector<Token> tokens(n);
+  for (std::size_t i = 0; i < n; ++i) tokens[i] = (first + static_cast<Token>(i * 7 % 50)) % 200;
+  return tokens;
+}
+
+class SchedulerTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    auto engine = Engine::load({.model_path = file_.path(), .n_threads = 2, .n_parallel = 4});
+    ASSERT_TRUE(engine) << engine.error().message;
+    engine_ = *std::move(engine);
+  }
+
+  std::unique_ptr<Scheduler> scheduler(const SchedulerOptions& options) {
+    auto scheduler = Scheduler::create(*engine_, options);
+    EXPECT_TRUE(scheduler);
+    return *std::move(scheduler);
+  }
+  static GenerationRequest request(std::vector<Token> prompt, std::int64_t max_tokens,
+                                   float temperature = 0) {
+    // Never the token that ends an answer: tests say how long it is.
+    const std::vector<LogitBias> bias = {{299, -std::numeric_limits<float>::infinity()}};
+    auto sampler = Sampler::create({.temperature = temperature, .logit_bias = bias, .seed = 5});
+    return {.prompt = std::move(prompt), .sampler = *std::move(sampler), .max_tokens = max_tokens};
+  }
+  static std::vector<GenerationRequest> one(GenerationRequest r) {
+    std::vector<GenerationRequest> requests;
+    requests.push_back(std::move(r));
+    return requests;
+  }
+  Answer ask(Scheduler& s, GenerationRequest r) {
+    const auto submission = s.submit(one(std::move(r)));
+    EXPECT_EQ(submission.admission, Admission::kAccepted);
+    return read_all(*submission.stream, 1).front();
+  }
+  // A request that keeps its slot until it is cancelled: nobody reads it.
+  static GenerationRequest endless() { return request(prompt_of(5), 1000, 1); }
+  static void wait_until_busy(const Scheduler& s, std::ptrdiff_t n) {
+    const auto end = Clock::now() + kSoon;
+    while (std::ranges::count(s.slots(), true, &SlotStatus::is_busy) != n && Clock::now() < end) {
+      std::this_thread::yield();
+    }
+    EXPECT_EQ(std::ranges::count(s.slots(), true, &SlotStatus::is_busy), n);
+  }
+
+  TempFile file_{TinyModel{.weight_type = GgmlType::kQ8_0}.bytes()};
+  std::unique_ptr<Engine> engine_;
+};
+
+TEST_F(SchedulerTest, AnswersAsTheEngineDoes) {
+  auto session = engine_->create_session();
+  ASSERT_TRUE(session);
+  std::vector<Token> tokens = prompt_of(30);
+  std::string expected;
+  for (int i = 0; i < 12; ++i) {
+    const auto logits = (*session)->sync(tokens);
+    ASSERT_TRUE(logits);
+    const auto best = std::max_element(logits->begin(), logits->end() - 1) - logits->begin();
+    tokens.push_back(static_cast<Token>(best));
+    expected += engine_->token_bytes(tokens.back());
+  }
+  const auto s = scheduler({});
+  const Answer answer = ask(*s, request(prompt_of(30), 12));
+  Utf8Stream characters;
+  EXPECT_EQ(answer.text, characters.push(expected) + characters.finish());
+  EXPECT_EQ(answer.outcome->reason, FinishReason::kLength);
+  EXPECT_EQ(answer.outcome->usage.prompt_tokens, 30);
+  EXPECT_EQ(answer.outcome->usage.answer_tokens, 12);
+}
+
+TEST_F(SchedulerTest, CompanyAndHistoryChangeNothing) {
+  const std::vector<std::size_t> lengths = {1, 4, 9, 20, 130, 300, 500, 131};
+  std::vector<std::string> alone;
+  for (const std::size_t n : lengths) {
+    const auto fresh = scheduler({});
+    alone.push_back(ask(*fresh, request(prompt_of(n), 10, 0.7F)).text);
+  }
+  const auto s = scheduler({.n_slots = 3});
+  for (int round = 0; round < 2; ++round) {
+    std::vector<Scheduler::Submission> all;
+    for (const std::size_t n : lengths) all.push_back(s->submit(one(request(prompt_of(n), 10, 0.7F))));
+    for (std::size_t i = 0; i < lengths.size(); ++i) {
+      EXPECT_EQ(read_all(*all[i].stream, 1).front().text, alone[i]) << lengths[i] << " in round " << round;
+    }
+  }
+}
+
+TEST_F(SchedulerTest, PromptsThatBeginAlikeAreComputedOnce) {
+  const auto s = scheduler({.n_slots = 4});
+  std::vector<GenerationRequest> requests;
+  for (int i = 0; i < 4; ++i) {
+    std::vector<Token> prompt = prompt_of(700);
+    prompt.push_back(i);
+    prompt.resize(720, 9);
+    requests.push_back(request(std::move(prompt), 2));
+  }
+  const auto submission = s->submit(std::move(requests));
+  const auto answers = read_all(*submission.stream, 4);
+  EXPECT_EQ(answers[0].outcome->usage.cached_tokens, 0);
+  for (int i = 1; i < 4; ++i)
+    EXPECT_EQ(answers[static_cast<std::size_t>(i)].outcome->usage.cached_tokens, 640);
+  EXPECT_EQ(s->metrics().prompt_tokens, 720 + 3 * 80);
+}
+
+TEST_F(SchedulerTest, ASlotThatKnowsThePromptGoesOn) {
+  const auto s = scheduler({.n_slots = 2});
+  const Answer first = ask(*s, request(prompt_of(100), 20));
+  ask(*s, request(prompt_of(100, 90), 20));
+  std::vector<Token> longer = prompt_of(100);
+  longer.resize(120, 3);
+  const Answer second = ask(*s, request(longer, 3));
+  EXPECT_EQ(second.outcome->slot, first.outcome->slot);
+  EXPECT_EQ(second.outcome->usage.cached_tokens, 100);
+  GenerationRequest anew = request(longer, 3);
+  anew.reuse_cache = false;
+  EXPECT_EQ(ask(*s, std::move(anew)).outcome->usage.cached_tokens, 0);
+}
+
+TEST_F(SchedulerTest, StopsWhereItIsToldTo) {
+  const auto s = scheduler({});
+  const Answer whole = ask(*s, request(prompt_of(30), 30));
+  ASSERT_GT(whole.text.size(), 12U);
+  GenerationRequest stopped = request(prompt_of(30), 30);
+  stopped.stops = {whole.text.substr(8, 4)};
+  const Answer answer = ask(*s, std::move(stopped));
+  EXPECT_EQ(answer.outcome->reason, FinishReason::kStopString);
+  EXPECT_EQ(answer.text, whole.text.substr(0, whole.text.find(whole.text.substr(8, 4))));
+  EXPECT_EQ(ask(*s, request(prompt_of(30), 0)).text, "");
+  EXPECT_EQ(ask(*s, request(prompt_of(1190), 100)).outcome->reason, FinishReason::kContext);
+}
+
+TEST_F(SchedulerTest, AReaderThatLeavesFreesItsSlot) {
+  const auto s = scheduler({});
+  const auto gone = s->submit(one(endless()));
+  wait_until_busy(*s, 1);
+  const auto waiting = s->submit(one(request(prompt_of(5), 1)));
+  gone.stream->cancel();
+  EXPECT_EQ(read_all(*waiting.stream, 1).front().outcome->reason, FinishReason::kLength);
+  EXPECT_EQ(s->metrics().cancelled, 1U);
+}
+
+TEST_F(SchedulerTest, AReaderThatSleepsLosesNothing) {
+  const auto s = scheduler({.n_slots = 2});
+  const auto sleeper = s->submit(one(request(prompt_of(5), 400, 1)));
+  // Others go on meanwhile, more steps than its channel has room for.
+  for (int i = 0; i < 3; ++i) ask(*s, request(prompt_of(9), 100));
+  EXPECT_LT(s->slots()[0].n_answer + s->slots()[1].n_answer, 300);
+  const auto fresh = scheduler({});
+  EXPECT_EQ(read_all(*sleeper.stream, 1).front().text, ask(*fresh, request(prompt_of(5), 400, 1)).text);
+}
+
+TEST_F(SchedulerTest, TheQueueIsBounded) {
+  const auto s = scheduler({.max_queued = 2});
+  const auto running = s->submit(one(endless()));
+  wait_until_busy(*s, 1);
+  const auto a = s->submit(one(request(prompt_of(5), 1)));
+  const auto b = s->submit(one(request(prompt_of(5), 1)));
+  EXPECT_EQ(s->submit(one(request(prompt_of(5), 1))).admission, Admission::kQueueFull);
+  EXPECT_GE(s->retry_after(), 1);
+  running.stream->cancel();
+  read_all(*a.stream, 1);
+  read_all(*b.stream, 1);
+  EXPECT_EQ(ask(*s, request(prompt_of(5), 1)).outcome->reason, FinishReason::kLength);
+}
+
+TEST_F(SchedulerTest, TimeRunsOutForThoseThatWaitToo) {
+  const auto s = scheduler({.timeout = 1s});
+  const auto running = s->submit(one(endless()));
+  const auto waiting = s->submit(one(request(prompt_of(5), 1)));
+  EXPECT_EQ(read_all(*waiting.stream, 1).front().outcome->reason, FinishReason::kTimeout);
+  EXPECT_EQ(read_all(*running.stream, 1).front().outcome->reason, FinishReason::kTimeout);
+}
+
+TEST_F(SchedulerTest, ShuttingDownEndsEverything) {
+  const auto s = scheduler({});
+  const auto running = s->submit(one(endless()));
+  wait_until_busy(*s, 1);
+  const auto waiting = s->submit(one(request(prompt_of(5), 1)));
+  s->shut_down(Clock::now());
+  EXPECT_EQ(read_all(*running.stream, 1).front().outcome->reason, FinishReason::kShutdown);
+  EXPECT_EQ(read_all(*waiting.stream, 1).front().outcome->reason, FinishReason::kShutdown);
+  EXPECT_EQ(s->submit(one(request(prompt_of(5), 1))).admission, Admission::kShuttingDown);
+  EXPECT_FALSE(s->with_idle_slot(0, [](std::unique_ptr<Session>&) {}));
+}
+
+TEST_F(SchedulerTest, ShuttingDownLetsAnswersEnd) {
+  const auto s = scheduler({});
+  const auto running = s->submit(one(request(prompt_of(5), 50)));
+  wait_until_busy(*s, 1);
+  s->shut_down(Clock::now() + kSoon);
+  EXPECT_EQ(read_all(*running.stream, 1).front().outcome->reason, FinishReason::kLength);
+}
+
+TEST_F(SchedulerTest, IdleSlotsCanBeVisited) {
+  const auto s = scheduler({.n_slots = 2});
+  ask(*s, request(prompt_of(30), 1));
+  std::size_t n_tokens = 0;
+  EXPECT_TRUE(
+      s->with_idle_slot(0, [&](std::unique_ptr<Session>& session) { n_tokens = session->tokens().size(); }));
+  EXPECT_EQ(n_tokens, 30U);
+  EXPECT_FALSE(s->with_idle_slot(2, [](std::unique_ptr<Session>&) {}));
+}
+
+}  // namespace
+}  // namespace tq::server

@@ -1,0 +1,155 @@
+"""The real server without a client library: llama-server's endpoints, limits, hang-ups, the end."""
+import json
+import signal
+import socket
+import subprocess
+
+import pytest
+
+from serving import BINARY, ENVIRONMENT, MODEL, Server, busy, chat, events
+
+LONG = {"temperature": 1, "max_tokens": 1500, "ignore_eos": True}
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    with Server("--parallel", "2", "--metrics", "--max-queue", "1", "--slot-save-path",
+                str(tmp_path_factory.mktemp("slots"))) as running:
+        yield running
+
+
+def start_stream(server, connection, **fields):
+    """A stream whose first text has come."""
+    connection.request("POST", "/v1/chat/completions", json.dumps(chat("Tell me a story.", stream=True, **LONG, **fields)))
+    response = connection.getresponse()
+    assert response.status == 200 and response.headers["Content-Type"].startswith("text/event-stream")
+    while b'"content":"' not in (line := response.readline()) or b'"content":""' in line:
+        assert line
+    return response
+
+
+def metric(server, name):
+    return next(float(line.split()[1]) for line in server.get("/metrics").splitlines()
+                if line.startswith(f"turboquant:{name} "))
+
+
+def test_health_and_props(server):
+    assert server.get("/health") == {"status": "ok"}
+    props = server.get("/props")
+    assert props["total_slots"] == 2 and props["default_generation_settings"]["n_ctx"] == 2048
+    assert "im_start" in props["chat_template"] and props["eos_token"] == "<|im_end|>"
+
+
+def test_text_goes_there_and_back(server):
+    text = "Grüße, 世界! <|im_end|>"
+    tokens = server.post("/tokenize", {"content": text})["tokens"]
+    assert server.post("/detokenize", {"tokens": tokens})["content"] == text
+    plain = server.post("/tokenize", {"content": text, "parse_special": False})["tokens"]
+    assert len(plain) > len(tokens)
+    pieces = server.post("/tokenize", {"content": "a b", "with_pieces": True})["tokens"]
+    assert [piece["piece"] for piece in pieces] == ["a", " b"]
+
+
+def test_apply_template(server):
+    prompt = server.post("/apply-template", chat("Hello"))["prompt"]
+    assert prompt.endswith("<|im_start|>user\nHello<|im_end|>\n<|im_start|>assistant\n")
+
+
+def test_hang_up_frees_the_slot(server):
+    before = metric(server, "requests_cancelled_total")
+    with server.connect() as connection:
+        start_stream(server, connection)
+        assert busy(server.get("/slots")) == 1
+    server.wait_until(lambda slots: busy(slots) == 0)
+    # The same for a client that waits for the whole answer.
+    with server.connect() as connection:
+        connection.request("POST", "/v1/completions", json.dumps({"prompt": "Once", **LONG}))
+        server.wait_until(lambda slots: busy(slots) == 1)
+    server.wait_until(lambda slots: busy(slots) == 0)
+    assert metric(server, "requests_cancelled_total") == before + 2
+
+
+def test_a_full_queue_says_when_to_come_back(server):
+    with server.connect() as a, server.connect() as b, server.connect() as c:
+        streams = [start_stream(server, connection) for connection in (a, b)]
+        c.request("POST", "/v1/chat/completions", json.dumps(chat("Hi", max_tokens=1)))
+        server.wait_until(lambda _: metric(server, "requests_deferred") == 1)
+        status, headers, answer = server.ask("POST", "/v1/chat/completions", chat("Hi"))
+        assert status == 429 and int(headers["Retry-After"]) >= 1
+        assert answer["error"]["code"] == "rate_limit_exceeded"
+        a.close()
+        streams[0].close()
+        assert c.getresponse().status == 200  # the one that waited has its turn
+    server.wait_until(lambda slots: busy(slots) == 0)
+
+
+def test_slots_are_saved_and_restored(server):
+    first = server.post("/v1/chat/completions", chat("Name a river.", id_slot=0, max_tokens=4))
+    saved = server.post("/slots/0?action=save", {"filename": "river.bin"})
+    assert saved["n_saved"] >= first["usage"]["prompt_tokens"]
+    assert server.post("/slots/0?action=erase", {})["n_erased"] == saved["n_saved"]
+    assert server.get("/slots")[0]["n_cached"] == 0
+    assert server.post("/slots/1?action=restore", {"filename": "river.bin"})["n_restored"] == saved["n_saved"]
+    again = server.post("/v1/chat/completions", chat("Name a river.", id_slot=1, max_tokens=4))
+    assert again["choices"] [0]["message"] == first["choices"][0]["message"]
+    for name in ("../river.bin", "/etc/passwd", "a/b", "..", "", ".x", "a\x00b"):
+        assert server.ask("POST", "/slots/0?action=save", {"filename": name})[0] == 400, name
+    assert server.ask("POST", "/slots/9?action=erase", {})[0] == 404
+    assert server.ask("POST", "/slots/0?action=restore", {"filename": "none.bin"})[0] == 400
+
+
+def test_a_system_prompt_is_computed_once(server):
+    system = {"role": "system", "content": "You are a helpful and harmless assistant. " * 40}
+
+    def usage(question, slot):
+        messages = [system, {"role": "user", "content": question}]
+        return server.post("/v1/chat/completions", {"messages": messages, "max_tokens": 1, "id_slot": slot})["usage"]
+    first, second = usage("Hello", 0), usage("Good morning", 1)
+    assert first["prompt_tokens_details"]["cached_tokens"] == 0
+    assert second["prompt_tokens_details"]["cached_tokens"] >= 256
+
+
+@pytest.mark.parametrize("request_, status", [
+    (b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\nnot json!", 400),
+    (b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999999\r\n\r\n", 413),
+    (b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n", 400),
+    (b"POST /v1/chat/completions HTTP/1.1\r\nHost: evil.example\r\nContent-Length: 2\r\n\r\n{}", 403),
+    (b"GET /health HTTP/1.1\r\nHost: localhost\r\nOrigin: http://evil.example\r\n\r\n", 403),
+    (b"GET /v1/nothing HTTP/1.1\r\nHost: localhost\r\n\r\n", 404),
+    (b"DELETE /v1/models HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{}", 405),
+    (b"GET /../../etc/passwd HTTP/1.1\r\nHost: localhost\r\n\r\n", 404),
+    (b"nonsense\r\n\r\n", 400),
+    (b"GET / HTTP/1.1\r\n" + b"A: b\r\n" * 20000 + b"\r\n", 400),
+    (b"GET /" + b"a" * 10000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n", 414),
+])
+def test_bad_requests(server, request_, status):
+    with socket.create_connection(("127.0.0.1", server.port), timeout=20) as client:
+        client.sendall(request_)
+        answer = client.makefile("rb").readline()
+    assert answer.startswith(b"HTTP/1.1 %d " % status), answer
+
+
+def test_stream_is_well_formed(server):
+    _, headers, text = server.ask("POST", "/v1/chat/completions", chat("Hi", stream=True, max_tokens=3))
+    data = events(text)
+    assert data[-1] == "[DONE]" and headers["Cache-Control"] == "no-cache"
+    reasons = [json.loads(item)["choices"][0]["finish_reason"] for item in data[:-1]]
+    assert reasons == [None] * (len(reasons) - 1) + ["length"]
+
+
+def test_what_was_said_is_not_logged_and_the_end_is_clean():
+    with Server("--parallel", "1", "--shutdown-timeout", "0") as server:
+        server.post("/v1/chat/completions", chat("xyzzy secret", max_tokens=1))
+        with server.connect() as connection:
+            stream = start_stream(server, connection)
+            server.process.send_signal(signal.SIGTERM)
+            rest = events(stream.read().decode().lstrip("\n"))
+            assert rest[-1] == "[DONE]" and json.loads(rest[-2])["error"]["code"] == "shutting_down"
+        assert server.exit_code() == 0
+        assert "path=/v1/chat/completions status=200" in server.log and "xyzzy" not in server.log
+
+
+def test_a_key_is_needed_for_others():
+    for arguments in (("--host", "0.0.0.0"), ("--host", "0.0.0.0", "--api-key", "")):
+        got = subprocess.run([BINARY, "serve", "-m", MODEL, *arguments], env=ENVIRONMENT, capture_output=True, text=True)
+        assert got.returncode == 2 and "key" in got.stderr

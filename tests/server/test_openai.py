@@ -1,0 +1,166 @@
+"""The official `openai` client against the real server: every call of its that is there, unchanged."""
+import concurrent.futures
+import json
+import subprocess
+
+import jsonschema
+import openai
+import pytest
+
+from serving import BINARY, ENVIRONMENT, MODEL, Server
+
+QUESTIONS = ["What is the capital of France?", "Name three colours.", "Write a haiku about rain.", "What is 2 + 2?",
+             "Who wrote Hamlet?", "Describe the sea.", "List some fruits.", "Why is the sky blue?"]
+N_TOKENS = 16
+
+
+@pytest.fixture(scope="module")
+def server():
+    with Server("--parallel", "8", "--alias", "smol", "--api-key", "secret") as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def client(server):
+    with openai.OpenAI(base_url=server.url + "/v1", api_key="secret", max_retries=0) as made:
+        yield made
+
+
+def ask(client, question, **options):
+    options = {"temperature": 0, "max_tokens": N_TOKENS} | options
+    return client.chat.completions.create(model="smol", messages=[{"role": "user", "content": question}], **options)
+
+
+@pytest.fixture(scope="module")
+def alone(client):
+    """Each question's answer, asked one after the other."""
+    return [ask(client, question).choices[0].message.content for question in QUESTIONS]
+
+
+def test_models(client):
+    assert [model.id for model in client.models.list()] == ["smol"]
+    assert client.models.retrieve("smol").id == "smol"
+    with pytest.raises(openai.NotFoundError):
+        client.models.retrieve("other")
+
+
+def test_text_is_that_of_run(alone):
+    for question, answer in list(zip(QUESTIONS, alone))[:2]:
+        command = [BINARY, "run", "-m", MODEL, "-c", "2048", "--temp", "0", "-n", str(N_TOKENS), "--json", "-p", question]
+        out = subprocess.run(command, env=ENVIRONMENT, capture_output=True, check=True).stdout
+        assert json.loads(out)["text"] == answer
+
+
+def test_eight_at_once_say_the_same_as_alone(client, alone):
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        answers = pool.map(lambda question: ask(client, question).choices[0].message.content, QUESTIONS)
+        assert list(answers) == alone
+
+
+def test_stream_is_the_same_in_pieces(client, alone):
+    chunks = list(ask(client, QUESTIONS[2], stream=True, stream_options={"include_usage": True}))
+    assert "".join(c.choices[0].delta.content or "" for c in chunks if c.choices) == alone[2]
+    assert chunks[0].choices[0].delta.role == "assistant"
+    assert [c.choices[0].finish_reason for c in chunks if c.choices][-1] == "length"
+    assert len({c.id for c in chunks}) == 1
+    usage = chunks[-1].usage
+    assert chunks[-1].choices == [] and usage.completion_tokens == N_TOKENS
+    assert usage.total_tokens == usage.prompt_tokens + usage.completion_tokens
+    assert usage.prompt_tokens_details.cached_tokens > 0  # asked before
+
+
+def test_several_answers_and_seed(client):
+    def texts(seed):
+        got = ask(client, QUESTIONS[5], temperature=1.5, n=3, seed=seed, max_tokens=12)
+        assert [choice.index for choice in got.choices] == [0, 1, 2]
+        assert got.usage.completion_tokens == 36
+        return [choice.message.content for choice in got.choices]
+    first = texts(7)
+    assert len(set(first)) == 3 and texts(7) == first and texts(8) != first
+
+
+def test_stop(client, alone):
+    word = alone[0].split()[3]
+    got = ask(client, QUESTIONS[0], stop=[word]).choices[0]
+    assert got.message.content == alone[0].split(word)[0] and got.finish_reason == "stop"
+
+
+def test_logprobs(client):
+    got = ask(client, QUESTIONS[0], logprobs=True, top_logprobs=3, max_tokens=6).choices[0]
+    assert len(got.logprobs.content) == 6
+    assert b"".join(bytes(token.bytes) for token in got.logprobs.content).decode() == got.message.content
+    for token in got.logprobs.content:
+        assert len(token.top_logprobs) == 3 and token.top_logprobs[0].token == token.token  # greedy
+        assert token.logprob == token.top_logprobs[0].logprob <= 0
+        assert token.top_logprobs[0].logprob >= token.top_logprobs[1].logprob
+    chunks = ask(client, QUESTIONS[0], logprobs=True, top_logprobs=3, max_tokens=6, stream=True)
+    streamed = [t for c in chunks if c.choices[0].logprobs for t in c.choices[0].logprobs.content]
+    assert [t.token for t in streamed] == [t.token for t in got.logprobs.content]
+
+
+def test_logit_bias(client, server, alone):
+    first = server.post("/tokenize", {"content": alone[0]}, Authorization="Bearer secret")["tokens"][0]
+    assert not ask(client, QUESTIONS[0], logit_bias={str(first): -100}).choices[0].message.content.startswith("The")
+
+
+def test_json_schema(client):
+    schema = {"type": "object", "properties": {"name": {"type": "string", "maxLength": 12},
+                                               "age": {"type": "integer", "minimum": 0, "maximum": 120}},
+              "required": ["name", "age"], "additionalProperties": False}
+    got = ask(client, "Invent a person.", temperature=1, max_tokens=80, seed=3, response_format={
+        "type": "json_schema", "json_schema": {"name": "person", "schema": schema}}).choices[0]
+    assert got.finish_reason == "stop"
+    jsonschema.validate(json.loads(got.message.content), schema)
+
+
+def test_json_object(client):
+    got = ask(client, "Give the colour red as JSON.", max_tokens=60,
+              response_format={"type": "json_object"}, logit_bias=None).choices[0].message.content
+    assert got.startswith("{")
+
+
+def test_completions(client):
+    got = client.completions.create(model="smol", prompt=["Once upon", "The sea"], temperature=0, max_tokens=5, echo=True)
+    assert [choice.text[:7] for choice in got.choices] == ["Once up", "The sea"]
+    assert got.usage.completion_tokens == 10
+    raw = [BINARY, "run", "-m", MODEL, "-c", "2048", "--temp", "0", "-n", "5", "--json", "--raw", "-p", "Once upon"]
+    out = subprocess.run(raw, env=ENVIRONMENT, capture_output=True, check=True).stdout
+    assert got.choices[0].text == "Once upon" + json.loads(out)["text"]
+    streamed = client.completions.create(model="smol", prompt="Once upon", temperature=0, max_tokens=5, logprobs=2,
+                                         stream=True)
+    chunks = list(streamed)
+    assert "Once upon" + "".join(c.choices[0].text for c in chunks) == got.choices[0].text
+    assert sum(len(c.choices[0].logprobs.tokens) for c in chunks if c.choices[0].logprobs) == 5
+
+
+def test_errors_are_those_the_client_knows(client, server):
+    with pytest.raises(openai.BadRequestError) as caught:
+        ask(client, "Hi", temperature=-1)
+    assert caught.value.param == "temperature" and caught.value.type == "invalid_request_error"
+    with pytest.raises(openai.BadRequestError) as caught:
+        ask(client, "word " * 3000)
+    assert caught.value.code == "context_length_exceeded"
+    with openai.OpenAI(base_url=server.url + "/v1", api_key="wrong", max_retries=0) as other:
+        with pytest.raises(openai.AuthenticationError) as caught:
+            ask(other, "Hi")
+        assert caught.value.code == "invalid_api_key"
+
+
+def test_responses(client, alone):
+    options = {"model": "smol", "temperature": 0, "max_output_tokens": N_TOKENS, "input": QUESTIONS[0]}
+    got = client.responses.create(**options)
+    assert got.output_text == alone[0] and got.status == "completed" and got.usage.output_tokens > 0
+    as_items = options | {"input": [{"role": "user", "content": [{"type": "input_text", "text": QUESTIONS[0]}]}]}
+    assert client.responses.create(**as_items).output_text == alone[0]
+    with client.responses.stream(**options) as stream:
+        deltas = [event.delta for event in stream if event.type == "response.output_text.delta"]
+        assert "".join(deltas) == alone[0] and stream.get_final_response().output_text == alone[0]
+    cut = client.responses.create(**options | {"max_output_tokens": 2})
+    assert cut.status == "incomplete" and cut.incomplete_details.reason == "max_output_tokens"
+    schema = {"type": "object", "properties": {"n": {"type": "integer", "minimum": 0, "maximum": 99}},
+              "required": ["n"]}
+    structured = client.responses.create(**options | {"text": {"format": {
+        "type": "json_schema", "name": "n", "schema": schema}}})
+    jsonschema.validate(json.loads(structured.output_text), schema)
+    with pytest.raises(openai.BadRequestError):
+        client.responses.create(**options, previous_response_id="resp_1")
