@@ -36,10 +36,13 @@ class ToolGrammar {
     }
     const std::string calls =
         rules_.add("calls", all_calls(rules_.add("call", schema::group(std::move(ways)))));
-    std::string body = is_required ? " " + space() + " " + literal_or_nothing(markup_.open) + " " + calls
-                                   : " ( " + any_answer(calls) + " )";
-    if (is_bare() && is_required) body = " " + space() + " " + calls;
-    return "root ::= " + reasoning(starts_in_reasoning) + body + "\n" + rules_.text();
+    std::string root = reasoning(starts_in_reasoning);
+    if (is_required) {
+      root += " " + space() + " " + (is_bare() ? "" : literal(markup_.open) + " ") + calls;
+    } else {
+      root += " ( " + any_answer(calls) + " )";
+    }
+    return "root ::= " + root + "\n" + rules_.text();
   }
 
  private:
@@ -47,7 +50,6 @@ class ToolGrammar {
     return format_.syntax == ToolSyntax::kLlama3 || format_.syntax == ToolSyntax::kJson;
   }
   std::string space() { return rules_.primitive("space"); }
-  static std::string literal_or_nothing(std::string_view text) { return text.empty() ? "" : literal(text); }
 
   // One call, from behind the opening marker to the closing one.
   Expected<std::string> call(const Tool& tool) {
@@ -137,7 +139,7 @@ class ToolGrammar {
       return "\"[\" " + item + (is_parallel_ ? " ( \",\" " + item + " )*" : "") + " \"]\"";
     }
     if (!is_parallel_ || format_.syntax == ToolSyntax::kLlama3) return call;
-    return call + " ( \"\\n\"? " + literal_or_nothing(markup_.open) + " " + call + " )*";
+    return call + " ( \"\\n\"? " + (is_bare() ? "" : literal(markup_.open) + " ") + call + " )*";
   }
 
   std::string reasoning(bool has_begun) {

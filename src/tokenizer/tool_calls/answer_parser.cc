@@ -271,13 +271,17 @@ class AnswerParser::Impl final : private tool_calls::CallSink {
   }
 
   void call(char c) {
-    was_call_ = in_call_;
+    has_told_ = false;
     const tool_calls::Read read = reader_->push(c, *this);
     if (read == tool_calls::Read::kBad) {
       give_up_call();
       return content(c);
     }
-    if (!was_call_) raw_ += c;
+    if (has_told_) {
+      raw_.clear();
+    } else {
+      raw_ += c;
+    }
     if (read == tool_calls::Read::kDone && has_called_) {
       reader_.reset();
       mode_ = Mode::kContent;
@@ -285,7 +289,9 @@ class AnswerParser::Impl final : private tool_calls::CallSink {
       drops_spaces_ = false;
       close_ = next_close_;
     } else if (read == tool_calls::Read::kDone || raw_.size() > tool_calls::kMaxHeld) {
+      ++offset_;  // the byte at hand is part of the raw text
       give_up_call();
+      --offset_;
     }
   }
 
@@ -297,10 +303,9 @@ class AnswerParser::Impl final : private tool_calls::CallSink {
     is_fresh_ = drops_spaces_ = false;
     if (in_call_) {
       in_call_ = false;
-      events_.push_back({.kind = Kind::kCallEnd, .call = n_calls_++, .offset = offset_});
-    } else {
-      emit(Kind::kContent, raw_);
+      events_.push_back({.kind = Kind::kCallEnd, .call = n_calls_++, .offset = offset_ - raw_.size()});
     }
+    emit(Kind::kContent, raw_);
     raw_.clear();
   }
 
@@ -310,14 +315,17 @@ class AnswerParser::Impl final : private tool_calls::CallSink {
                        .id = tool_calls::call_id(syntax_, id_seed_, n_calls_),
                        .name = name,
                        .offset = raw_begin_});
-    in_call_ = was_call_ = has_called_ = true;
-    raw_.clear();
+    in_call_ = has_told_ = has_called_ = true;
   }
 
-  void arguments(std::string_view json) override { emit(Kind::kArguments, json); }
+  void arguments(std::string_view json) override {
+    has_told_ = has_told_ || !json.empty();
+    emit(Kind::kArguments, json);
+  }
 
   void end() override {
     in_call_ = false;
+    has_told_ = true;
     raw_begin_ = offset_ + 1;
     events_.push_back(
         {.kind = Kind::kCallEnd, .call = n_calls_++, .is_complete = true, .offset = raw_begin_});
@@ -357,11 +365,11 @@ class AnswerParser::Impl final : private tool_calls::CallSink {
 
   std::unique_ptr<tool_calls::CallReader> reader_;
   std::string_view next_close_;
-  std::string raw_;            // the text since the last call, content if it is no call
-  std::size_t raw_begin_ = 0;  // its place in the answer
+  std::string raw_;            // bytes of the call that no event tells of: content if it goes wrong
+  std::size_t raw_begin_ = 0;  // where the call's markup begins
   std::size_t n_calls_ = 0;    // that have ended
   bool in_call_ = false;       // begun, not ended
-  bool was_call_ = false;      // the byte at hand is part of a call that has begun
+  bool has_told_ = false;      // the byte at hand became part of an event
   bool has_called_ = false;    // by the reader at hand
 };
 
