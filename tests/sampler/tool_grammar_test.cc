@@ -15,7 +15,7 @@ namespace {
 
 using Mode = ToolChoice::Mode;
 
-constexpr ToolSyntax kAll[] = {ToolSyntax::kHermes,      ToolSyntax::kXml,          ToolSyntax::kLlama3,
+constexpr ToolSyntax kAll[] = {ToolSyntax::kHermes,      ToolSyntax::kXml,         ToolSyntax::kLlama3,
                                ToolSyntax::kMistralList, ToolSyntax::kMistralArgs, ToolSyntax::kFunctionGemma,
                                ToolSyntax::kGemma4,      ToolSyntax::kJson};
 
@@ -116,7 +116,8 @@ TEST(ToolGrammar, WhatItAllowsIsParsed) {
     for (const bool parallel : {false, true}) {
       const auto grammar = grammar_of(format, {Mode::kRequired, "", parallel}, tools);
       for (unsigned seed = 0; seed < 60; ++seed) {
-        const std::string text = Walk(grammar, seed).text(seed * 3, seed % 4 == 0 ? format.reasoning_open : "");
+        const std::string text =
+            Walk(grammar, seed).text(seed * 3, seed % 4 == 0 ? format.reasoning_open : "");
         ASSERT_TRUE(grammar->matches(text)) << text;
         const Answer answer = parse_answer({.format = format, .tools = tools}, text);
         EXPECT_GE(answer.calls.size(), 1U) << static_cast<int>(syntax) << "\n" << text;
@@ -138,8 +139,7 @@ TEST(ToolGrammar, AutoIsTextOrValidCalls) {
     const auto grammar = grammar_of(format, {}, tools);
     int n_calls = 0;
     for (unsigned seed = 0; seed < 120; ++seed) {
-      const std::string start =
-          seed % 3 == 0 ? "" : seed % 3 == 1 ? "Look: " + marker : "{\"name\": \"re";
+      const std::string start = seed % 3 == 0 ? "" : seed % 3 == 1 ? "Look: " + marker : "{\"name\": \"re";
       const std::string text = Walk(grammar, seed).text(seed, start);
       ASSERT_TRUE(grammar->matches(text)) << text;
       const Answer answer = parse_answer({.format = format, .tools = tools}, text);
@@ -148,7 +148,8 @@ TEST(ToolGrammar, AutoIsTextOrValidCalls) {
       expect_valid_calls(answer, tools, text);
     }
     EXPECT_GT(n_calls, 10) << static_cast<int>(syntax);
-    for (const char* text : {"", "Hello", "a < b", "{\"a\": 1}", "{ \"names\": 1}", " [1]", "{", "<", "{\"name", "x{\"name\": 1}"})
+    for (const char* text : {"", "Hello", "a < b", "{\"a\": 1}", "{ \"names\": 1}", " [1]", "{", "<",
+                             "{\"name", "x{\"name\": 1}"})
       EXPECT_TRUE(grammar->matches(text)) << static_cast<int>(syntax) << text;
   }
 }
@@ -169,29 +170,34 @@ TEST(ToolGrammar, AllowsTheSamples) {
     const bool has_other = std::ranges::any_of(
         sample.calls, [&](const ToolCall& call) { return call.name != sample.calls[0].name; });
     EXPECT_EQ(required->matches(sample.text), sample.content.empty()) << sample.text;
-    EXPECT_EQ(single->matches(sample.text), sample.content.empty() && sample.calls.size() == 1) << sample.text;
+    EXPECT_EQ(single->matches(sample.text), sample.content.empty() && sample.calls.size() == 1)
+        << sample.text;
     EXPECT_EQ(named->matches(sample.text), sample.content.empty() && !has_other) << sample.text;
     EXPECT_FALSE(reasoning->matches(sample.text)) << sample.text;
-    EXPECT_EQ(reasoning->matches("Hm." + format.reasoning_close + "\n\n" + sample.text), sample.content.empty());
+    EXPECT_EQ(reasoning->matches("Hm." + format.reasoning_close + "\n\n" + sample.text),
+              sample.content.empty());
   }
 }
 
 TEST(ToolGrammar, RefusesWrongCalls) {
   const auto tools = samples::tools();
   const auto hermes = grammar_of(samples::format_of(ToolSyntax::kHermes), {}, tools);
-  for (const char* call :
-       {R"({"name": "rm", "arguments": {}})", R"({"name": "read_file", "arguments": {}})",
-        R"({"name": "read_file", "arguments": {"path": 3}})", R"({"name": "read_file", "arguments": {"path": "a", "x": 1}})",
-        R"({"name": "web_search", "arguments": {"path": "a"}})", R"({"name": "read_file", "parameters": {"path": "a"}})"})
+  for (const char* call : {R"({"name": "rm", "arguments": {}})", R"({"name": "read_file", "arguments": {}})",
+                           R"({"name": "read_file", "arguments": {"path": 3}})",
+                           R"({"name": "read_file", "arguments": {"path": "a", "x": 1}})",
+                           R"({"name": "web_search", "arguments": {"path": "a"}})",
+                           R"({"name": "read_file", "parameters": {"path": "a"}})"})
     EXPECT_FALSE(hermes->matches("<tool_call>\n" + std::string(call) + "\n</tool_call>")) << call;
   const auto xml = grammar_of(samples::format_of(ToolSyntax::kXml), {}, tools);
-  for (const char* call :
-       {"<function=read_file>\n</function>", "<function=rm>\n</function>",
-        "<function=read_file>\n<parameter=limit>\nx\n</parameter>\n<parameter=path>\na\n</parameter>\n</function>",
-        "<function=execute_code>\n<parameter=code>\na\n</parameter>\n<parameter=mode>\nburn\n</parameter>\n</function>"})
+  for (const char* call : {"<function=read_file>\n</function>", "<function=rm>\n</function>",
+                           "<function=read_file>\n<parameter=limit>\nx\n</parameter>\n<parameter=path>\na\n</"
+                           "parameter>\n</function>",
+                           "<function=execute_code>\n<parameter=code>\na\n</"
+                           "parameter>\n<parameter=mode>\nburn\n</parameter>\n</function>"})
     EXPECT_FALSE(xml->matches("<tool_call>\n" + std::string(call) + "\n</tool_call>")) << call;
   const auto gemma = grammar_of(samples::format_of(ToolSyntax::kGemma4), {}, tools);
-  for (const char* call : {"call:read_file{}", "call:rm{}", "call:read_file{path:3}", "call:read_file{path:<|\"|>a<|\"|>,x:1}"})
+  for (const char* call :
+       {"call:read_file{}", "call:rm{}", "call:read_file{path:3}", "call:read_file{path:<|\"|>a<|\"|>,x:1}"})
     EXPECT_FALSE(gemma->matches("<|tool_call>" + std::string(call) + "<tool_call|>")) << call;
 }
 
@@ -216,15 +222,18 @@ TEST(ToolGrammar, SchemasOfSeveralToolsStayApart) {
   EXPECT_FALSE(grammar->matches(R"({"name": "a", "arguments": {"v": true}})"));
   EXPECT_FALSE(grammar->matches(R"({"name": "b", "arguments": {"v": 3}})"));
   const auto xml = grammar_of(samples::format_of(ToolSyntax::kXml), {Mode::kRequired}, *tools);
-  EXPECT_TRUE(xml->matches("<tool_call>\n<function=a>\n<parameter=v>\n3\n</parameter>\n</function>\n</tool_call>"));
+  EXPECT_TRUE(
+      xml->matches("<tool_call>\n<function=a>\n<parameter=v>\n3\n</parameter>\n</function>\n</tool_call>"));
 }
 
 TEST(ToolGrammar, ErrorsNameTheTool) {
-  const auto tools = parse_tools(R"([{"function": {"name": "a", "parameters": {"properties": {"v": {"not": {}}}}}}])");
+  const auto tools =
+      parse_tools(R"([{"function": {"name": "a", "parameters": {"properties": {"v": {"not": {}}}}}}])");
   ASSERT_TRUE(tools);
   const auto grammar = tool_call_grammar({}, *tools, {Mode::kRequired});
   ASSERT_FALSE(grammar);
-  EXPECT_TRUE(grammar.error().message.starts_with("tool 'a': JSON schema, at /properties/v/not")) << grammar.error().message;
+  EXPECT_TRUE(grammar.error().message.starts_with("tool 'a': JSON schema, at /properties/v/not"))
+      << grammar.error().message;
 }
 
 }  // namespace

@@ -11,12 +11,14 @@ namespace {
 using Kind = AnswerEvent::Kind;
 using samples::Sample;
 
-std::vector<AnswerEvent> events_of(const AnswerParser::Options& options, const std::vector<std::string_view>& pieces) {
+std::vector<AnswerEvent> events_of(const AnswerParser::Options& options,
+                                   const std::vector<std::string_view>& pieces) {
   AnswerParser parser(options);
   std::vector<AnswerEvent> all;
   const auto take = [&](std::vector<AnswerEvent> events) {
     for (AnswerEvent& event : events) {
-      const bool is_text = event.kind == Kind::kContent || event.kind == Kind::kReasoning || event.kind == Kind::kArguments;
+      const bool is_text =
+          event.kind == Kind::kContent || event.kind == Kind::kReasoning || event.kind == Kind::kArguments;
       if (is_text) {
         EXPECT_FALSE(event.text.empty());
       }
@@ -35,8 +37,9 @@ std::vector<AnswerEvent> events_of(const AnswerParser::Options& options, const s
 std::string printed(const std::vector<AnswerEvent>& events) {
   std::string text;
   for (const AnswerEvent& event : events) {
-    text += std::to_string(static_cast<int>(event.kind)) + " " + std::to_string(event.call) + " " + event.id + " " +
-            event.name + " " + (event.is_complete ? "+" : "-") + std::to_string(event.offset) + " |" + event.text + "|\n";
+    text += std::to_string(static_cast<int>(event.kind)) + " " + std::to_string(event.call) + " " + event.id +
+            " " + event.name + " " + (event.is_complete ? "+" : "-") + std::to_string(event.offset) + " |" +
+            event.text + "|\n";
   }
   return text;
 }
@@ -46,7 +49,8 @@ void expect_same_however_cut(const AnswerParser::Options& options, const std::st
   std::vector<std::string_view> bytes;
   for (std::size_t i = 0; i < text.size(); ++i) {
     bytes.push_back(std::string_view(text).substr(i, 1));
-    ASSERT_EQ(whole, printed(events_of(options, {std::string_view(text).substr(0, i), std::string_view(text).substr(i)})))
+    ASSERT_EQ(whole, printed(events_of(
+                         options, {std::string_view(text).substr(0, i), std::string_view(text).substr(i)})))
         << text << "\ncut at " << i;
   }
   ASSERT_EQ(whole, printed(events_of(options, bytes))) << text;
@@ -54,7 +58,8 @@ void expect_same_however_cut(const AnswerParser::Options& options, const std::st
 
 void expect_answer(const Sample& sample, const std::string& before = "", const std::string& reasoning = "") {
   const auto tools = samples::tools();
-  const AnswerParser::Options options{.format = samples::format_of(sample.syntax), .tools = tools, .id_seed = 7};
+  const AnswerParser::Options options{
+      .format = samples::format_of(sample.syntax), .tools = tools, .id_seed = 7};
   const std::string text = before + sample.text;
   const Answer answer = parse_answer(options, text);
   EXPECT_EQ(answer.content, sample.content) << static_cast<int>(sample.syntax) << " " << text;
@@ -77,7 +82,8 @@ TEST(ToolCalls, AfterReasoning) {
   for (Sample sample : samples::calls()) {
     const AnswerFormat format = samples::format_of(sample.syntax);
     ASSERT_FALSE(sample.text.starts_with(' '));
-    expect_answer(sample, format.reasoning_open + "\nIs it <b>?\n\n" + format.reasoning_close + "\n\n", "Is it <b>?");
+    expect_answer(sample, format.reasoning_open + "\nIs it <b>?\n\n" + format.reasoning_close + "\n\n",
+                  "Is it <b>?");
   }
 }
 
@@ -141,7 +147,9 @@ TEST(ToolCalls, ACallThatGoesWrongEndsIncomplete) {
   EXPECT_EQ(events[5].call, 1U);
   EXPECT_TRUE(events[7].is_complete);
   const Answer answer = parse_answer(options, text);
-  EXPECT_EQ(answer.content, text.substr(0, text.find("\n<tool_call>{\"name\": \"read_file\", \"arguments\": {\"path\": \"b")));
+  EXPECT_EQ(
+      answer.content,
+      text.substr(0, text.find("\n<tool_call>{\"name\": \"read_file\", \"arguments\": {\"path\": \"b")));
   ASSERT_EQ(answer.calls.size(), 1U);
   EXPECT_EQ(answer.calls[0].arguments, "{\"path\": \"b\"}");
   expect_same_however_cut(options, text);
@@ -149,8 +157,9 @@ TEST(ToolCalls, ACallThatGoesWrongEndsIncomplete) {
 
 TEST(ToolCalls, LineBreaksInStringsAreEscaped) {
   const auto tools = samples::tools();
-  const Answer answer = parse_answer({.format = samples::format_of(ToolSyntax::kHermes), .tools = tools},
-                                     "<tool_call>{\"name\":\"execute_code\",\"arguments\":{\"code\":\"a\n\tb\"}}</tool_call>");
+  const Answer answer =
+      parse_answer({.format = samples::format_of(ToolSyntax::kHermes), .tools = tools},
+                   "<tool_call>{\"name\":\"execute_code\",\"arguments\":{\"code\":\"a\n\tb\"}}</tool_call>");
   ASSERT_EQ(answer.calls.size(), 1U);
   EXPECT_EQ(answer.calls[0].arguments, R"({"code":"a\n\tb"})");
 }
@@ -180,7 +189,8 @@ TEST(ToolCalls, IdsFollowFromTheSeed) {
     for (const Sample& sample : samples::calls()) {
       if (sample.syntax != syntax || sample.calls.size() < 2) continue;
       for (const ToolCall& call :
-           parse_answer({.format = samples::format_of(syntax), .tools = tools, .id_seed = seed}, sample.text).calls)
+           parse_answer({.format = samples::format_of(syntax), .tools = tools, .id_seed = seed}, sample.text)
+               .calls)
         all.push_back(call.id);
     }
     return all;
@@ -199,11 +209,12 @@ TEST(ToolCalls, HostileAnswersAreBounded) {
   for (int s = 0; s <= static_cast<int>(ToolSyntax::kJson); ++s) {
     const AnswerFormat format = samples::format_of(static_cast<ToolSyntax>(s));
     const AnswerParser::Options options{.format = format, .tools = tools};
-    for (const std::string& start : {std::string(), std::string("<tool_call>"), std::string("{\"name\": \""),
-                                     std::string("[TOOL_CALLS]"), std::string("<|tool_call>call:read_file{a:"),
-                                     std::string("<tool_call><function=read_file><parameter="),
-                                     std::string("<tool_call>{\"name\": \"read_file\", \"arguments\": {\"a\": "),
-                                     std::string("<tool_call>{\"arguments\": {\"a\": \"")}) {
+    for (const std::string& start :
+         {std::string(), std::string("<tool_call>"), std::string("{\"name\": \""),
+          std::string("[TOOL_CALLS]"), std::string("<|tool_call>call:read_file{a:"),
+          std::string("<tool_call><function=read_file><parameter="),
+          std::string("<tool_call>{\"name\": \"read_file\", \"arguments\": {\"a\": "),
+          std::string("<tool_call>{\"arguments\": {\"a\": \"")}) {
       for (const std::string& rest : {deep, blank, std::string(100'000, 'a'), std::string(100'000, '<')}) {
         AnswerParser parser(options);
         std::size_t n_out = 0;
@@ -248,8 +259,10 @@ TEST(Tools, AreChecked) {
   refused(function(R"("name":"a","description":5)"), "tools[0].function.description");
   refused(function(R"("name":"a","parameters":[])"), "tools[0].function.parameters");
   refused(function(R"("name":"a","parameters":{"type":"string"})"), "tools[0].function.parameters.type");
-  refused(function(R"("name":"a","parameters":{"properties":[]})"), "tools[0].function.parameters.properties");
-  refused(function(R"("name":"a","parameters":{"properties":{"x":3}})"), "tools[0].function.parameters.properties.x");
+  refused(function(R"("name":"a","parameters":{"properties":[]})"),
+          "tools[0].function.parameters.properties");
+  refused(function(R"("name":"a","parameters":{"properties":{"x":3}})"),
+          "tools[0].function.parameters.properties.x");
   refused(function(R"("name":"a","parameters":{"required":"x"})"), "tools[0].function.parameters.required");
   refused(R"([{"function":{"name":"a"}},{"function":{"name":"a"}}])", "tools[1].function.name");
   std::string many = "[";

@@ -53,6 +53,11 @@ class ToolGrammar {
 
   // One call, from behind the opening marker to the closing one.
   Expected<std::string> call(const Tool& tool) {
+    const std::string_view end = format_.syntax == ToolSyntax::kXml ? "</parameter>" : markup_.quote;
+    const std::string as_json = Json(end).dump();
+    if (!end.empty() && tool.parameters.find(as_json.substr(1, as_json.size() - 2)) != std::string::npos)
+      return Error{ErrorCode::kUnsupported, "its schema contains '" + std::string(end) +
+                                                "', which ends values in this model's markup."};
     switch (format_.syntax) {
       case ToolSyntax::kXml:
         return xml_call(tool);
@@ -66,7 +71,7 @@ class ToolGrammar {
       case ToolSyntax::kMistralArgs: {
         const auto arguments = schema::values_of(tool.parameters, rules_);
         if (!arguments) return arguments.error();
-        return literal(tool.name + "[ARGS]") + " " + *arguments;
+        return literal(tool.name) + R"( ( "[CALL_ID]" [a-zA-Z0-9]{9} )? "[ARGS]" )" + *arguments;
       }
       default:
         return json_call(tool);
@@ -88,8 +93,8 @@ class ToolGrammar {
     return "\"\\n\"? " + object + " \"\\n\"? " + literal(markup_.close);
   }
 
-  // A value that is no string is JSON, and may not contain "</parameter>" in its strings: the parser would
-  // see its end there.
+  // The text of a string in the JSON of another value may be "</parameter>", and the parser sees its end
+  // there: the one way in which this grammar allows too much.
   Expected<std::string> xml_call(const Tool& tool) {
     std::string text = "\"\\n\"? " + literal("<function=" + tool.name + ">") + " \"\\n\"?";
     const Json schema = Json::parse(tool.parameters, nullptr, false);
@@ -122,6 +127,8 @@ class ToolGrammar {
       if (!ways.empty())
         return "\"\\n\" " + rules_.add("enum", schema::group(std::move(ways))) + " " + literal("\n" + end);
     }
+    if (type == "boolean" && !has_choice)  // templates write Python's words
+      return R"("\n" ( [tT] "rue" | [fF] "alse" ) )" + literal("\n" + end);
     // With the definitions that it may refer to.
     Json with_definitions = property;
     for (const char* keyword : {"$defs", "definitions"}) {
