@@ -177,7 +177,8 @@ std::string Converter::constant(const Json& value) {
   bool is_first = true;
   for (const auto& [name, item] : value.items()) {
     result += (is_first ? "" : " \",\"") + space;
-    if (value.is_object()) result += literal(Json(name).dump()) + space + "\":\"" + space;
+    if (value.is_object())
+      result.append(literal(Json(name).dump())).append(space).append("\":\"").append(space);
     result += constant(item) + space;
     is_first = false;
   }

@@ -65,20 +65,23 @@ Expected<std::string> GemmaValues::object(const Json& schema) { return members(s
 Expected<std::string> GemmaValues::members(const Json& schema, int depth) {
   const std::set<std::string> required = required_names(schema);
   std::string after, first;
-  const Json properties = schema.value("properties", Json::object());
-  if (!properties.is_object() || properties.empty()) return std::string("\"{}\"");
-  for (auto property = properties.rbegin(); property != properties.rend(); ++property) {
-    const auto of = value(property.value(), depth + 1);
-    if (!of) return of.error();
-    const std::string member = rules_.add(property.key(), key(property.key()) + " " + *of);
+  const auto put_before = [&](const std::string& member, bool is_required) {
     const std::string follows = after.empty() ? "" : " " + rules_.add("more", after);
-    if (required.contains(property.key())) {
+    if (is_required) {
       first = member + follows;
       after = "\",\" " + member + follows;
     } else {
       first = "( " + member + follows + (first.empty() ? " )?" : " | " + rules_.add("members", first) + " )");
       after = "( \",\" " + member + " )?" + follows;
     }
+  };
+  const Json properties = schema.value("properties", Json::object());
+  if (!properties.is_object() || properties.empty()) return std::string("\"{}\"");
+  for (auto property = properties.rbegin(); property != properties.rend(); ++property) {
+    const auto of = value(property.value(), depth + 1);
+    if (!of) return of.error();
+    put_before(rules_.add(property.key(), key(property.key()) + " " + *of),
+               required.contains(property.key()));
   }
   return rules_.add("object-value", "\"{\" " + first + " \"}\"");
 }

@@ -175,14 +175,15 @@ class ToolGrammar {
   // Text that does not begin with {"name".
   std::string not_a_call(const FreeText& text) {
     const std::string blank = "[ \\t\\r\\n]*";
-    const auto others = [&](std::string chars) {
+    const auto others = [&](const std::string& chars) {
       return class_of_others(chars + text.first()) + " " + text.text();
     };
     std::string rest;  // of the key, from its end
-    for (const char c : std::string_view("\"eman")) {
+    const auto put_before = [&](char c) {
       rest = "( " + others({c}) + " | " + text.begun() +
              (rest.empty() ? "" : " | " + class_of({&c, 1}) + " " + rest) + " )?";
-    }
+    };
+    std::ranges::for_each(std::string_view("\"eman"), put_before);
     const std::string key = "( " + others("\" \t\r\n") + " | " + text.begun() + " | \"\\\"\" " + rest + " )?";
     return rules_.add("plain", blank + " ( " + others("{ \t\r\n") + " | " + text.begun() + " | \"{\" " +
                                    blank + " " + key + " )?");

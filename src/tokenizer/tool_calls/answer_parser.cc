@@ -1,107 +1,13 @@
 // An answer under way -> content, reasoning and calls. Every byte goes to one of three places: reasoning,
 // content, or the reader of a call; in content, markers are looked for.
-#include <algorithm>
-#include <array>
+#include <utility>
 
-#include "tokenizer/tool_calls/call_reader.h"
+#include "tokenizer/tool_calls/call_markers.h"
 #include "tokenizer/tool_calls/json_scanner.h"
 #include "tokenizer/tool_calls/limits.h"
-#include "tokenizer/tool_calls/markup.h"
 #include "tokenizer/tool_calls/until.h"
 
 namespace tq {
-namespace tool_calls {
-namespace {
-
-// What <tool_call> is followed by: JSON, or the call as XML.
-class TaggedCalls final : public CallReader {
- public:
-  explicit TaggedCalls(const ParameterTypes& types) : types_(types) {}
-
-  Read push(char c, CallSink& sink) override {
-    if (inner_) return inner_->push(c, sink);
-    if (tag_.empty() && is_space(c)) return Read::kMore;
-    if (tag_.empty() && (c == '{' || c == '[')) {
-      inner_ = read_json_calls(nullptr);
-      return inner_->push(c, sink);
-    }
-    tag_ += c;
-    if (!std::string_view("<function=").starts_with(tag_)) return Read::kBad;
-    if (c == '=') inner_ = read_xml_call(types_);
-    return Read::kMore;
-  }
-
- private:
-  const ParameterTypes& types_;
-  std::string tag_;
-  std::unique_ptr<CallReader> inner_;
-};
-
-// What [TOOL_CALLS] is followed by: a list, or name and arguments.
-class MistralCalls final : public CallReader {
- public:
-  Read push(char c, CallSink& sink) override {
-    if (!inner_) {
-      if (is_space(c)) return Read::kMore;
-      inner_ = c == '[' || c == '{' ? read_json_calls(nullptr) : read_named_call();
-    }
-    return inner_->push(c, sink);
-  }
-
- private:
-  std::unique_ptr<CallReader> inner_;
-};
-
-std::uint64_t splitmix64(std::uint64_t x) {
-  x += 0x9e3779b97f4a7c15U;
-  x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9U;
-  x = (x ^ (x >> 27)) * 0x94d049bb133111ebU;
-  return x ^ (x >> 31);
-}
-
-// Mistral's templates refuse ids that are not 9 letters and digits.
-std::string call_id(ToolSyntax syntax, std::uint64_t seed, std::size_t call) {
-  constexpr std::string_view kDigits = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
-  const bool is_mistral = syntax == ToolSyntax::kMistralList || syntax == ToolSyntax::kMistralArgs;
-  std::string id = is_mistral ? "" : "call_";
-  const std::size_t length = id.size() + 9;
-  for (std::uint64_t bits = splitmix64(splitmix64(seed) + call); id.size() < length; bits /= kDigits.size())
-    id += kDigits[bits % kDigits.size()];
-  return id;
-}
-
-struct Marker {
-  std::string_view text;
-  std::string_view close = {};  // what may follow the call
-  enum class Opens : std::uint8_t { kReasoning, kTagged, kXml, kJson, kMistral, kGemma, kNothing } opens = {};
-  bool only_fresh = false;  // where nothing was said yet
-};
-
-std::vector<Marker> call_markers(ToolSyntax syntax) {
-  using Opens = Marker::Opens;
-  const Markup& markup = markup_of(syntax);
-  const Marker tagged{"<tool_call>", "</tool_call>", Opens::kTagged};
-  switch (syntax) {
-    case ToolSyntax::kHermes:
-      return {tagged};
-    case ToolSyntax::kXml:
-      return {tagged, {"<function=", "</tool_call>", Opens::kXml}};
-    case ToolSyntax::kLlama3:
-      return {{markup.open, "", Opens::kJson}};
-    case ToolSyntax::kMistralList:
-    case ToolSyntax::kMistralArgs:
-      return {{markup.open, "", Opens::kMistral}};
-    case ToolSyntax::kFunctionGemma:
-    case ToolSyntax::kGemma4:
-      return {{markup.open, markup.close, Opens::kGemma}};
-    case ToolSyntax::kJson:
-      return {tagged, {"```json", "```", Opens::kJson, true}, {"```tool_code", "```", Opens::kJson, true}};
-  }
-  return {};
-}
-
-}  // namespace
-}  // namespace tool_calls
 
 class AnswerParser::Impl final : private tool_calls::CallSink {
  public:
@@ -192,34 +98,14 @@ class AnswerParser::Impl final : private tool_calls::CallSink {
 
   void open(const Marker& marker) {
     pending_.clear();
-    using Opens = Marker::Opens;
-    std::unique_ptr<tool_calls::CallReader> reader;
-    switch (marker.opens) {
-      case Opens::kReasoning:
-        spaces_.clear();
-        mode_ = Mode::kReasoning;
-        drops_spaces_ = true;
-        return;
-      case Opens::kTagged:
-        reader = std::make_unique<tool_calls::TaggedCalls>(types_);
-        break;
-      case Opens::kXml:
-        reader = tool_calls::read_xml_call(types_);
-        break;
-      case Opens::kJson:
-        reader = tool_calls::read_json_calls(marker.only_fresh ? &types_ : nullptr);
-        break;
-      case Opens::kMistral:
-        reader = std::make_unique<tool_calls::MistralCalls>();
-        break;
-      case Opens::kGemma:
-        reader = tool_calls::read_gemma_call(tool_calls::markup_of(syntax_).quote);
-        break;
-      case Opens::kNothing:
-        return;
+    if (marker.opens == Marker::Opens::kReasoning) {
+      spaces_.clear();
+      mode_ = Mode::kReasoning;
+      drops_spaces_ = true;
+      return;
     }
-    start_call(std::move(reader), marker.close, marker.text);
-    json_goes_on_ = marker.opens == Opens::kTagged || marker.opens == Opens::kJson;
+    start_call(tool_calls::reader_after(marker, syntax_, types_), marker.close, marker.text);
+    json_goes_on_ = marker.opens == Marker::Opens::kTagged || marker.opens == Marker::Opens::kJson;
   }
 
   // The call's closing marker, white space around it included, says nothing.

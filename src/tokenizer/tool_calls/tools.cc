@@ -60,11 +60,12 @@ Expected<std::string> parameters(const Json& function, const std::string& path) 
     return error_at(where + ".type", "must be \"object\", as arguments always are one");
   if (schema.contains("properties")) {
     const Json& properties = schema["properties"];
+    const std::string place = where + ".properties";
     if (!properties.is_object())
-      return error_at(where + ".properties", "must be an object and is of type " + kind_of(properties));
+      return error_at(place, "must be an object and is of type " + kind_of(properties));
     for (const auto& [name, property] : properties.items()) {
       if (!property.is_object() && !property.is_boolean())
-        return error_at(where + ".properties." + name,
+        return error_at(std::string(place).append(".").append(name),
                         "must be a schema, an object, and is of type " + kind_of(property));
     }
   }
