@@ -101,7 +101,7 @@ Expected<std::string> Converter::convert() {
   const bool is_any_object = root_.is_object() && !has_more_than(root_, "");
   const std::string body = is_any_object ? rules_.primitive("object") : value(root_, "");
   if (error_) return *error_;
-  return "root ::= " + body + "\n" + rules_.text();
+  return body;
 }
 
 bool Converter::check_keywords(const Json& schema, const std::string& path) {
@@ -177,7 +177,8 @@ std::string Converter::constant(const Json& value) {
   bool is_first = true;
   for (const auto& [name, item] : value.items()) {
     result += (is_first ? "" : " \",\"") + space;
-    if (value.is_object()) result += literal(Json(name).dump()) + space + "\":\"" + space;
+    if (value.is_object())
+      result.append(literal(Json(name).dump())).append(space).append("\":\"").append(space);
     result += constant(item) + space;
     is_first = false;
   }
@@ -211,16 +212,23 @@ std::string Converter::of_type(const Json& schema, const std::string& type, cons
   return fail(path + "/type", "'" + type + "' is no type of JSON");
 }
 
+Expected<std::string> values_of(std::string_view schema, RuleSet& rules) {
+  if (nesting(schema) > kMaxNesting)
+    return Error{ErrorCode::kBadArgument, "the JSON schema is nested too deeply."};
+  const auto json = Json::parse(schema, nullptr, false);
+  if (json.is_discarded()) return Error{ErrorCode::kBadArgument, "the JSON schema is not valid JSON."};
+  return Converter(json, rules).convert();
+}
+
 }  // namespace tq::schema
 
 namespace tq {
 
 Expected<std::string> json_schema_to_gbnf(std::string_view schema) {
-  if (schema::nesting(schema) > schema::kMaxNesting)
-    return Error{ErrorCode::kBadArgument, "the JSON schema is nested too deeply."};
-  const auto json = schema::Json::parse(schema, nullptr, false);
-  if (json.is_discarded()) return Error{ErrorCode::kBadArgument, "the JSON schema is not valid JSON."};
-  return schema::Converter(json).convert();
+  schema::RuleSet rules;
+  const auto values = schema::values_of(schema, rules);
+  if (!values) return values.error();
+  return "root ::= " + *values + "\n" + rules.text();
 }
 
 }  // namespace tq

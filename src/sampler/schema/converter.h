@@ -16,8 +16,10 @@ std::string last_part(const std::string& path);  // of a JSON pointer, for the n
 
 class Converter {
  public:
-  explicit Converter(const Json& root) : root_(root) {}
+  // `rules` takes the rules that the schema needs.
+  Converter(const Json& root, RuleSet& rules) : root_(root), rules_(rules) {}
 
+  // An expression for the schema's values.
   Expected<std::string> convert();
 
  private:
@@ -54,12 +56,15 @@ class Converter {
   bool failed() const { return error_.has_value(); }
 
   const Json& root_;
-  RuleSet rules_;
+  RuleSet& rules_;
   std::map<std::string, std::string> references_;  // pointer -> rule
   std::vector<std::string> open_;  // references followed since the last bracket: of a loop there is no end
   int depth_ = 0;
   int parts_ = 0;  // schemas that were put together
   std::optional<Error> error_;
 };
+
+// The same for a schema's text.
+Expected<std::string> values_of(std::string_view schema, RuleSet& rules);
 
 }  // namespace tq::schema
