@@ -158,6 +158,9 @@ void add_measuring_options(CLI::App& command, VerifyOptions& options) {
       ->type_name("FILE")
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   add_integer(
+      command, "-c,--ctx-size", [&eval](std::int64_t n) { eval.n_ctx = n; }, 1,
+      std::numeric_limits<int>::max(), "longest text to measure with, in tokens [the model's context]");
+  add_integer(
       command, "-t,--threads", [&eval](std::int64_t n) { eval.n_threads = static_cast<int>(n); }, 1,
       std::numeric_limits<int>::max(), "threads [one a physical core]");
 }

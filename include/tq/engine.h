@@ -93,7 +93,7 @@ class Engine {
   // tokens get them all; longer ones advance by a share of the batch and are finished by further calls with
   // the same tokens. Call it with whatever is pending, take the results out, add what came meanwhile, and
   // call again. What a session computes does not depend on its company, bit for bit. An error concerns its
-  // own session alone. Sessions made with SessionOptions are on their own and not for step().
+  // own session alone. Their caches may be of different types.
   //
   // Threads: sync() and step() may be called from any, for different sessions; they compute one at a time.
   virtual void step(std::span<Work> work) = 0;

@@ -40,6 +40,7 @@ struct EvalOptions {
   EvalCache tested = {};
   EvalCache baseline = {.type_k = KvType::kF16, .type_v = KvType::kF16};
   EvalProfile profile = EvalProfile::kQuick;
+  std::int64_t n_ctx = 0;  // tokens of the longest text that is measured, at most; 0: the model's context
   std::vector<std::string> gates = {};   // by name; empty: all
   std::vector<std::string> corpus = {};  // UTF-8 text files; empty: the packaged one (docs/validation.md)
   std::optional<std::string> gate_file = {};  // YAML; empty: the defaults

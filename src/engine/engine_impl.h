@@ -44,6 +44,8 @@ class EngineImpl final : public Engine {
   Attention new_attention() { return {kernels_for(isa_), pool_}; }
   KvShape kv_shape() const { return model_->kv_shape(); }
   Expected<std::shared_ptr<const CodecSet>> make_codecs(const CachePlan& plan) const;
+  // Of all caches made from now on.
+  void wrap_codecs(CodecSet::Wrapper wrapper) { codec_wrapper_ = std::move(wrapper); }
 
  private:
   EngineImpl(GgufFile file, std::unique_ptr<Model> model, Tokenizer tokenizer, int n_threads, Isa isa);
@@ -68,6 +70,7 @@ class EngineImpl final : public Engine {
   std::int64_t n_ctx_ = 0;
   int n_parallel_ = 1;
   CachePlan plan_;
+  CodecSet::Wrapper codec_wrapper_;  // none outside of tests
   std::optional<ChatTemplate> chat_template_;
   std::optional<Error> chat_template_error_;  // why the file's template cannot be used
   std::unique_ptr<BatchRunner> runner_;
