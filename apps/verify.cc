@@ -112,6 +112,7 @@ int verify(VerifyOptions options) {
   if (const auto ok = prepare(options); !ok) return fail(ok.error());
   const InterruptScope scope(InterruptScope::Again::kKills);
   options.eval.interrupted = [] { return InterruptScope::interrupted(); };
+  options.eval.warn = [](const std::string& warning) { note("warning: " + warning); };
   options.eval.progress = Progress();
   const auto outcome = evaluate(options.eval);
   if (!outcome) {
@@ -151,7 +152,7 @@ void add_measuring_options(CLI::App& command, VerifyOptions& options) {
           [&eval](const std::string& text) {
             eval.profile = text == "full" ? EvalProfile::kFull : EvalProfile::kQuick;
           },
-          "quick (two minutes for a small model) or full [quick]")
+          "quick (a minute for a small model) or full [quick]")
       ->check(CLI::IsMember({"quick", "full"}))
       ->type_name("NAME");
   command.add_option("--corpus", eval.corpus, "UTF-8 text to measure with [Debian's fortunes]")

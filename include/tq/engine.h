@@ -49,6 +49,9 @@ struct ModelInfo {
   int n_vocab = 0;
   std::int64_t n_ctx_train = 0;
   std::int64_t n_params = 0;
+  // By layer: the norm of the constant in its keys (attn_k.bias) over that of the rest, estimated from the
+  // weights. Empty without such a bias. key_bias_warning() judges a cache plan by it.
+  std::vector<float> key_bias = {};
 };
 
 // One session's part of Engine::step().
@@ -70,6 +73,7 @@ class Engine {
   virtual std::int64_t n_ctx() const = 0;
   virtual int n_threads() const = 0;
   virtual std::string_view isa() const = 0;
+  virtual const CachePlan& cache_plan() const = 0;
   // The cache type of each layer, for people: "K turbo4, V turbo4 (layers 0-1, 28-29: V q8_0)".
   virtual std::string cache_description() const = 0;
 

@@ -48,6 +48,8 @@ struct EvalOptions {
   bool resume = false;                        // take what the journal has, else begin it anew
   std::string program = {};  // this program, for gates that measure a process of its own (memory)
   std::function<bool()> interrupted = {};
+  // What speaks against the tested cache before anything is measured, a sentence each.
+  std::function<void(const std::string& warning)> warn = {};
   // Before and after each unit of work; `seconds_left` is empty until there is something to go by.
   std::function<void(const std::string& unit, double share_done, std::optional<double> seconds_left)>
       progress = {};

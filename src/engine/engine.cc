@@ -6,6 +6,7 @@
 
 #include "engine/engine_impl.h"
 #include "engine/fingerprint.h"
+#include "model/key_bias.h"
 
 namespace tq {
 namespace {
@@ -34,6 +35,7 @@ ModelInfo make_info(const GgufFile& file, const ModelConfig& config) {
   info.n_vocab = config.n_vocab;
   info.n_ctx_train = config.n_ctx_train;
   for (const TensorView& tensor : file.tensors()) info.n_params += tensor.element_count();
+  info.key_bias = key_bias_ratios(file, config.n_layers);
   return info;
 }
 

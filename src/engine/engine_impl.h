@@ -26,6 +26,7 @@ class EngineImpl final : public Engine {
   std::int64_t n_ctx() const override { return n_ctx_; }
   int n_threads() const override { return pool_.size(); }
   std::string_view isa() const override { return isa_name(isa_); }
+  const CachePlan& cache_plan() const override { return plan_; }
   std::string cache_description() const override { return plan_.describe(); }
   std::vector<Token> encode(std::string_view text, SpecialText special, bool add_bos) const override;
   std::string_view token_bytes(Token token) const override { return tokenizer_.token_bytes(token); }

@@ -16,13 +16,13 @@ Sizes sizes_of(EvalProfile profile) {
             .trajectory_tokens = 48,
             .long_answers = 2,
             .long_answer_tokens = 96,
-            .needle_lengths = {512, 2048},
+            .needle_lengths = {512, 1536},
             .needle_depths = {10, 50, 90},
             .prompt_tokens = 64,
             .prompt_filler = 1024,
             .fidelity_context = 512,
             .fidelity_tokens = 32,
-            .matrix_context = 128,
+            .matrix_context = 64,
             .matrix_tokens = 32,
             .endurance_turns = 10,
             .endurance_answer = 16,
@@ -30,7 +30,7 @@ Sizes sizes_of(EvalProfile profile) {
             .speed_depth = 2048,
             .speed_tokens = 48,
             .speed_rounds = 5,
-            .memory_tokens = 4096};
+            .memory_tokens = 3072};
   }
   return {.perplexity = {{512, 64}, {4096, 8}},
           .kld_context = 512,

@@ -165,6 +165,8 @@ Expected<EvalOutcome> evaluate(const EvalOptions& options) {
   if (!thresholds) return thresholds.error();
   const auto context = eval::make_context(options, *thresholds);
   if (!context) return context.error();
+  const auto warning = key_bias_warning(context->tested, context->engine->info().key_bias);
+  if (options.warn && !warning.empty()) options.warn(warning);
   eval::Journal journal;
   if (options.journal) {
     auto opened = eval::Journal::open(*options.journal, eval::facts_of(*context), options.resume);
