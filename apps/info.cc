@@ -5,6 +5,7 @@
 #include "console.h"
 #include "gguf/gguf.h"
 #include "info_report.h"
+#include "model/key_bias.h"
 
 namespace tq::app {
 namespace {
@@ -58,6 +59,13 @@ void read_support(ModelReport& report) {
   }
 }
 
+void read_key_bias(ModelReport& report) {
+  const int n_layers = static_cast<int>(report.facts.n_layers.value_or(0));
+  report.key_bias = key_bias_ratios(report.file, n_layers);
+  const CachePlan turbo4{{static_cast<std::size_t>(n_layers), {KvType::kTurbo4, KvType::kTurbo4}}};
+  report.key_bias_warning = key_bias_warning(report.planned ? report.planned->plan : turbo4, report.key_bias);
+}
+
 int info(const InfoOptions& options) {
   const auto file = GgufFile::open(options.path);
   if (!file) return fail(file.error());
@@ -67,6 +75,8 @@ int info(const InfoOptions& options) {
                      .supported = {},
                      .tokenizer = read_tokenizer_facts(*file),
                      .totals = tensor_totals(*file),
+                     .key_bias = {},
+                     .key_bias_warning = {},
                      .costs = {},
                      .planned = {}};
   read_support(report);
@@ -76,6 +86,7 @@ int info(const InfoOptions& options) {
     if (!planned) return fail(planned.error());
     report.planned = *std::move(planned);
   }
+  read_key_bias(report);
   Output output;
   output.write(options.json ? info_json(report) : info_text(report));
   return output.finish(kExitOk);

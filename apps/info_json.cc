@@ -100,7 +100,9 @@ Json cache_json(const ModelReport& report) {
   Json bytes = Json::object();
   for (const CacheCost& cost : report.costs)
     bytes[std::string(kv_type_name(cost.type))] = or_null(cost.bytes_per_token);
-  return {{"bytes_per_token", bytes}};
+  return {{"bytes_per_token", bytes},
+          {"key_bias", report.key_bias.empty() ? Json(nullptr) : Json(report.key_bias)},
+          {"warning", report.key_bias_warning.empty() ? Json(nullptr) : Json(report.key_bias_warning)}};
 }
 
 Json plan_json(const PlannedCache& planned) {

@@ -26,6 +26,8 @@ struct ModelReport {
   std::string supported;  // "llama, qwen2": architectures that the engine runs
   TokenizerFacts tokenizer;
   std::vector<TensorTypeTotal> totals;
+  std::vector<float> key_bias;          // as ModelInfo::key_bias
+  std::string key_bias_warning;         // of the plan that was asked for, else of turbo4; may be empty
   std::vector<CacheCost> costs;         // empty when facts.no_cache_reason says why
   std::optional<PlannedCache> planned;  // when a plan was asked for
 };

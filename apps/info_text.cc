@@ -209,7 +209,8 @@ std::string shape_text(const TensorView& tensor) {
 std::string info_text(const ModelReport& report) {
   return file_text(report.file) + model_text(report) + "\n" + tokenizer_text(report.tokenizer) + "\n" +
          totals_text(report) + "\n" + (report.lists_tensors ? tensor_list_text(report.file) : "") +
-         costs_text(report) + (report.planned ? plan_text(report) : "");
+         costs_text(report) + (report.planned ? plan_text(report) : "") +
+         (report.key_bias_warning.empty() ? "" : "\n" + line("warning", report.key_bias_warning));
 }
 
 }  // namespace tq::app

@@ -190,6 +190,8 @@ Expected<Runtime> load_runtime(const RunOptions& options) {
   runtime.sampler = *std::move(sampler);
   if (const auto ok = start_speculation(runtime, options); !ok) return ok.error();
   if (const auto ok = restore_session(runtime, options); !ok) return ok.error();
+  const auto warning = key_bias_warning(runtime.engine->cache_plan(), runtime.engine->info().key_bias);
+  if (!warning.empty()) note("warning: " + warning);
   if (options.verbose) note(describe(runtime, options));
   return runtime;
 }

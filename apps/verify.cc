@@ -114,6 +114,7 @@ int verify(VerifyOptions options) {
   if (const auto ok = prepare(options); !ok) return fail(ok.error());
   const InterruptScope scope(InterruptScope::Again::kKills);
   options.eval.interrupted = [] { return InterruptScope::interrupted(); };
+  options.eval.warn = [](const std::string& warning) { note("warning: " + warning); };
   options.eval.progress = Progress();
   const auto outcome = evaluate(options.eval);
   if (!outcome) {
@@ -153,12 +154,15 @@ void add_measuring_options(CLI::App& command, VerifyOptions& options) {
           [&eval](const std::string& text) {
             eval.profile = text == "full" ? EvalProfile::kFull : EvalProfile::kQuick;
           },
-          "quick (two minutes for a small model) or full [quick]")
+          "quick (a minute for a small model) or full [quick]")
       ->check(CLI::IsMember({"quick", "full"}))
       ->type_name("NAME");
   command.add_option("--corpus", eval.corpus, "UTF-8 text to measure with [Debian's fortunes]")
       ->type_name("FILE")
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  add_integer(
+      command, "-c,--ctx-size", [&eval](std::int64_t n) { eval.n_ctx = n; }, 1,
+      std::numeric_limits<int>::max(), "longest text to measure with, in tokens [the model's context]");
   add_integer(
       command, "-t,--threads", [&eval](std::int64_t n) { eval.n_threads = static_cast<int>(n); }, 1,
       std::numeric_limits<int>::max(), "threads [one a physical core]");

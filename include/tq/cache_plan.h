@@ -35,6 +35,12 @@ const char* layer_adaptive_help(int mode);
 // lists them.
 Expected<CachePlan> make_cache_plan(int n_layers, KvType k, KvType v, int mode);
 
+// Why a plan does not suit keys that are mostly a constant, one sentence; empty when it does. `key_bias`: by
+// layer, the norm of the constant over that of the rest of a key (ModelInfo::key_bias). A row's error is a
+// share of its energy, so what tells tokens apart drowns beside a large constant; types of at least 8 bits
+// bear it. docs/decisions/qwen2-k-bias.md.
+std::string key_bias_warning(const CachePlan& plan, const std::vector<float>& key_bias);
+
 // A plan's file: {"format": "turboquant-cache-plan", "version": 1, "layers": [{"k": "q8_0", "v": "turbo4"},
 // ...]}. It says everything or it is refused: `turboquant attention-fidelity --apply` writes one,
 // --cache-plan reads it.

@@ -52,6 +52,9 @@ struct ModelInfo {
   bool is_recurrent = false;  // some layers have a running state in place of a KV cache (Session::reusable())
   Token bos = -1;  // -1: the model has none
   Token eos = -1;
+  // By layer: the norm of the constant in its keys (attn_k.bias) over that of the rest, estimated from the
+  // weights. Empty without such a bias. key_bias_warning() judges a cache plan by it.
+  std::vector<float> key_bias = {};
 };
 
 // One session's part of Engine::step().
@@ -74,6 +77,7 @@ class Engine {
   virtual std::int64_t n_ctx() const = 0;
   virtual int n_threads() const = 0;
   virtual std::string_view isa() const = 0;
+  virtual const CachePlan& cache_plan() const = 0;
   // The cache type of each layer, for people: "K turbo4, V turbo4 (layers 0-1, 28-29: V q8_0)".
   virtual std::string cache_description() const = 0;
 
@@ -103,7 +107,7 @@ class Engine {
   // tokens get them all; longer ones advance by a share of the batch and are finished by further calls with
   // the same tokens. Call it with whatever is pending, take the results out, add what came meanwhile, and
   // call again. What a session computes does not depend on its company, bit for bit. An error concerns its
-  // own session alone. Sessions made with SessionOptions are on their own and not for step().
+  // own session alone. Their caches may be of different types.
   //
   // Threads: sync() and step() may be called from any, for different sessions; they compute one at a time.
   virtual void step(std::span<Work> work) = 0;

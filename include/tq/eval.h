@@ -40,6 +40,7 @@ struct EvalOptions {
   EvalCache tested = {};
   EvalCache baseline = {.type_k = KvType::kF16, .type_v = KvType::kF16};
   EvalProfile profile = EvalProfile::kQuick;
+  std::int64_t n_ctx = 0;  // tokens of the longest text that is measured, at most; 0: the model's context
   std::vector<std::string> gates = {};   // by name; empty: all
   std::vector<std::string> corpus = {};  // UTF-8 text files; empty: the packaged one (docs/validation.md)
   std::optional<std::string> gate_file = {};  // YAML; empty: the defaults
@@ -47,6 +48,8 @@ struct EvalOptions {
   bool resume = false;                        // take what the journal has, else begin it anew
   std::string program = {};  // this program, for gates that measure a process of its own (memory)
   std::function<bool()> interrupted = {};
+  // What speaks against the tested cache before anything is measured, a sentence each.
+  std::function<void(const std::string& warning)> warn = {};
   // Before and after each unit of work; `seconds_left` is empty until there is something to go by.
   std::function<void(const std::string& unit, double share_done, std::optional<double> seconds_left)>
       progress = {};

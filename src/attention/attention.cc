@@ -1,5 +1,6 @@
 #include "attention/attention.h"
 
+#include <algorithm>
 #include <memory>
 
 #include "base/phase_timer.h"
@@ -18,7 +19,17 @@ float* reserve_scratch(std::vector<float>& scratch, std::size_t n) {
 void Attention::run(const AttentionInput& input) {
   const PhaseTimer timer(Phase::kAttention);
   scratch_.resize(static_cast<std::size_t>(pool_->size()));
-  decode(input);
+  // Neighbours with caches of one type are decoded together.
+  for (auto first = input.sequences.begin(); first != input.sequences.end();) {
+    const auto is_other = [&](const SequenceRows& rows) {
+      return &rows.cache->codecs() != &first->cache->codecs();
+    };
+    const auto last = std::find_if(first, input.sequences.end(), is_other);
+    AttentionInput same = input;
+    same.sequences = {first, last};
+    decode(same);
+    first = last;
+  }
   for (const SequenceRows& rows : input.sequences) {
     if (rows.n_rows > kDecodeRows) prefill(input, rows);
   }

@@ -40,7 +40,7 @@ struct SequenceRows {
 
 struct AttentionInput {
   int layer;
-  std::span<const SequenceRows> sequences;  // caches of one shape and plan
+  std::span<const SequenceRows> sequences;  // caches of one shape; their types may differ
   int n_heads;                              // query heads, a multiple of the caches' n_kv_heads
   float scale;                              // multiplies q.k, usually 1/sqrt(head_dim)
   const float* q;                           // [rows, ld_q], heads side by side, position already applied
@@ -78,7 +78,8 @@ class Attention {
   void observe(AttentionObserver observer) { observer_ = std::move(observer); }  // empty: nobody
 
  private:
-  void decode(const AttentionInput& input);  // all sequences of at most kDecodeRows rows, in one region
+  // All sequences of at most kDecodeRows rows, in one region; their caches are of one type.
+  void decode(const AttentionInput& input);
   void prefill(const AttentionInput& input, const SequenceRows& rows);
 
   const Kernels* kernels_;

@@ -6,6 +6,7 @@
 
 #include "engine/engine_impl.h"
 #include "engine/fingerprint.h"
+#include "model/key_bias.h"
 
 namespace tq {
 namespace {
@@ -35,6 +36,7 @@ ModelInfo make_info(const GgufFile& file, const ModelConfig& config) {
   info.n_ctx_train = config.n_ctx_train;
   info.is_recurrent = !config.recurrent.empty();
   for (const TensorView& tensor : file.tensors()) info.n_params += tensor.element_count();
+  info.key_bias = key_bias_ratios(file, config.n_layers);
   return info;
 }
 
@@ -133,7 +135,7 @@ Expected<std::shared_ptr<const CodecSet>> EngineImpl::make_codecs(const CachePla
                                               " layers, but this model has a cache in " +
                                               std::to_string(n_layers) + "."};
   }
-  auto codecs = CodecSet::create(plan, info_.head_dim, isa_);
+  auto codecs = CodecSet::create(plan, info_.head_dim, isa_, codec_wrapper_);
   if (!codecs) return codecs.error();
   return std::shared_ptr<const CodecSet>(std::make_shared<CodecSet>(std::move(*codecs)));
 }
@@ -253,7 +255,7 @@ void EngineImpl::step(std::span<Work> work) {
     auto* session = static_cast<SessionImpl*>(w.session);
     const bool is_repeated =
         std::ranges::any_of(pending, [&](const Work* other) { return other->session == w.session; });
-    if (session == nullptr || &session->context() != context_.get() || is_repeated) {
+    if (session == nullptr || session->context().runner != runner_.get() || is_repeated) {
       w.result = Error{ErrorCode::kBadArgument,
                        "a step takes each session of its own engine once; give every piece of work one."};
       continue;

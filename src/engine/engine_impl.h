@@ -26,6 +26,7 @@ class EngineImpl final : public Engine {
   std::int64_t n_ctx() const override { return n_ctx_; }
   int n_threads() const override { return pool_.size(); }
   std::string_view isa() const override { return isa_name(isa_); }
+  const CachePlan& cache_plan() const override { return plan_; }
   std::string cache_description() const override { return plan_.describe(); }
   std::vector<Token> encode(std::string_view text, SpecialText special, bool add_bos) const override;
   std::string_view token_bytes(Token token, SpecialText special) const override {
@@ -50,6 +51,8 @@ class EngineImpl final : public Engine {
   Attention new_attention() { return {kernels_for(isa_), pool_}; }
   KvShape kv_shape() const { return model_->kv_shape(); }
   Expected<std::shared_ptr<const CodecSet>> make_codecs(const CachePlan& plan) const;
+  // Of all caches made from now on.
+  void wrap_codecs(CodecSet::Wrapper wrapper) { codec_wrapper_ = std::move(wrapper); }
 
  private:
   EngineImpl(GgufFile file, std::unique_ptr<Model> model, Tokenizer tokenizer, int n_threads, Isa isa);
@@ -76,6 +79,7 @@ class EngineImpl final : public Engine {
   std::int64_t n_ctx_ = 0;
   int n_parallel_ = 1;
   CachePlan plan_;
+  CodecSet::Wrapper codec_wrapper_;  // none outside of tests
   std::optional<ChatTemplate> chat_template_;
   std::optional<Error> chat_template_error_;  // why the file's template cannot be used
   std::unique_ptr<BatchRunner> runner_;

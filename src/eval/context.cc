@@ -1,6 +1,7 @@
 #include "eval/context.h"
 
 #include <algorithm>
+#include <array>
 
 #include "tq/utf8.h"
 
@@ -15,20 +16,21 @@ Sizes sizes_of(EvalProfile profile) {
             .trajectory_tokens = 48,
             .long_answers = 2,
             .long_answer_tokens = 96,
-            .needle_lengths = {512, 2048},
+            .needle_lengths = {512, 1536},
             .needle_depths = {10, 50, 90},
             .prompt_tokens = 64,
             .prompt_filler = 1024,
             .fidelity_context = 512,
             .fidelity_tokens = 32,
-            .matrix_context = 128,
+            .matrix_context = 64,
             .matrix_tokens = 32,
             .endurance_turns = 10,
             .endurance_answer = 16,
+            .endurance_input = 160,
             .speed_depth = 2048,
             .speed_tokens = 48,
             .speed_rounds = 5,
-            .memory_tokens = 4096};
+            .memory_tokens = 3072};
   }
   return {.perplexity = {{512, 64}, {4096, 8}},
           .kld_context = 512,
@@ -47,10 +49,16 @@ Sizes sizes_of(EvalProfile profile) {
           .matrix_tokens = 256,
           .endurance_turns = 50,
           .endurance_answer = 48,
+          .endurance_input = 512,
           .speed_depth = 4096,
           .speed_tokens = 96,
           .speed_rounds = 9,
           .memory_tokens = 16384};
+}
+
+Expected<void> check_interrupt(const EvalContext& context) {
+  if (!context.options.interrupted || !context.options.interrupted()) return {};
+  return Error{ErrorCode::kInterrupted, "interrupted; --resume continues from what is measured."};
 }
 
 Expected<std::unique_ptr<Session>> open_session(const EvalContext& context, const CachePlan& plan,
@@ -65,28 +73,69 @@ Expected<std::span<const float>> feed(const EvalContext& context, Session& sessi
   const auto differs = std::mismatch(cached.begin(), cached.end(), tokens.begin(), tokens.end()).second;
   std::size_t done = std::min(static_cast<std::size_t>(differs - tokens.begin()), tokens.size() - 1);
   while (true) {
-    if (context.options.interrupted && context.options.interrupted()) {
-      return Error{ErrorCode::kInterrupted, "interrupted; --resume continues from what is measured."};
-    }
+    if (const auto ok = check_interrupt(context); !ok) return ok.error();
     done = std::min(done + step, tokens.size());
     auto logits = session.sync(tokens.first(done), visitor);
     if (!logits || done == tokens.size()) return logits;
   }
 }
 
+Expected<std::vector<std::span<const float>>> feed_together(const EvalContext& context,
+                                                            std::span<const Feed> feeds) {
+  std::vector<Work> work;
+  for (const Feed& feed : feeds) work.push_back({.session = feed.session, .tokens = feed.tokens});
+  while (std::ranges::any_of(work, [](const Work& w) { return !w.result; })) {
+    if (const auto ok = check_interrupt(context); !ok) return ok.error();
+    context.engine->step(work);
+  }
+  std::vector<std::span<const float>> logits;
+  for (const Work& w : work) {
+    if (!*w.result) return w.result->error();
+    logits.push_back(**w.result);
+  }
+  return logits;
+}
+
 Expected<std::vector<Token>> greedy(const EvalContext& context, Session& session,
                                     std::span<const Token> prompt, std::int64_t n, bool stops_at_end) {
-  std::vector<Token> tokens(prompt.begin(), prompt.end());
-  n = std::min(n, session.n_ctx() - static_cast<std::int64_t>(prompt.size()));
-  for (std::int64_t i = 0; i < n; ++i) {
-    const auto logits = feed(context, session, tokens);
-    if (!logits) return logits.error();
-    const Token next = argmax(*logits);
-    if (stops_at_end && context.engine->is_end_of_generation(next)) break;
-    tokens.push_back(next);
+  auto texts = greedy_together(context, std::array{Feed{&session, prompt}}, n, stops_at_end);
+  if (!texts) return texts.error();
+  return std::move(texts->front());
+}
+
+Expected<std::vector<std::vector<Token>>> greedy_together(const EvalContext& context,
+                                                          std::span<const Feed> prompts, std::int64_t n,
+                                                          bool stops_at_end) {
+  std::vector<std::vector<Token>> texts;  // with their prompts
+  std::vector<std::size_t> open;          // those that go on
+  for (const Feed& prompt : prompts) {
+    open.push_back(texts.size());
+    texts.emplace_back(prompt.tokens.begin(), prompt.tokens.end());
   }
-  tokens.erase(tokens.begin(), tokens.begin() + static_cast<std::ptrdiff_t>(prompt.size()));
-  return tokens;
+  const auto is_full = [&](std::size_t i) {
+    return static_cast<std::int64_t>(texts[i].size()) >= prompts[i].session->n_ctx();
+  };
+  for (std::int64_t step = 0; step < n; ++step) {
+    std::erase_if(open, is_full);
+    if (open.empty()) break;
+    std::vector<Feed> feeds;
+    for (const std::size_t i : open) feeds.push_back({prompts[i].session, texts[i]});
+    const auto logits = feed_together(context, feeds);
+    if (!logits) return logits.error();
+    std::vector<std::size_t> unfinished;
+    for (std::size_t j = 0; j < open.size(); ++j) {
+      const Token next = argmax((*logits)[j]);
+      if (stops_at_end && context.engine->is_end_of_generation(next)) continue;
+      texts[open[j]].push_back(next);
+      unfinished.push_back(open[j]);
+    }
+    open = std::move(unfinished);
+  }
+  for (std::size_t i = 0; i < texts.size(); ++i) {
+    texts[i].erase(texts[i].begin(),
+                   texts[i].begin() + static_cast<std::ptrdiff_t>(prompts[i].tokens.size()));
+  }
+  return texts;
 }
 
 Token argmax(std::span<const float> logits) {

@@ -14,7 +14,7 @@ double log_sum_exp(std::span<const float> logits);
 // -log p(token).
 double nll(std::span<const float> logits, Token token);
 
-// KL(p || q) = sum p (log p - log q), p and q given by logits. At least 0 but for rounding.
+// KL(p || q) = sum p (log p - log q), p and q given by logits; NaN where a logit is.
 double kl_divergence(std::span<const float> p, std::span<const float> q);
 
 struct Summary {

@@ -66,19 +66,22 @@ std::uint64_t hash_of(const std::vector<Token>& tokens) {
 // What makes results comparable; the report shows it and the journal is bound to it.
 Json facts_of(const EvalContext& context) {
   const ModelInfo& info = context.engine->info();
-  return {{"model", info.name},
-          {"file", context.options.model_path},
-          {"architecture", info.architecture},
-          {"parameters", info.n_params},
-          {"baseline", context.baseline.describe()},
-          {"tested", context.tested.describe()},
-          {"profile", context.options.profile == EvalProfile::kQuick ? "quick" : "full"},
-          {"corpus", context.options.corpus.empty() ? Json("Debian fortunes") : Json(context.options.corpus)},
-          {"corpus tokens", context.corpus.size()},
-          {"corpus hash", hash_of(context.corpus)},
-          {"instruction set", context.engine->isa()},
-          {"threads", context.engine->n_threads()},
-          {"version", kVersion}};
+  Json facts = {
+      {"model", info.name},
+      {"file", context.options.model_path},
+      {"architecture", info.architecture},
+      {"parameters", info.n_params},
+      {"baseline", context.baseline.describe()},
+      {"tested", context.tested.describe()},
+      {"profile", context.options.profile == EvalProfile::kQuick ? "quick" : "full"},
+      {"corpus", context.options.corpus.empty() ? Json("Debian fortunes") : Json(context.options.corpus)},
+      {"corpus tokens", context.corpus.size()},
+      {"corpus hash", hash_of(context.corpus)},
+      {"instruction set", context.engine->isa()},
+      {"threads", context.engine->n_threads()},
+      {"version", kVersion}};
+  if (context.options.n_ctx > 0) facts["longest context"] = context.n_ctx_max();
+  return facts;
 }
 
 Expected<std::vector<const Gate*>> chosen_gates(const EvalOptions& options) {
@@ -162,6 +165,8 @@ Expected<EvalOutcome> evaluate(const EvalOptions& options) {
   if (!thresholds) return thresholds.error();
   const auto context = eval::make_context(options, *thresholds);
   if (!context) return context.error();
+  const auto warning = key_bias_warning(context->tested, context->engine->info().key_bias);
+  if (options.warn && !warning.empty()) options.warn(warning);
   eval::Journal journal;
   if (options.journal) {
     auto opened = eval::Journal::open(*options.journal, eval::facts_of(*context), options.resume);

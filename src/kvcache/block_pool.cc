@@ -8,7 +8,7 @@
 
 namespace tq {
 
-Expected<CodecSet> CodecSet::create(const CachePlan& plan, int head_dim, Isa isa) {
+Expected<CodecSet> CodecSet::create(const CachePlan& plan, int head_dim, Isa isa, const Wrapper& wrap) {
   CodecSet set;
   const auto find = [&](KvType type) -> Expected<const KvCodec*> {
     for (const auto& codec : set.codecs_) {
@@ -16,7 +16,7 @@ Expected<CodecSet> CodecSet::create(const CachePlan& plan, int head_dim, Isa isa
     }
     auto made = KvCodec::create(type, head_dim, isa);
     if (!made) return made.error();
-    set.codecs_.push_back(std::move(*made));
+    set.codecs_.push_back(wrap ? wrap(std::move(*made)) : std::move(*made));
     return static_cast<const KvCodec*>(set.codecs_.back().get());
   };
   for (const LayerTypes& types : plan.layers) {

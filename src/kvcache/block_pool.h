@@ -14,6 +14,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <span>
@@ -37,7 +38,10 @@ struct KvShape {
 // The codecs a plan needs, made once for a model and shared by its caches.
 class CodecSet {
  public:
-  static Expected<CodecSet> create(const CachePlan& plan, int head_dim, Isa isa);
+  // What a codec is replaced with. For tests, which break codecs to see that it is noticed.
+  using Wrapper = std::function<std::unique_ptr<KvCodec>(std::unique_ptr<KvCodec> codec)>;
+
+  static Expected<CodecSet> create(const CachePlan& plan, int head_dim, Isa isa, const Wrapper& wrap = {});
   const KvCodec& k(int layer) const { return *layers_[static_cast<std::size_t>(layer)].k; }
   const KvCodec& v(int layer) const { return *layers_[static_cast<std::size_t>(layer)].v; }
 

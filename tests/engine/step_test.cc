@@ -79,6 +79,32 @@ TEST_F(StepTest, CompanyChangesNoBit) {
   }
 }
 
+TEST_F(StepTest, CachesOfOtherTypesShareSteps) {
+  const auto e = engine();
+  const auto session_of = [&](KvType k, KvType v) {
+    auto made = e->create_session({.plan = CachePlan{{2, {k, v}}}, .n_ctx = 600});
+    EXPECT_TRUE(made) << made.error().message;
+    return *std::move(made);
+  };
+  std::vector<std::unique_ptr<Session>> together, alone;
+  for (auto* sessions : {&together, &alone}) {
+    sessions->push_back(session_of(KvType::kF16, KvType::kF16));
+    sessions->push_back(new_session(*e));  // the engine's own: turbo4
+    sessions->push_back(session_of(KvType::kTurbo3, KvType::kF16));
+    sessions->push_back(session_of(KvType::kF16, KvType::kF16));
+  }
+  for (const std::size_t n : {200U, 201U, 202U, 500U}) {
+    std::vector<std::vector<Token>> texts;
+    std::vector<Work> work;
+    for (std::size_t i = 0; i < together.size(); ++i) texts.push_back(text(n + 20 * i));
+    for (std::size_t i = 0; i < together.size(); ++i)
+      work.push_back({.session = together[i].get(), .tokens = texts[i]});
+    while (!std::ranges::all_of(work, [](const Work& w) { return w.result.has_value(); })) e->step(work);
+    for (std::size_t i = 0; i < together.size(); ++i)
+      EXPECT_EQ(taken(work[i]), sync(*alone[i], texts[i])) << i;
+  }
+}
+
 TEST_F(StepTest, EveryPromptAdvancesAndShortOnesFinishFirst) {
   const auto e = engine();
   const auto a = new_session(*e), b = new_session(*e);

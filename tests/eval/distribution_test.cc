@@ -4,6 +4,8 @@
 
 #include <array>
 #include <cmath>
+#include <random>
+#include <vector>
 
 namespace tq::eval {
 namespace {
@@ -34,6 +36,37 @@ TEST(Distribution, HugeLogitsStayFinite) {
   const std::array<float, 2> q = {-1e4F, 1e4F};
   EXPECT_NEAR(nll(p, 1), 2e4, 1e-3);
   EXPECT_NEAR(kl_divergence(p, q), 2e4, 1e-3);
+}
+
+// A cache that makes NaN must not look like one that is equal.
+TEST(Distribution, NanStays) {
+  const std::array<float, 2> p = {1, 2};
+  const std::array<float, 2> q = {1, std::nanf("")};
+  EXPECT_TRUE(std::isnan(kl_divergence(p, q)));
+  EXPECT_TRUE(std::isnan(kl_divergence(q, p)));
+  EXPECT_TRUE(std::isnan(nll(q, 1)));
+}
+
+// Longer than the blocks that are summed, against sums in double.
+TEST(Distribution, LargeVocabularies) {
+  std::vector<float> p(30001), q(p.size());
+  std::mt19937 random(3);
+  std::normal_distribution<float> normal(0, 3);
+  double p_sum = 0.0;
+  double q_sum = 0.0;
+  for (std::size_t i = 0; i < p.size(); ++i) {
+    p[i] = normal(random);
+    q[i] = p[i] + 0.1F * normal(random);
+    p_sum += std::exp(static_cast<double>(p[i]));
+    q_sum += std::exp(static_cast<double>(q[i]));
+  }
+  double expected = 0.0;
+  for (std::size_t i = 0; i < p.size(); ++i) {
+    const double log_p = static_cast<double>(p[i]) - std::log(p_sum);
+    expected += std::exp(log_p) * (log_p - static_cast<double>(q[i]) + std::log(q_sum));
+  }
+  EXPECT_NEAR(log_sum_exp(p), std::log(p_sum), 1e-6);
+  EXPECT_NEAR(kl_divergence(p, q), expected, 1e-6);
 }
 
 TEST(Distribution, Summary) {

@@ -50,6 +50,23 @@ TEST(CachePlan, PresetsRaiseTheLayersTheySay) {
   }
 }
 
+TEST(CachePlan, WarnsOfKeysThatAreMostlyAConstant) {
+  const std::vector<float> bias = {100, 20, 0.9F, 3.3F, 5, 0};
+  const std::string warning = key_bias_warning(plan_of(6, KvType::kTurbo4, KvType::kTurbo4, 0), bias);
+  EXPECT_NE(warning.find("up to 100 times"), std::string::npos) << warning;
+  EXPECT_NE(warning.find("layers 0-1, 4)"), std::string::npos) << warning;
+  EXPECT_NE(warning.find("turbo4 keys"), std::string::npos) << warning;
+  EXPECT_NE(key_bias_warning(plan_of(6, KvType::kQ4_0, KvType::kF16, 0), bias), "");
+  EXPECT_EQ(key_bias_warning(plan_of(6, KvType::kQ8_0, KvType::kTurbo2, 0), bias), "");
+  EXPECT_EQ(key_bias_warning(plan_of(6, KvType::kF16, KvType::kTurbo2, 0), bias), "");
+  EXPECT_EQ(key_bias_warning(plan_of(6, KvType::kTurbo2, KvType::kTurbo2, 0), {}), "");
+  EXPECT_EQ(key_bias_warning(plan_of(6, KvType::kTurbo2, KvType::kTurbo2, 0), {1, 1, 1, 1, 1, 3}), "");
+  // A plan that spares the layers concerned is fine.
+  CachePlan plan = plan_of(6, KvType::kTurbo4, KvType::kTurbo4, 0);
+  for (const std::size_t layer : {0U, 1U, 4U}) plan.layers[layer].k = KvType::kQ8_0;
+  EXPECT_EQ(key_bias_warning(plan, bias), "");
+}
+
 TEST(CachePlan, PresetsLeaveOtherTypesAndSmallModelsAlone) {
   for (int mode = 0; mode < kLayerAdaptiveModes; ++mode) {
     for (const LayerTypes& types : plan_of(12, KvType::kF16, KvType::kQ4_0, mode).layers) {

@@ -44,8 +44,8 @@ class Conversation {
     constexpr std::int64_t kMost = 16384;
     n_ctx_ = std::min(context.n_ctx_max(), kMost);
     constexpr std::int64_t kOverhead = 48;  // template and the words around the input
-    input_tokens_ =
-        std::clamp<std::int64_t>(n_ctx_ / turns - context.sizes.endurance_answer - kOverhead, 0, 512);
+    input_tokens_ = std::clamp<std::int64_t>(n_ctx_ / turns - context.sizes.endurance_answer - kOverhead, 0,
+                                             context.sizes.endurance_input);
   }
 
   Expected<std::vector<Turn>> run() {

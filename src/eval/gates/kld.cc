@@ -1,6 +1,8 @@
 // Kullback-Leibler divergence KL(baseline || tested) of the next-token distributions along the corpus. Both
 // caches read the same tokens side by side, one token a step: generation's kernels, which attend straight
 // over compressed rows, are what is measured, not prefill's.
+#include <array>
+
 #include "eval/distribution.h"
 #include "eval/gate.h"
 
@@ -27,12 +29,13 @@ Expected<Kld> measure(const EvalContext& context, std::int64_t n_context, std::i
   std::vector<double> divergences;
   Kld result;
   for (std::size_t end = static_cast<std::size_t>(n_context); end <= tokens.size(); ++end) {
-    const auto p = feed(context, **baseline, std::span(tokens).first(end));
-    if (!p) return p.error();
-    const auto q = feed(context, **tested, std::span(tokens).first(end));
-    if (!q) return q.error();
-    divergences.push_back(std::max(0.0, kl_divergence(*p, *q)));
-    result.top1 += argmax(*p) == argmax(*q) ? 1.0 : 0.0;
+    const auto text = std::span(tokens).first(end);
+    const auto logits =
+        feed_together(context, std::array{Feed{baseline->get(), text}, Feed{tested->get(), text}});
+    if (!logits) return logits.error();
+    const auto p = (*logits)[0], q = (*logits)[1];
+    divergences.push_back(kl_divergence(p, q));
+    result.top1 += argmax(p) == argmax(q) ? 1.0 : 0.0;
   }
   for (std::size_t i = 0; i + kStretch <= divergences.size(); i += kStretch) {
     const auto first = divergences.begin() + static_cast<std::ptrdiff_t>(i);

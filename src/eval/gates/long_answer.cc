@@ -2,6 +2,8 @@
 // baseline each write greedily; then the baseline cache reads both texts and says how likely it finds them
 // (nats a token, by quarter). Damage = how much less it likes the tested cache's text; loops show as a
 // greater share of repeated 4-grams.
+#include <array>
+
 #include "eval/distribution.h"
 #include "eval/gate.h"
 #include "eval/text_stats.h"
@@ -9,6 +11,7 @@
 namespace tq::eval {
 namespace {
 
+// One side's text.
 struct Answer {
   std::vector<double> nll_by_quarter;  // under the baseline cache
   double nll = 0.0;                    // a token
@@ -17,25 +20,23 @@ struct Answer {
 };
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Answer, nll_by_quarter, nll, repetition, text)
 
+struct Answers {
+  Answer baseline, tested;
+};
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Answers, baseline, tested)
+
 constexpr std::int64_t kPromptTokens = 128;
 
 std::int64_t answer_tokens(const EvalContext& context) {
   return std::min(context.sizes.long_answer_tokens, context.n_ctx_max() - kPromptTokens - 1);
 }
 
-Expected<Answer> measure(const EvalContext& context, std::int64_t index, bool is_tested) {
-  const auto room = static_cast<std::int64_t>(context.corpus.size()) - kPromptTokens;
-  std::vector<Token> tokens =
-      corpus_window(context, room * (2 * index + 1) / (2 * context.sizes.long_answers), kPromptTokens);
+// What was written after a prompt, and what the baseline thinks of it.
+Expected<Answer> judge(const EvalContext& context, std::vector<Token> tokens,
+                       std::span<const Token> written) {
   const std::size_t n_prompt = tokens.size();
-  const std::int64_t n_ctx = static_cast<std::int64_t>(n_prompt) + answer_tokens(context);
-  const auto writer = open_session(context, context.plan(is_tested), n_ctx);
-  if (!writer) return writer.error();
-  const auto written = greedy(context, **writer, tokens, answer_tokens(context), false);
-  if (!written) return written.error();
-  tokens.insert(tokens.end(), written->begin(), written->end());
-
-  const auto reader = open_session(context, context.baseline, n_ctx);
+  tokens.insert(tokens.end(), written.begin(), written.end());
+  const auto reader = open_session(context, context.baseline, static_cast<std::int64_t>(tokens.size()));
   if (!reader) return reader.error();
   std::vector<double> nlls;
   const auto score = [&](std::int64_t position, std::span<const float> logits) {
@@ -43,7 +44,7 @@ Expected<Answer> measure(const EvalContext& context, std::int64_t index, bool is
     if (next >= n_prompt && next < tokens.size()) nlls.push_back(nll(logits, tokens[next]));
   };
   if (const auto ok = feed(context, **reader, tokens, 512, score); !ok) return ok.error();
-  Answer answer{{}, summarize(nlls).mean, repeated_ngrams(*written, 4), text_of(*context.engine, *written)};
+  Answer answer{{}, summarize(nlls).mean, repeated_ngrams(written, 4), text_of(*context.engine, written)};
   const std::size_t quarter = nlls.size() / 4;
   for (std::size_t q = 0; q < 4; ++q) {
     const auto first = nlls.begin() + static_cast<std::ptrdiff_t>(q * quarter);
@@ -52,9 +53,27 @@ Expected<Answer> measure(const EvalContext& context, std::int64_t index, bool is
   return answer;
 }
 
-std::string key_of(std::int64_t index, bool is_tested) {
-  return "long-answer/" + std::to_string(index) + "/" + kSides[is_tested];
+Expected<Answers> measure(const EvalContext& context, std::int64_t index) {
+  const auto room = static_cast<std::int64_t>(context.corpus.size()) - kPromptTokens;
+  const std::vector<Token> prompt =
+      corpus_window(context, room * (2 * index + 1) / (2 * context.sizes.long_answers), kPromptTokens);
+  const std::int64_t n_ctx = static_cast<std::int64_t>(prompt.size()) + answer_tokens(context);
+  const auto baseline = open_session(context, context.baseline, n_ctx);
+  if (!baseline) return baseline.error();
+  const auto tested = open_session(context, context.tested, n_ctx);
+  if (!tested) return tested.error();
+  const auto written =
+      greedy_together(context, std::array{Feed{baseline->get(), prompt}, Feed{tested->get(), prompt}},
+                      answer_tokens(context), false);
+  if (!written) return written.error();
+  const auto a = judge(context, prompt, (*written)[0]);
+  if (!a) return a.error();
+  const auto b = judge(context, prompt, (*written)[1]);
+  if (!b) return b.error();
+  return Answers{*a, *b};
 }
+
+std::string key_of(std::int64_t index) { return "long-answer/" + std::to_string(index); }
 
 class LongAnswerGate final : public Gate {
  public:
@@ -66,10 +85,8 @@ class LongAnswerGate final : public Gate {
     if (answer_tokens(context) < 16 || static_cast<std::int64_t>(context.corpus.size()) <= kPromptTokens)
       return units;
     for (std::int64_t i = 0; i < context.sizes.long_answers; ++i) {
-      for (const bool is_tested : {false, true}) {
-        units.push_back({key_of(i, is_tested), 8.0 * static_cast<double>(answer_tokens(context)),
-                         [&context, i, is_tested] { return as_json(measure(context, i, is_tested)); }});
-      }
+      units.push_back({key_of(i), 16.0 * static_cast<double>(answer_tokens(context)),
+                       [&context, i] { return as_json(measure(context, i)); }});
     }
     return units;
   }
@@ -86,10 +103,9 @@ class LongAnswerGate final : public Gate {
       tested.points.emplace_back(q + 1, 0.0);
     }
     for (std::int64_t i = 0; i < context.sizes.long_answers; ++i) {
-      if (!results.contains(key_of(i, false)) || !results.contains(key_of(i, true))) continue;
-      const auto a = results.at(key_of(i, false)).get<Answer>();
-      const auto b = results.at(key_of(i, true)).get<Answer>();
-      damages.push_back(std::max(0.0, b.nll - a.nll));
+      if (!results.contains(key_of(i))) continue;
+      const auto [a, b] = results.at(key_of(i)).get<Answers>();
+      damages.push_back(b.nll < a.nll ? 0.0 : b.nll - a.nll);  // NaN stays
       repetitions.push_back(std::max(0.0, b.repetition - a.repetition));
       for (std::size_t q = 0; q < 4; ++q) {
         baseline.points[q].second += a.nll_by_quarter[q] / static_cast<double>(context.sizes.long_answers);

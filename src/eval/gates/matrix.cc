@@ -45,13 +45,16 @@ Expected<std::vector<Pair>> measure(const EvalContext& context, KvType k, std::i
   if (!candidates) return candidates.error();
   for (std::size_t end = static_cast<std::size_t>(n_context) + 1; end <= tokens.size(); ++end) {
     const auto text = std::span(tokens).first(end);
-    const auto p = feed(context, **baseline, text);
-    if (!p) return p.error();
-    for (Candidate& c : *candidates) {
-      const auto q = feed(context, *c.session, text);
-      if (!q) return q.error();
-      c.pair.kld += std::max(0.0, kl_divergence(*p, *q)) / static_cast<double>(n_tokens);
-      c.pair.top1 += (argmax(*p) == argmax(*q) ? 1.0 : 0.0) / static_cast<double>(n_tokens);
+    std::vector<Feed> feeds = {{baseline->get(), text}};
+    for (const Candidate& c : *candidates) feeds.push_back({c.session.get(), text});
+    const auto logits = feed_together(context, feeds);
+    if (!logits) return logits.error();
+    const auto p = logits->front();
+    for (std::size_t i = 0; i < candidates->size(); ++i) {
+      Pair& pair = (*candidates)[i].pair;
+      const auto q = (*logits)[i + 1];
+      pair.kld += kl_divergence(p, q) / static_cast<double>(n_tokens);
+      pair.top1 += (argmax(p) == argmax(q) ? 1.0 : 0.0) / static_cast<double>(n_tokens);
     }
   }
   std::vector<Pair> pairs;

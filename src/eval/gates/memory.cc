@@ -37,9 +37,7 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Ceiling, limit_bytes, baseline, tested)
 // A session of n_ctx tokens, `n_tokens` of them computed, in a child. Empty when the child could not.
 Expected<std::optional<Probe>> probe(const EvalContext& context, const CachePlan& plan, std::int64_t n_ctx,
                                      std::int64_t n_tokens, std::optional<std::size_t> limit) {
-  if (context.options.interrupted && context.options.interrupted()) {
-    return Error{ErrorCode::kInterrupted, "interrupted; --resume continues from what is measured."};
-  }
+  if (const auto ok = check_interrupt(context); !ok) return ok.error();
   const std::vector<std::string> arguments = {"memory-probe",
                                               "-m",
                                               context.options.model_path,
@@ -76,7 +74,7 @@ Expected<Memory> measure_cache(const EvalContext& context, std::int64_t n_tokens
 
 // The longest context, a multiple of kStep or the model's own, that fits; 0 when none does.
 Expected<std::int64_t> longest(const EvalContext& context, const CachePlan& plan, std::size_t limit) {
-  std::int64_t most = context.n_ctx_max();
+  std::int64_t most = context.engine->info().n_ctx_train;
   const auto fits = [&](std::int64_t n) -> Expected<bool> {
     const auto result = probe(context, plan, n, 1, limit);
     if (!result) return result.error();
@@ -163,12 +161,12 @@ class CeilingGate final : public Gate {
       return report;
     }
     const auto c = results.at(key).get<Ceiling>();
-    const auto trained = static_cast<double>(context.n_ctx_max());
-    const double wanted = std::min(thresholds.get("ceiling", "min_context"), trained);
+    const std::int64_t trained = context.engine->info().n_ctx_train;
+    const double wanted = std::min(thresholds.get("ceiling", "min_context"), static_cast<double>(trained));
     report.checks = {at_least("longest context under " + mebibytes(c.limit_bytes),
                               static_cast<double>(c.tested), wanted, "tokens")};
     report.checks[0].reason += " The baseline reaches " + std::to_string(c.baseline) +
-                               "; the model was made for " + std::to_string(context.n_ctx_max()) + ".";
+                               "; the model was made for " + std::to_string(trained) + ".";
     report.numbers = c;
     report.tables.push_back({"Longest context under " + mebibytes(c.limit_bytes),
                              {"baseline", "tested"},

@@ -146,9 +146,9 @@ class NeedleGate final : public Gate {
       if (!is_possible(context, length)) beyond += (beyond.empty() ? "" : ", ") + std::to_string(length);
     }
     if (!beyond.empty()) {
-      report.checks.push_back(skipped(
-          "needle at " + beyond + " tokens",
-          "the model's context (" + std::to_string(context.n_ctx_max()) + ") or the corpus is shorter"));
+      report.checks.push_back(
+          skipped("needle at " + beyond + " tokens",
+                  "the context (" + std::to_string(context.n_ctx_max()) + ") or the corpus is shorter"));
     }
     return report;
   }

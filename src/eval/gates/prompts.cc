@@ -5,6 +5,7 @@
 #include "eval/gates/prompt_list.h"
 
 #include <algorithm>
+#include <array>
 
 #include "eval/gate.h"
 #include "eval/text_stats.h"
@@ -12,6 +13,7 @@
 namespace tq::eval {
 namespace {
 
+// One side's answer.
 struct Answer {
   std::vector<Token> tokens;
   std::string text;
@@ -20,6 +22,11 @@ struct Answer {
   double ascii = 0.0;        // share of letters
 };
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Answer, tokens, text, checks, repetition, ascii)
+
+struct Answers {
+  Answer baseline, tested;
+};
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Answers, baseline, tested)
 
 // A long text of the corpus, as long as the model's context allows.
 std::string filler(const EvalContext& context) {
@@ -30,35 +37,59 @@ std::string filler(const EvalContext& context) {
   return text_of(*context.engine, std::span(context.corpus).first(static_cast<std::size_t>(n)));
 }
 
-Expected<Answer> measure(const EvalContext& context, const Prompt& prompt, bool is_tested) {
-  const std::int64_t n_answer = context.sizes.prompt_tokens;
-  const std::int64_t wanted = (prompt.has_filler ? context.sizes.prompt_filler : 0) + 512 +
-                              static_cast<std::int64_t>(prompt.turns.size()) * (n_answer + 96);
-  const auto session = open_session(context, context.plan(is_tested), wanted);
-  if (!session) return session.error();
+// One side's conversation.
+struct Side {
+  std::unique_ptr<Session> session;
   std::vector<ChatMessage> messages;
-  Answer answer;
-  for (std::string turn : prompt.turns) {
-    if (const std::size_t at = turn.find("{filler}"); at != std::string::npos)
-      turn.replace(at, 8, filler(context));
+  std::vector<Token> prompt;
+  Answer answer;  // the last
+
+  Expected<void> ask(const EvalContext& context, const std::string& turn) {
     messages.push_back({"user", turn});
-    const auto tokens = chat_prompt(context, messages);
+    auto tokens = chat_prompt(context, messages);
     if (!tokens) return tokens.error();
-    auto written = greedy(context, **session, *tokens, n_answer);
-    if (!written) return written.error();
-    answer.tokens = *std::move(written);
+    prompt = *std::move(tokens);
+    return {};
+  }
+  void take(const EvalContext& context, std::vector<Token> written) {
+    answer.tokens = std::move(written);
     answer.text = text_of(*context.engine, answer.tokens);
     messages.push_back({"assistant", answer.text});
   }
-  for (const AnswerCheck& check : prompt.checks) answer.checks.push_back(check.holds(answer.text));
-  answer.repetition = repeated_ngrams(answer.tokens, 4);
-  answer.ascii = ascii_letters(answer.text);
-  return answer;
+};
+
+Expected<Answers> measure(const EvalContext& context, const Prompt& prompt) {
+  const std::int64_t n_answer = context.sizes.prompt_tokens;
+  const std::int64_t wanted = (prompt.has_filler ? context.sizes.prompt_filler : 0) + 512 +
+                              static_cast<std::int64_t>(prompt.turns.size()) * (n_answer + 96);
+  std::array<Side, 2> sides;
+  for (const bool is_tested : {false, true}) {
+    auto session = open_session(context, context.plan(is_tested), wanted);
+    if (!session) return session.error();
+    sides[is_tested].session = *std::move(session);
+  }
+  for (std::string turn : prompt.turns) {
+    if (const std::size_t at = turn.find("{filler}"); at != std::string::npos)
+      turn.replace(at, 8, filler(context));
+    std::vector<Feed> feeds;
+    for (Side& side : sides) {
+      if (const auto ok = side.ask(context, turn); !ok) return ok.error();
+      feeds.push_back({side.session.get(), side.prompt});
+    }
+    auto written = greedy_together(context, feeds, n_answer);
+    if (!written) return written.error();
+    for (std::size_t i = 0; i < sides.size(); ++i) sides[i].take(context, std::move((*written)[i]));
+  }
+  for (Side& side : sides) {
+    Answer& answer = side.answer;
+    for (const AnswerCheck& check : prompt.checks) answer.checks.push_back(check.holds(answer.text));
+    answer.repetition = repeated_ngrams(answer.tokens, 4);
+    answer.ascii = ascii_letters(answer.text);
+  }
+  return Answers{std::move(sides[0].answer), std::move(sides[1].answer)};
 }
 
-std::string key_of(std::size_t index, bool is_tested) {
-  return "prompts/" + std::to_string(index + 1) + "/" + kSides[is_tested];
-}
+std::string key_of(std::size_t index) { return "prompts/" + std::to_string(index + 1); }
 
 // Why the tested answer is worse; empty when it is not.
 std::vector<std::string> degradations(const Prompt& prompt, const Answer& a, const Answer& b,
@@ -97,11 +128,8 @@ class PromptsGate final : public Gate {
       const auto decode =
           8.0 * static_cast<double>(context.sizes.prompt_tokens) * static_cast<double>(prompt.turns.size());
       const double prefill = prompt.has_filler ? static_cast<double>(context.sizes.prompt_filler) : 200.0;
-      for (const bool is_tested : {false, true}) {
-        units.push_back({key_of(i, is_tested), decode + prefill, [&context, &prompt, is_tested] {
-                           return as_json(measure(context, prompt, is_tested));
-                         }});
-      }
+      units.push_back({key_of(i), 2.0 * (decode + prefill),
+                       [&context, &prompt] { return as_json(measure(context, prompt)); }});
     }
     return units;
   }
@@ -109,7 +137,7 @@ class PromptsGate final : public Gate {
   GateReport conclude(const EvalContext&, const Results& results,
                       const Thresholds& thresholds) const override {
     GateReport report{.gate = std::string(name())};
-    if (!results.contains(key_of(0, false))) {
+    if (!results.contains(key_of(0))) {
       report.checks.push_back(skipped("prompts", "the model's context is too short"));
       return report;
     }
@@ -120,8 +148,7 @@ class PromptsGate final : public Gate {
     Table texts{"Side by side", {"prompt", "baseline", "tested"}, {}};
     int good = 0;
     for (std::size_t i = 0; i < ten_prompts().size(); ++i) {
-      const auto a = results.at(key_of(i, false)).get<Answer>();
-      const auto b = results.at(key_of(i, true)).get<Answer>();
+      const auto [a, b] = results.at(key_of(i)).get<Answers>();
       const auto problems = degradations(ten_prompts()[i], a, b, thresholds);
       good += problems.empty() ? 1 : 0;
       const std::string subject = ten_prompts()[i].subject;

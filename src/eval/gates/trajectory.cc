@@ -2,6 +2,8 @@
 // cache is the baseline's, token by token from the start (prefix agreement: one early tie decides it), and,
 // fed with the baseline's own text, at how many steps the tested cache would choose the same token (step
 // agreement).
+#include <array>
+
 #include "eval/gate.h"
 
 namespace tq::eval {
@@ -35,12 +37,11 @@ Expected<Trajectory> measure(const EvalContext& context, std::int64_t index) {
   Trajectory t;
   bool together = true;
   for (; t.tokens < n; ++t.tokens) {
-    const auto p = feed(context, **baseline, tokens);
-    if (!p) return p.error();
-    const auto q = feed(context, **tested, tokens);
-    if (!q) return q.error();
-    const Token next = argmax(*p);
-    const bool agree = next == argmax(*q);
+    const auto logits =
+        feed_together(context, std::array{Feed{baseline->get(), tokens}, Feed{tested->get(), tokens}});
+    if (!logits) return logits.error();
+    const Token next = argmax((*logits)[0]);
+    const bool agree = next == argmax((*logits)[1]);
     together = together && agree;
     t.steps += agree ? 1 : 0;
     t.prefix += together ? 1 : 0;
