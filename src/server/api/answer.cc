@@ -46,7 +46,8 @@ AnswerOptions read_answer_options(const Fields& fields, const ServedModel& model
   return options;
 }
 
-std::shared_ptr<AnswerStream> start_answers(const ServedModel& model, std::vector<std::vector<Token>> prompts,
+std::shared_ptr<AnswerStream> start_answers(const ServedModel& model,
+                                            const std::vector<std::vector<Token>>& prompts,
                                             const AnswerOptions& options) {
   if (prompts.size() * static_cast<std::size_t>(options.n) > kMaxAnswers) {
     refuse("a request can have at most " + std::to_string(kMaxAnswers) + " answers; ask for fewer.", "n");

@@ -31,7 +31,8 @@ AnswerOptions read_answer_options(const Fields& fields, const ServedModel& model
 
 // n answers to each prompt, which are the choices of the stream: those to the first prompt first. Letting go
 // of it cancels what has not ended. Throws what the client is to be told when there is no room for them.
-std::shared_ptr<AnswerStream> start_answers(const ServedModel& model, std::vector<std::vector<Token>> prompts,
+std::shared_ptr<AnswerStream> start_answers(const ServedModel& model,
+                                            const std::vector<std::vector<Token>>& prompts,
                                             const AnswerOptions& options);
 
 // Hands out the events until all answers have ended. A client that leaves, or `on_event` returning false,

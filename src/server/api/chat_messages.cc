@@ -65,9 +65,10 @@ std::string read_content(const Json& content, const std::string& path) {
   if (content.is_string()) return content.get<std::string>();
   if (!content.is_array()) refuse("'" + path + "' has to be a string or a list of parts.", path);
   std::string text;
+  const std::string of_part = path + "[].";
   for (const Json& part : content) {
     if (!part.is_object()) refuse("a part of '" + path + "' is no object.", path);
-    const Fields fields(part, path + "[].");
+    const Fields fields(part, of_part);
     const std::string type = fields.string("type").value_or("");
     if (type != "text" && type != "input_text" && type != "output_text") {
       refuse("a part of '" + path + "' is of the type '" + type + "', but this model reads text alone.",

@@ -1,5 +1,7 @@
 #include "server/api/json.h"
 
+#include <cmath>
+
 #include "server/api/error.h"
 
 namespace tq::server {
@@ -25,6 +27,20 @@ bool is_too_deep(std::string_view text) {
     }
   }
   return false;
+}
+
+// Empty when it is none, or one that 64 bits do not hold.
+std::optional<std::int64_t> whole_number(const Json& value) {
+  if (value.is_number_float()) {  // some clients write 5.0
+    constexpr double kExact = 9007199254740992.0;
+    const double number = value.get<double>();
+    const bool is_whole = std::abs(number) <= kExact && std::trunc(number) == number;
+    return is_whole ? std::optional(static_cast<std::int64_t>(number)) : std::nullopt;
+  }
+  constexpr auto kMax = static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
+  const bool is_too_large = value.is_number_unsigned() && value.get<std::uint64_t>() > kMax;
+  if (!value.is_number_integer() || is_too_large) return std::nullopt;
+  return value.get<std::int64_t>();
 }
 
 }  // namespace
@@ -76,21 +92,8 @@ std::optional<std::int64_t> Fields::integer(const char* name, std::int64_t min, 
   const std::string wanted =
       "a whole number " + (has_max ? "from " + std::to_string(min) + " to " + std::to_string(max)
                                    : "of " + std::to_string(min) + " or more");
-  if (value->is_number_float()) {  // some clients write 5.0
-    const double number = value->get<double>();
-    constexpr double kExact = 9007199254740992.0;
-    if (!(number >= -kExact && number <= kExact) ||
-        number != static_cast<double>(static_cast<std::int64_t>(number)))
-      refuse_type(name, wanted);
-  } else if (!value->is_number_integer()) {
-    refuse_type(name, wanted);
-  } else if (value->is_number_unsigned() &&
-             value->get<std::uint64_t>() >
-                 static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max())) {
-    refuse_type(name, wanted);
-  }
-  const auto number = value->get<std::int64_t>();
-  if (number < min || number > max) refuse_type(name, wanted);
+  const auto number = whole_number(*value);
+  if (!number || *number < min || *number > max) refuse_type(name, wanted);
   return number;
 }
 
