@@ -8,6 +8,7 @@
 
 #include "../tokenizer/tool_call_samples.h"
 #include "sampler/grammar/states.h"
+#include "sampler/tool_calls/free_text.h"
 #include "tq/grammar.h"
 
 namespace tq {
@@ -199,6 +200,35 @@ TEST(ToolGrammar, RefusesWrongCalls) {
   for (const char* call :
        {"call:read_file{}", "call:rm{}", "call:read_file{path:3}", "call:read_file{path:<|\"|>a<|\"|>,x:1}"})
     EXPECT_FALSE(gemma->matches("<|tool_call>" + std::string(call) + "<tool_call|>")) << call;
+}
+
+// All texts of up to five characters over the markers' own.
+TEST(FreeText, HasNoMarkers) {
+  const std::vector<std::string> markers = {"<ab>", "<ac", "<b"};
+  schema::RuleSet rules;
+  const tool_calls::FreeText text(markers, rules);
+  const auto grammar = [&](const std::string& root) {
+    const auto made = Grammar::from_gbnf("root ::= " + root + "\n" + rules.text());
+    EXPECT_TRUE(made) << made.error().message;
+    return *made;
+  };
+  const auto free = grammar(text.text());
+  const auto begun = grammar(text.begun());
+  const auto up_to = grammar(text.up_to("<ab>"));
+  const std::string alphabet = "<abc>";
+  std::vector<std::string> all = {""};
+  for (std::size_t i = 0; i < all.size() && all[i].size() < 5; ++i) {
+    for (const char c : alphabet) all.push_back(all[i] + c);
+  }
+  for (const std::string& candidate : all) {
+    std::size_t first = std::string::npos;
+    for (const std::string& marker : markers) first = std::min(first, candidate.find(marker));
+    const bool is_free = first == std::string::npos;
+    ASSERT_EQ(free->matches(candidate), is_free) << candidate;
+    ASSERT_EQ(begun->matches(candidate), is_free && candidate.starts_with('<')) << candidate;
+    const bool ends = candidate.size() >= 4 && first == candidate.size() - 4 && candidate.ends_with("<ab>");
+    ASSERT_EQ(up_to->matches(candidate), ends) << candidate;
+  }
 }
 
 TEST(ToolGrammar, NoneNeedsNoGrammar) {
