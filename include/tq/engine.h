@@ -50,7 +50,7 @@ struct ModelInfo {
   std::int64_t n_ctx_train = 0;
   std::int64_t n_params = 0;
   bool is_recurrent = false;  // some layers have a running state in place of a KV cache (Session::reusable())
-  Token bos = -1;  // -1: the model has none
+  Token bos = -1;             // -1: the model has none
   Token eos = -1;
   // By layer: the norm of the constant in its keys (attn_k.bias) over that of the rest, estimated from the
   // weights. Empty without such a bias. key_bias_warning() judges a cache plan by it.

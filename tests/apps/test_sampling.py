@@ -46,7 +46,7 @@ def test_biases_force_and_forbid():
     assert forced == [260] * 3
 
 
-REPEATING = ("--raw", "-p", "one two three one two three one two three one two three", "-n", "40", *GREEDY, "--logprobs", "20")
+REPEATING = ("--raw", "-p", "one two three one two three one two three one two three", "-n", "32", *GREEDY, "--logprobs", "20")
 WINDOW = 12  # tokens that penalties look at: from so many on, all of them are in the answer
 
 
