@@ -22,8 +22,9 @@ class Session {
 
   // Makes the cache hold exactly `tokens` (at least one) and returns the logits [n_vocab] after the last of
   // them, valid until the next call. The common prefix with what is cached, here or by other sessions, is
-  // reused, the rest is computed; the last token is always computed. Long inputs run in batches: to show
-  // progress or allow a stop, sync growing prefixes, or use Engine::step().
+  // reused, the rest is computed. The last token is always computed; of a prompt's own prefix its last few,
+  // so that going back gives the same bits as starting with it. Long inputs run in batches: to show progress
+  // or allow a stop, sync growing prefixes, or use Engine::step().
   //
   // kContextFull when tokens do not fit n_ctx, and the session is unchanged; nothing is ever dropped
   // silently. To go on with part of a text (a context shift), sync that part: what follows a gap is computed

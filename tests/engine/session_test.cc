@@ -47,8 +47,11 @@ TEST_F(SessionTest, ComputesOnlyWhatIsNew) {
   ASSERT_TRUE(s->sync(text(13), visitor));
   EXPECT_EQ(seen, (std::vector<std::int64_t>{10, 11, 12}));
   seen.clear();
-  ASSERT_TRUE(s->sync(text(5), visitor));  // a prefix: its last token again, for its logits
-  EXPECT_EQ(seen, (std::vector<std::int64_t>{4}));
+  ASSERT_TRUE(s->sync(text(12), visitor));  // a prefix of what was decoded: its last token, for its logits
+  EXPECT_EQ(seen, (std::vector<std::int64_t>{11}));
+  seen.clear();
+  ASSERT_TRUE(s->sync(text(5), visitor));  // of what was prefilled: prefilled again, to be the same bits
+  EXPECT_EQ(seen, (std::vector<std::int64_t>{0, 1, 2, 3, 4}));
 }
 
 TEST_F(SessionTest, TheVisitorsLastLogitsAreTheResult) {
