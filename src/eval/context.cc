@@ -119,6 +119,7 @@ Expected<std::vector<std::vector<Token>>> greedy_together(const EvalContext& con
     std::erase_if(open, is_full);
     if (open.empty()) break;
     std::vector<Feed> feeds;
+    feeds.reserve(open.size());
     for (const std::size_t i : open) feeds.push_back({prompts[i].session, texts[i]});
     const auto logits = feed_together(context, feeds);
     if (!logits) return logits.error();

@@ -60,6 +60,7 @@ float ratio_of(const GgufFile& file, int layer) {
 
 std::vector<float> key_bias_ratios(const GgufFile& file, int n_layers) {
   std::vector<float> ratios;
+  ratios.reserve(static_cast<std::size_t>(n_layers));
   for (int layer = 0; layer < n_layers; ++layer) ratios.push_back(ratio_of(file, layer));
   if (std::ranges::all_of(ratios, [](float ratio) { return ratio == 0.0F; })) ratios.clear();
   return ratios;

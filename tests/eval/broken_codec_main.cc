@@ -20,7 +20,7 @@ class ShiftedCodec final : public KvCodec {
 
   void encode(const float* x, std::byte* page, int slot) const override {
     std::vector<float> shifted(x, x + head_dim());
-    std::ranges::rotate(shifted, shifted.begin() + 1);
+    std::rotate(shifted.begin(), shifted.begin() + 1, shifted.end());
     codec_->encode(shifted.data(), page, slot);
   }
   void rotate(float* x) const override { codec_->rotate(x); }

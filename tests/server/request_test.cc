@@ -155,7 +155,8 @@ TEST_F(RequestTest, ReadsMessages) {
       {R"([{"role": "assistant", "tool_calls": [{}]}])", "messages[0].tool_calls"},
   };
   for (const auto& [text, field] : faults) {
-    EXPECT_EQ(fault([&] { read_messages(Json::parse(text)); }), field) << text;
+    const Json body = Json::parse(text);
+    EXPECT_EQ(fault([&] { read_messages(body); }), field) << text;
   }
 }
 

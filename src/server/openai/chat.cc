@@ -56,7 +56,7 @@ struct Choice {
 
 // --- all at once
 
-void collect(Choice& choice, SplitText text) {
+void collect(Choice& choice, const SplitText& text) {
   choice.reasoning += text.reasoning;
   choice.content += text.content;
 }

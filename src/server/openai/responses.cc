@@ -175,7 +175,7 @@ class EventWriter {
     return {{"item_id", call_.message_id}, {"output_index", index_}, {"content_index", 0}};
   }
 
-  bool write(const char* type, Json fields) {
+  bool write(const char* type, const Json& fields) {
     Json event = {{"type", type}, {"sequence_number", n_written_++}};
     event.update(fields);
     return writer_.write(http::sse(type, dump(event)));
