@@ -130,7 +130,7 @@ class EventWriter {
     Json delta = place();
     delta["delta"] = text.content;
     delta["logprobs"] = Json::array();
-    return write("response.output_text.delta", std::move(delta));
+    return write("response.output_text.delta", delta);
   }
 
   void add_reasoning(const std::string& text) {
@@ -157,17 +157,17 @@ class EventWriter {
     write("response.output_item.added", {{"output_index", index_}, {"item", answer_.message()}});
     Json part = place();
     part["part"] = answer_.part();
-    write("response.content_part.added", std::move(part));
+    write("response.content_part.added", part);
   }
 
   void end_message() {
     Json text = place();
     text["text"] = answer_.content;
     text["logprobs"] = Json::array();
-    write("response.output_text.done", std::move(text));
+    write("response.output_text.done", text);
     Json part = place();
     part["part"] = answer_.part();
-    write("response.content_part.done", std::move(part));
+    write("response.content_part.done", part);
     write("response.output_item.done", {{"output_index", index_}, {"item", answer_.message()}});
   }
 
