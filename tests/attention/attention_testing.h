@@ -58,9 +58,10 @@ class Filled {
     EXPECT_TRUE(cache) << cache.error().message;
     cache_ = std::make_unique<KvCache>(std::move(*cache));
     const auto width = static_cast<std::size_t>(s.n_kv_heads * s.head_dim);
-    for (std::int64_t t = 0; t < n_tokens; ++t) {
-      const unsigned at = seed + 2 * static_cast<unsigned>(t);
-      cache_->store(0, t, gaussian(width, at + 1).data(), gaussian(width, at + 2).data());
+    const auto n = static_cast<std::size_t>(n_tokens);
+    const std::vector<float> keys = gaussian(n * width, seed + 1), values = gaussian(n * width, seed + 2);
+    for (std::size_t t = 0; t < n; ++t) {
+      cache_->store(0, static_cast<std::int64_t>(t), &keys[t * width], &values[t * width]);
     }
   }
 
@@ -76,17 +77,18 @@ class Filled {
   // Softmax attention of one query head at a position, in double precision: [head_dim].
   std::vector<double> exact(const float* q, int head, std::int64_t position, float scale,
                             const float* sinks) {
+    if (decoded_.empty()) decode_all();
     const auto dim = static_cast<std::size_t>(case_.shape.head_dim);
-    const int kv_head = head / (case_.shape.n_heads / case_.shape.n_kv_heads);
+    const auto& rows =
+        decoded_[static_cast<std::size_t>(head / (case_.shape.n_heads / case_.shape.n_kv_heads))];
     const std::int64_t first = case_.window > 0 ? std::max<std::int64_t>(position + 1 - case_.window, 0) : 0;
-    std::vector<float> query(q, q + dim), row(dim);
+    std::vector<float> query(q, q + dim);
     codecs_.k(0).rotate(query.data());
     std::vector<double> weights;
     for (std::int64_t t = first; t <= position; ++t) {
-      const int slot = static_cast<int>(t % kPageTokens);
-      codecs_.k(0).decode(cache_->k_page(0, kv_head, t / kPageTokens), slot, slot + 1, row.data());
+      const float* const key = &rows.k[static_cast<std::size_t>(t) * dim];
       double score = 0;
-      for (std::size_t d = 0; d < dim; ++d) score += static_cast<double>(query[d]) * row[d];
+      for (std::size_t d = 0; d < dim; ++d) score += static_cast<double>(query[d]) * key[d];
       score *= scale;
       weights.push_back(case_.softcap > 0 ? case_.softcap * std::tanh(score / case_.softcap) : score);
     }
@@ -96,10 +98,9 @@ class Filled {
     for (double& w : weights) total += w = std::exp(w - largest);
     std::vector<double> out(dim, 0.0);
     for (std::int64_t t = first; t <= position; ++t) {
-      const int slot = static_cast<int>(t % kPageTokens);
-      codecs_.v(0).decode(cache_->v_page(0, kv_head, t / kPageTokens), slot, slot + 1, row.data());
+      const float* const value = &rows.v[static_cast<std::size_t>(t) * dim];
       const double weight = weights[static_cast<std::size_t>(t - first)] / total;
-      for (std::size_t d = 0; d < dim; ++d) out[d] += weight * row[d];
+      for (std::size_t d = 0; d < dim; ++d) out[d] += weight * value[d];
     }
     std::vector<float> rotated(out.begin(), out.end());
     codecs_.v(0).unrotate(rotated.data());
@@ -107,10 +108,31 @@ class Filled {
   }
 
  private:
+  struct Decoded {  // of one KV head, still rotated: [n_tokens][head_dim]
+    std::vector<float> k, v;
+  };
+
+  void decode_all() {
+    const auto dim = static_cast<std::size_t>(case_.shape.head_dim);
+    decoded_.resize(static_cast<std::size_t>(case_.shape.n_kv_heads));
+    for (int kv_head = 0; kv_head < case_.shape.n_kv_heads; ++kv_head) {
+      Decoded& rows = decoded_[static_cast<std::size_t>(kv_head)];
+      rows.k.resize(static_cast<std::size_t>(n_tokens_) * dim);
+      rows.v.resize(rows.k.size());
+      for (std::int64_t t = 0; t < n_tokens_; t += kPageTokens) {
+        const int n = static_cast<int>(std::min<std::int64_t>(kPageTokens, n_tokens_ - t));
+        const auto at = static_cast<std::size_t>(t) * dim;
+        codecs_.k(0).decode(cache_->k_page(0, kv_head, t / kPageTokens), 0, n, &rows.k[at]);
+        codecs_.v(0).decode(cache_->v_page(0, kv_head, t / kPageTokens), 0, n, &rows.v[at]);
+      }
+    }
+  }
+
   Case case_;
   const CodecSet& codecs_;
   std::int64_t n_tokens_;
   std::unique_ptr<KvCache> cache_;
+  std::vector<Decoded> decoded_ = {};
 };
 
 // Rows of queries and of results, with something between them that must stay as it was.
