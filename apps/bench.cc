@@ -82,11 +82,15 @@ Expected<double> measure_parallel(Engine& engine, std::int64_t depth, const Benc
   return static_cast<double>(n * (end - begin)) / seconds_since(start);
 }
 
+// The longest text that is measured.
+std::int64_t tokens_needed(const BenchOptions& options) {
+  const std::int64_t deepest = *std::ranges::max_element(options.depths);
+  return std::max(options.prefill, std::max<std::int64_t>(deepest, 1) + options.decode);
+}
+
 Expected<BenchResult> run(Engine& engine, Session& session, const BenchOptions& options) {
   BenchResult result;
-  const std::int64_t deepest = *std::ranges::max_element(options.depths);
-  const auto tokens = some_tokens(
-      std::max(options.prefill, std::max<std::int64_t>(deepest, 1) + options.decode), engine.info().n_vocab);
+  const auto tokens = some_tokens(tokens_needed(options), engine.info().n_vocab);
   const std::span<const Token> all(tokens);
   const auto prefill = static_cast<std::size_t>(options.prefill);
   // Once for nothing: memory is touched, threads are awake. A text that begins otherwise shares no prefix.
@@ -119,7 +123,10 @@ Expected<BenchResult> run(Engine& engine, Session& session, const BenchOptions& 
 
 int bench(const BenchOptions& options) {
   const auto start = Clock::now();
-  const auto engine = Engine::load(options.engine);
+  EngineOptions engine_options = options.engine;
+  engine_options.n_ctx =
+      std::max<std::int64_t>(tokens_needed(options), 128);  // no memory for what is not measured
+  const auto engine = Engine::load(engine_options);
   if (!engine) return fail(engine.error());
   const double load_seconds = seconds_since(start);
   const auto session = (*engine)->create_session();
