@@ -1,5 +1,6 @@
 // `turboquant profile`: a Hermes agent's profile, checked and served.
-#include <filesystem>
+#include <algorithm>
+#include <memory>
 
 #include "command_line.h"
 #include "console.h"
