@@ -20,6 +20,7 @@ void add_run_command(CLI::App& app, Command& chosen);
 void add_info_command(CLI::App& app, Command& chosen);
 void add_bench_command(CLI::App& app, Command& chosen);
 void add_serve_command(CLI::App& app, Command& chosen);
+void add_profile_command(CLI::App& app, Command& chosen);
 
 // The words after the program's name, with llama.cpp's -ctk, -ctv, -md and -np as --cache-type-k,
 // --cache-type-v, --draft-model and --parallel: CLI11 knows no names of one dash and several letters.

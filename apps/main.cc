@@ -60,6 +60,7 @@ int main(int argc, char** argv) {
   app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast)->disable_flag_override();
   tq::app::add_run_command(app, command);
   tq::app::add_serve_command(app, command);
+  tq::app::add_profile_command(app, command);
   tq::app::add_info_command(app, command);
   tq::app::add_bench_command(app, command);
   tq::app::add_verify_commands(app, command);

@@ -17,7 +17,7 @@ ORDER = ("base gguf tokenizer codec ops kvcache attention model sampler engine "
 APP_INTERNALS = {"info": {"gguf", "base", "kvcache", "model"}}
 # Library -> folders that may include it. Folders of tests and benches are free.
 THIRD_PARTY = {
-    "yaml-cpp/": {"eval"},
+    "yaml-cpp/": {"eval", "server"},
     "nlohmann/": {"apps", "gguf", "tokenizer", "kvcache", "sampler", "server", "plan", "eval"},
     "CLI/": {"apps"},
     "histedit.h": {"apps"},

@@ -43,7 +43,10 @@ class Writer {
   void strings(const std::string& name, const std::vector<std::string>& values) {
     Bytes elements;
     for (const std::string& value : values) elements.text(value);
-    if (name != model_.without) file_.array(name, Gguf::string, values.size(), elements);
+    array(name, Gguf::string, values.size(), elements);
+  }
+  void array(const std::string& name, Gguf type, std::size_t n, const Bytes& elements) {
+    if (name != model_.without) file_.array(name, type, n, elements);
   }
 
   void tensor(const std::string& name, int n_in, int n_out, float mean = 0) {
@@ -82,15 +85,29 @@ class Writer {
   std::mt19937 random_;
 };
 
-void write_tokenizer(Writer& w, int n_vocab, const std::string& prefix) {
+void write_tokenizer(Writer& w, const TinyModel& model) {
+  constexpr std::int32_t kNormal = 1;
+  constexpr std::int32_t kControl = 3;
+  const int n_vocab = model.n_vocab;
   std::vector<std::string> tokens;
   for (int b = 0; b < std::min(256, n_vocab); ++b) tokens.push_back(byte_text(b));
-  for (int i = 256; i < n_vocab; ++i) tokens.push_back(prefix + std::to_string(i));
+  Bytes types;
+  for (std::size_t i = 0; i < tokens.size(); ++i) types.put(kNormal);
+  for (const std::string& token : model.control_tokens) {
+    tokens.push_back(token);
+    types.put(kControl);
+  }
+  for (int i = static_cast<int>(tokens.size()); i < n_vocab; ++i) {
+    tokens.push_back(model.token_prefix + std::to_string(i));
+    types.put(kNormal);
+  }
   w.string("tokenizer.ggml.model", "gpt2");
   w.string("tokenizer.ggml.pre", "gpt-2");
   w.strings("tokenizer.ggml.tokens", tokens);
   w.strings("tokenizer.ggml.merges", {"a b"});
   w.u32("tokenizer.ggml.eos_token_id", n_vocab - 1);
+  if (!model.control_tokens.empty()) w.array("tokenizer.ggml.token_type", Gguf::i32, tokens.size(), types);
+  if (!model.chat_template.empty()) w.string("tokenizer.chat_template", model.chat_template);
 }
 
 // Recurrent heads: one of keys, two of values.
@@ -135,7 +152,7 @@ std::vector<std::byte> TinyModel::bytes() const {
   w.u32(prefix + "context_length", n_ctx);
   w.key(prefix + "attention.layer_norm_rms_epsilon", Gguf::f32, 1e-5F);
   if (is_hybrid) write_recurrent_keys(w, prefix);
-  write_tokenizer(w, n_vocab, token_prefix);
+  write_tokenizer(w, *this);
 
   const int head_dim = n_embd / n_heads;
   w.tensor("token_embd.weight", n_embd, n_vocab);

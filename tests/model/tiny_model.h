@@ -24,6 +24,9 @@ struct TinyModel {
   unsigned seed = 1;                 // of the weights
   std::string token_prefix = "tok";  // of the tokens after the 256 bytes: tok256, tok257, ...
 
+  std::vector<std::string> control_tokens = {};  // the tokens after the 256 bytes, in place of those
+  std::string chat_template = {};                // empty: none
+
   // Leaves a metadata key or a tensor of this name out.
   std::string without = {};
   // Called before a tensor's shape is written, to spoil it.

@@ -180,6 +180,27 @@ TEST(ToolGrammar, AllowsTheSamples) {
   }
 }
 
+TEST(ToolGrammar, HoldsOtherAnswersToASchema) {
+  const auto tools = samples::tools();
+  constexpr const char* kSchema =
+      R"({"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]})";
+  const std::string call = R"({"name": "read_file", "arguments": {"path": "a"}})";
+  for (const AnswerFormat& format : {samples::format_of(ToolSyntax::kHermes), AnswerFormat{}}) {
+    const auto gbnf = tool_call_grammar(format, tools, {}, false, kSchema);
+    ASSERT_TRUE(gbnf) << gbnf.error().message;
+    const auto grammar = *Grammar::from_gbnf(*gbnf);
+    const bool is_bare = format.syntax == ToolSyntax::kJson;
+    EXPECT_TRUE(grammar->matches(is_bare ? call : "<tool_call>" + call + "</tool_call>"));
+    EXPECT_TRUE(grammar->matches(R"({"n": 1})"));
+    EXPECT_FALSE(grammar->matches(R"({"m": 1})"));
+    EXPECT_FALSE(grammar->matches("Hello"));
+    EXPECT_EQ(grammar->matches(R"(<think>Hm.</think>{"n": 1})"), !is_bare);
+  }
+  const auto refused = tool_call_grammar({}, tools, {}, false, R"({"not": {}})");
+  EXPECT_FALSE(refused);
+  EXPECT_TRUE(tool_call_grammar({}, tools, {Mode::kRequired}, false, R"({"not": {}})"));  // no such answer
+}
+
 TEST(ToolGrammar, RefusesWrongCalls) {
   const auto tools = samples::tools();
   const auto hermes = grammar_of(samples::format_of(ToolSyntax::kHermes), {}, tools);

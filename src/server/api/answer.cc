@@ -7,15 +7,24 @@
 namespace tq::server {
 namespace {
 
+// For ids: they only have to differ.
+std::mt19937_64& random_bits() {
+  thread_local std::mt19937_64 random{std::random_device{}()};
+  return random;
+}
+
 constexpr int kMaxAnswers = 128;  // to one request
 // How soon a client's leaving is noticed while nothing is written.
 constexpr std::chrono::milliseconds kLook{20};
 
-Expected<std::unique_ptr<Sampler>> make_sampler(const ServedModel& model, SamplerOptions options,
+Expected<std::unique_ptr<Sampler>> make_sampler(const ServedModel& model, const AnswerOptions& options,
                                                 std::size_t index) {
-  const bool needs_vocabulary = options.grammar || options.dry_multiplier != 0.0F;
-  if (options.seed != 0) options.seed += index;  // each answer another one, all of them repeatable
-  return Sampler::create(options, needs_vocabulary ? model.engine.vocabulary() : nullptr);
+  SamplerOptions sampler = options.sampler;
+  if (sampler.seed != 0) sampler.seed += index;  // each answer another one, all of them repeatable
+  const bool needs_vocabulary = sampler.grammar || sampler.dry_multiplier != 0.0F;
+  if (!needs_vocabulary) return Sampler::create(sampler);
+  return Sampler::create(sampler,
+                         options.shows_markers ? model.markup->vocabulary() : model.engine.vocabulary());
 }
 
 void check_length(const ServedModel& model, std::size_t n_prompt) {
@@ -56,13 +65,15 @@ std::shared_ptr<AnswerStream> start_answers(const ServedModel& model,
   for (const std::vector<Token>& prompt : prompts) {
     check_length(model, prompt.size());
     for (int i = 0; i < options.n; ++i) {
-      requests.push_back({.prompt = prompt,
-                          .sampler = value_or_throw(make_sampler(model, options.sampler, requests.size())),
-                          .max_tokens = options.max_tokens,
-                          .stops = options.stops,
-                          .n_logprobs = options.n_logprobs,
-                          .reuse_cache = options.reuse_cache,
-                          .slot = options.slot});
+      requests.push_back(
+          {.prompt = prompt,
+           .sampler = value_or_throw(make_sampler(model, options, requests.size())),
+           .max_tokens = options.max_tokens,
+           .stops = options.stops,
+           .shown_tokens = options.shows_markers ? model.markup->tokens() : std::vector<Token>(),
+           .n_logprobs = options.n_logprobs,
+           .reuse_cache = options.reuse_cache,
+           .slot = options.slot});
     }
   }
   auto submission = model.scheduler.submit(std::move(requests));
@@ -121,12 +132,13 @@ std::optional<ApiError> failure_of(const Outcome& outcome) {
 std::string make_id(std::string_view prefix) {
   constexpr std::string_view kLetters = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
   constexpr int kLength = 24;
-  thread_local std::mt19937_64 random{std::random_device{}()};
   std::string id(prefix);
   std::uniform_int_distribution<std::size_t> letter(0, kLetters.size() - 1);
-  for (int i = 0; i < kLength; ++i) id += kLetters[letter(random)];
+  for (int i = 0; i < kLength; ++i) id += kLetters[letter(random_bits())];
   return id;
 }
+
+std::uint64_t random_seed() { return random_bits()(); }
 
 std::int64_t unix_time() {
   return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch())

@@ -21,7 +21,8 @@ struct AnswerOptions {
   std::vector<std::string> stops = {};
   std::optional<std::int64_t> max_tokens = {};
   std::optional<int> n_logprobs = {};
-  int n = 1;  // answers to each prompt
+  int n = 1;                   // answers to each prompt
+  bool shows_markers = false;  // of ServedModel::markup, where they are control tokens
   bool reuse_cache = true;
   std::optional<int> slot = {};
 };
@@ -44,6 +45,7 @@ bool follow(AnswerStream& stream, const std::function<bool()>& is_connected,
 std::optional<ApiError> failure_of(const Outcome& outcome);
 
 std::string make_id(std::string_view prefix);  // "chatcmpl-" and 24 random letters and digits
+std::uint64_t random_seed();
 std::int64_t unix_time();
 
 }  // namespace tq::server
