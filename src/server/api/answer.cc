@@ -11,11 +11,14 @@ constexpr int kMaxAnswers = 128;  // to one request
 // How soon a client's leaving is noticed while nothing is written.
 constexpr std::chrono::milliseconds kLook{20};
 
-Expected<std::unique_ptr<Sampler>> make_sampler(const ServedModel& model, SamplerOptions options,
+Expected<std::unique_ptr<Sampler>> make_sampler(const ServedModel& model, const AnswerOptions& options,
                                                 std::size_t index) {
-  const bool needs_vocabulary = options.grammar || options.dry_multiplier != 0.0F;
-  if (options.seed != 0) options.seed += index;  // each answer another one, all of them repeatable
-  return Sampler::create(options, needs_vocabulary ? model.engine.vocabulary() : nullptr);
+  SamplerOptions sampler = options.sampler;
+  if (sampler.seed != 0) sampler.seed += index;  // each answer another one, all of them repeatable
+  const bool needs_vocabulary = sampler.grammar || sampler.dry_multiplier != 0.0F;
+  if (!needs_vocabulary) return Sampler::create(sampler);
+  return Sampler::create(sampler,
+                         options.shows_markers ? model.markup->vocabulary() : model.engine.vocabulary());
 }
 
 void check_length(const ServedModel& model, std::size_t n_prompt) {
@@ -56,13 +59,15 @@ std::shared_ptr<AnswerStream> start_answers(const ServedModel& model,
   for (const std::vector<Token>& prompt : prompts) {
     check_length(model, prompt.size());
     for (int i = 0; i < options.n; ++i) {
-      requests.push_back({.prompt = prompt,
-                          .sampler = value_or_throw(make_sampler(model, options.sampler, requests.size())),
-                          .max_tokens = options.max_tokens,
-                          .stops = options.stops,
-                          .n_logprobs = options.n_logprobs,
-                          .reuse_cache = options.reuse_cache,
-                          .slot = options.slot});
+      requests.push_back(
+          {.prompt = prompt,
+           .sampler = value_or_throw(make_sampler(model, options, requests.size())),
+           .max_tokens = options.max_tokens,
+           .stops = options.stops,
+           .shown_tokens = options.shows_markers ? model.markup->tokens() : std::vector<Token>(),
+           .n_logprobs = options.n_logprobs,
+           .reuse_cache = options.reuse_cache,
+           .slot = options.slot});
     }
   }
   auto submission = model.scheduler.submit(std::move(requests));

@@ -21,7 +21,8 @@ struct AnswerOptions {
   std::vector<std::string> stops = {};
   std::optional<std::int64_t> max_tokens = {};
   std::optional<int> n_logprobs = {};
-  int n = 1;  // answers to each prompt
+  int n = 1;                   // answers to each prompt
+  bool shows_markers = false;  // of ServedModel::markup, where they are control tokens
   bool reuse_cache = true;
   std::optional<int> slot = {};
 };

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "server/api/answer_markup.h"
 #include "server/scheduler/scheduler.h"
 #include "tq/engine.h"
 #include "tq/sampler.h"
@@ -21,6 +22,7 @@ struct ServedModel {
   SamplerOptions defaults = {};     // where a request says nothing
   bool splits_reasoning = true;     // <think> goes into reasoning_content unless a request says otherwise
   std::string slot_save_path = {};  // folder; empty: slots are not saved
+  std::shared_ptr<const AnswerMarkup> markup = std::make_shared<const AnswerMarkup>(engine);
 };
 
 }  // namespace tq::server

@@ -23,6 +23,7 @@ struct GenerationRequest {
   std::unique_ptr<Sampler> sampler;
   std::optional<std::int64_t> max_tokens = {};  // none: until the model ends or the context is full
   std::vector<std::string> stops = {};          // the answer ends before the first of these
+  std::vector<Token> shown_tokens = {};         // control tokens whose text is part of the answer, in order
   std::optional<int> n_logprobs = {};           // of so many likely tokens beside each one
   bool reuse_cache = true;                      // may go on from what its slot holds
   std::optional<int> slot = {};                 // the one to use; none: the best

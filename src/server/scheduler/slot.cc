@@ -46,7 +46,9 @@ std::optional<Outcome> Slot::choose(std::span<const float> logits) {
   ++n_answer_;
   std::optional<ScoredToken> scored;
   if (request.n_logprobs) scored = {token, logprobs(logits, token, *request.n_logprobs)};
-  std::string stop = text_->push(engine_.token_bytes(token), std::move(scored));
+  const bool is_shown = std::ranges::binary_search(request.shown_tokens, token);
+  const auto bytes = engine_.token_bytes(token, is_shown ? SpecialText::kParse : SpecialText::kPlain);
+  std::string stop = text_->push(bytes, std::move(scored));
   if (!stop.empty()) return Outcome{.reason = FinishReason::kStopString, .stop_string = std::move(stop)};
   if (request.max_tokens && n_answer_ >= *request.max_tokens) return Outcome{.reason = FinishReason::kLength};
   if (static_cast<std::int64_t>(tokens_.size()) >= session_->n_ctx()) {
