@@ -131,8 +131,9 @@ Answer parse_answer(const AnswerParser::Options& options, std::string_view text)
 // reasons; kAuto is any text in which whatever begins a call is a valid one, so that the model is free up to
 // the call and bound in it (kJson in a code fence is not bound). Empty for kNone and without tools: there is
 // nothing to constrain. The parser finds exactly the grammar's calls. kUnsupported names what a tool's schema
-// has that cannot be enforced.
+// has that cannot be enforced. With a content_schema (JSON), an answer without calls is a value of it.
 Expected<std::string> tool_call_grammar(const AnswerFormat& format, std::span<const Tool> tools,
-                                        const ToolChoice& choice, bool starts_in_reasoning = false);
+                                        const ToolChoice& choice, bool starts_in_reasoning = false,
+                                        std::string_view content_schema = {});
 
 }  // namespace tq

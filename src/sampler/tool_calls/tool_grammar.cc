@@ -27,7 +27,7 @@ class ToolGrammar {
       : format_(format), markup_(markup_of(format.syntax)), is_parallel_(is_parallel) {}
 
   Expected<std::string> text(const std::vector<const Tool*>& tools, bool is_required,
-                             bool starts_in_reasoning) {
+                             bool starts_in_reasoning, std::string_view content_schema) {
     std::vector<std::string> ways;
     for (const Tool* tool : tools) {
       auto way = call(*tool);
@@ -37,8 +37,13 @@ class ToolGrammar {
     const std::string calls =
         rules_.add("calls", all_calls(rules_.add("call", schema::group(std::move(ways)))));
     std::string root = reasoning(starts_in_reasoning);
+    const std::string first_call = (is_bare() ? "" : literal(markup_.open) + " ") + calls;
     if (is_required) {
-      root += " " + space() + " " + (is_bare() ? "" : literal(markup_.open) + " ") + calls;
+      root += " " + space() + " " + first_call;
+    } else if (!content_schema.empty()) {
+      const auto value = schema::values_of(content_schema, rules_);
+      if (!value) return value.error();
+      root += " " + space() + " ( " + first_call + " | " + *value + " )";
     } else {
       root += " ( " + any_answer(calls) + " )";
     }
@@ -199,7 +204,8 @@ class ToolGrammar {
 }  // namespace tool_calls
 
 Expected<std::string> tool_call_grammar(const AnswerFormat& format, std::span<const Tool> tools,
-                                        const ToolChoice& choice, bool starts_in_reasoning) {
+                                        const ToolChoice& choice, bool starts_in_reasoning,
+                                        std::string_view content_schema) {
   if (choice.mode == ToolChoice::Mode::kNone || tools.empty()) return std::string();
   std::vector<const Tool*> allowed;
   for (const Tool& tool : tools) {
@@ -208,7 +214,7 @@ Expected<std::string> tool_call_grammar(const AnswerFormat& format, std::span<co
   if (allowed.empty())
     return Error{ErrorCode::kBadArgument, "tool_choice names '" + choice.name + "', which is no tool."};
   return tool_calls::ToolGrammar(format, choice.parallel)
-      .text(allowed, choice.mode == ToolChoice::Mode::kRequired, starts_in_reasoning);
+      .text(allowed, choice.mode == ToolChoice::Mode::kRequired, starts_in_reasoning, content_schema);
 }
 
 }  // namespace tq

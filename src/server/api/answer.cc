@@ -7,6 +7,12 @@
 namespace tq::server {
 namespace {
 
+// For ids: they only have to differ.
+std::mt19937_64& random_bits() {
+  thread_local std::mt19937_64 random{std::random_device{}()};
+  return random;
+}
+
 constexpr int kMaxAnswers = 128;  // to one request
 // How soon a client's leaving is noticed while nothing is written.
 constexpr std::chrono::milliseconds kLook{20};
@@ -126,12 +132,13 @@ std::optional<ApiError> failure_of(const Outcome& outcome) {
 std::string make_id(std::string_view prefix) {
   constexpr std::string_view kLetters = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
   constexpr int kLength = 24;
-  thread_local std::mt19937_64 random{std::random_device{}()};
   std::string id(prefix);
   std::uniform_int_distribution<std::size_t> letter(0, kLetters.size() - 1);
-  for (int i = 0; i < kLength; ++i) id += kLetters[letter(random)];
+  for (int i = 0; i < kLength; ++i) id += kLetters[letter(random_bits())];
   return id;
 }
+
+std::uint64_t random_seed() { return random_bits()(); }
 
 std::int64_t unix_time() {
   return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch())

@@ -45,6 +45,7 @@ bool follow(AnswerStream& stream, const std::function<bool()>& is_connected,
 std::optional<ApiError> failure_of(const Outcome& outcome);
 
 std::string make_id(std::string_view prefix);  // "chatcmpl-" and 24 random letters and digits
+std::uint64_t random_seed();
 std::int64_t unix_time();
 
 }  // namespace tq::server

@@ -1,5 +1,7 @@
 #include "server/api/chat_messages.h"
 
+#include <map>
+
 #include "server/api/error.h"
 
 namespace tq::server {
@@ -18,6 +20,8 @@ std::string read_tool_calls(const Json& calls, const std::string& path) {
     const auto name = function.find("name");
     if (name == function.end() || !name->is_string())
       refuse("a call in '" + path + "' lacks its function's name.", path);
+    if (const auto id = call.find("id"); id != call.end() && !id->is_string())
+      refuse("the id of a call in '" + path + "' has to be a string.", path);
     const auto arguments = function.find("arguments");
     if (arguments == function.end() || !arguments->is_string()) continue;
     auto parsed = try_parse(arguments->get_ref<const std::string&>());
@@ -48,6 +52,22 @@ ChatMessage read_message(const Json& json, const std::string& path) {
   return message;
 }
 
+// Some templates print the name of the function that a result is of; OpenAI's messages have the call's id.
+void name_results(std::vector<ChatMessage>& messages) {
+  std::map<std::string, std::string> names;  // by the call's id
+  for (ChatMessage& message : messages) {
+    if (!message.tool_calls.empty()) {
+      for (const Json& call : Json::parse(message.tool_calls)) {
+        if (const std::string id = call.value("id", ""); !id.empty())
+          names[id] = call["function"]["name"].get<std::string>();
+      }
+    }
+    if (message.role != "tool" || !message.name.empty()) continue;
+    if (const auto found = names.find(message.tool_call_id); found != names.end())
+      message.name = found->second;
+  }
+}
+
 }  // namespace
 
 std::vector<ChatMessage> read_messages(const Json& messages) {
@@ -58,6 +78,7 @@ std::vector<ChatMessage> read_messages(const Json& messages) {
   for (std::size_t i = 0; i < messages.size(); ++i) {
     result.push_back(read_message(messages[i], "messages[" + std::to_string(i) + "]"));
   }
+  name_results(result);
   return result;
 }
 

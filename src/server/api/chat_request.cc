@@ -1,6 +1,7 @@
 #include "server/api/chat_request.h"
 
 #include "server/api/chat_messages.h"
+#include "server/api/plain_tools.h"
 
 namespace tq::server {
 namespace {
@@ -15,11 +16,62 @@ bool read_splits_reasoning(const Fields& fields, bool otherwise) {
   return true;
 }
 
+// Errors of tools begin with the path of the field at fault.
+template <class T>
+T field_or_refuse(Expected<T> read) {
+  if (read) return *std::move(read);
+  const std::string& message = read.error().message;
+  refuse(message, message.substr(0, message.find(' ')));
+}
+
+// As templates want them: with all that they may ask for, and nothing of the request's own.
+std::string tools_json(const std::vector<Tool>& tools) {
+  Json list = Json::array();
+  for (const Tool& tool : tools) {
+    list.push_back({{"type", "function"},
+                    {"function",
+                     {{"name", tool.name},
+                      {"description", tool.description},
+                      {"parameters", Json::parse(tool.parameters)}}}});
+  }
+  return dump(list);
+}
+
+void read_tools(const Fields& fields, ChatRequest& request) {
+  if (fields.find("functions") != nullptr) {
+    refuse("'functions' was replaced by 'tools' in OpenAI's API; use that.", "functions");
+  }
+  const Json* const tools = fields.array("tools");
+  if (tools != nullptr) request.tools = field_or_refuse(parse_tools(dump(*tools)));
+  const Json* const choice = fields.find("tool_choice");
+  request.tool_choice =
+      field_or_refuse(parse_tool_choice(choice == nullptr ? "" : dump(*choice), request.tools));
+  request.tool_choice.parallel = fields.boolean("parallel_tool_calls").value_or(true);
+  if (request.tool_choice.mode == ToolChoice::Mode::kNone) request.tools.clear();
+}
+
 // A model without a template gets the messages as plain turns, as people write them.
 std::string plain_turns(const std::vector<ChatMessage>& messages) {
   std::string text;
   for (const ChatMessage& message : messages) text += message.role + ": " + message.content + "\n";
   return text + "assistant:";
+}
+
+bool takes_system_message(const Engine& engine) {
+  if (!engine.has_chat_template()) return true;
+  const std::vector<ChatMessage> messages = {{.role = "system", .content = "a"},
+                                             {.role = "user", .content = "b"}};
+  return static_cast<bool>(engine.render_chat(messages));
+}
+
+// The reasoning that is looked for: models without a sign of it in their template may reason all the same.
+AnswerFormat reading_format(const ServedModel& model) {
+  AnswerFormat format = model.markup->format();
+  if (format.reasoning_open.empty()) {
+    format.reasoning_open = "<think>";
+    format.reasoning_close = "</think>";
+  }
+  return format;
 }
 
 }  // namespace
@@ -30,27 +82,55 @@ ChatRequest read_chat_request(const Fields& fields, const ServedModel& model) {
   ChatRequest request{.messages = read_messages(*messages)};
   request.splits_reasoning = read_splits_reasoning(fields, model.splits_reasoning);
   request.add_generation_prompt = fields.boolean("add_generation_prompt").value_or(true);
-  const Json* const tools = fields.array("tools");
-  const Json* const choice = fields.find("tool_choice");
-  const bool may_call = choice == nullptr || *choice != "none";
-  if (tools != nullptr && !tools->empty() && may_call) request.tools = dump(*tools);
   if (const Json* const variables = fields.object("chat_template_kwargs"))
     request.variables = dump(*variables);
+  read_tools(fields, request);
+  if (!model.markup->format().template_lists_tools) {
+    write_calls_as_text(request.messages);
+    if (!request.tools.empty())
+      tell_tools(request.messages, request.tools, takes_system_message(model.engine));
+  } else if (!request.tools.empty()) {
+    request.template_tools = tools_json(request.tools);
+  }
   return request;
 }
 
 void render(ChatRequest& request, const ServedModel& model) {
-  using Start = ReasoningSplitter::Start;
   if (!model.engine.has_chat_template()) {
     request.prompt = model.engine.encode(plain_turns(request.messages), SpecialText::kPlain, true);
-    request.start = request.splits_reasoning ? Start::kBefore : Start::kOff;
     return;
   }
   const ChatOptions options = request.template_options();
   request.prompt = value_or_throw(model.engine.encode_chat(request.messages, options));
-  if (!request.splits_reasoning) return;
-  request.start =
-      ReasoningSplitter::start_after(value_or_throw(model.engine.render_chat(request.messages, options)));
+  const std::string text = value_or_throw(model.engine.render_chat(request.messages, options));
+  request.starts_in_reasoning = opens_reasoning(reading_format(model), text);
+}
+
+std::shared_ptr<const Grammar> chat_grammar(const ChatRequest& request, const AnswerConstraint& constraint,
+                                            const ServedModel& model) {
+  if (request.tools.empty()) return make_grammar(constraint);
+  if (!constraint.gbnf.empty()) {
+    refuse("'grammar' does not go with 'tools', whose calls it would forbid; leave out one of them.",
+           "grammar");
+  }
+  const auto gbnf = tool_call_grammar(model.markup->format(), request.tools, request.tool_choice,
+                                      request.starts_in_reasoning, constraint.schema);
+  if (gbnf) return make_grammar({.gbnf = *gbnf, .field = "tools"});
+  // The model may still call what cannot be enforced, where nothing has to be.
+  const bool is_free = request.tool_choice.mode == ToolChoice::Mode::kAuto && constraint.schema.empty();
+  if (!is_free) refuse(gbnf.error().message, constraint.schema.empty() ? "tools" : constraint.field);
+  return nullptr;
+}
+
+AnswerParser::Options parser_options(const ChatRequest& request, const ServedModel& model,
+                                     std::uint64_t id_seed) {
+  AnswerParser::Options options{.format = reading_format(model),
+                                .tools = request.tools,
+                                .starts_in_reasoning = request.starts_in_reasoning,
+                                .id_seed = id_seed};
+  // Calls are looked for behind the reasoning, so that it has to be told apart where there are tools.
+  if (!request.splits_reasoning && request.tools.empty()) options.format.reasoning_open.clear();
+  return options;
 }
 
 }  // namespace tq::server

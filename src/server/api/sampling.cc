@@ -127,7 +127,7 @@ SamplerOptions read_sampling(const Fields& fields, const ServedModel& model) {
       options.logit_bias.push_back({token, -std::numeric_limits<float>::infinity()});
     }
   }
-  options.grammar = read_grammar(fields);
+  options.grammar = make_grammar(read_constraint(fields));
   return options;
 }
 
@@ -147,33 +147,34 @@ std::vector<std::string> read_stops(const Fields& fields) {
   return stops;
 }
 
-std::shared_ptr<const Grammar> read_grammar(const Fields& fields) {
-  const auto from_schema = [](const Json& schema, const char* param) {
-    auto grammar = Grammar::from_json_schema(dump(schema));
-    if (!grammar) refuse(grammar.error().message, param);
-    return *std::move(grammar);
-  };
-  if (const auto text = fields.string("grammar"); text && !text->empty()) {
-    auto grammar = Grammar::from_gbnf(*text);
-    if (!grammar) refuse(grammar.error().message, "grammar");
-    return *std::move(grammar);
-  }
-  if (const Json* const schema = fields.object("json_schema")) return from_schema(*schema, "json_schema");
+AnswerConstraint read_constraint(const Fields& fields) {
+  if (auto text = fields.string("grammar"); text && !text->empty())
+    return {.gbnf = *std::move(text), .field = "grammar"};
+  if (const Json* const schema = fields.object("json_schema"))
+    return {.schema = dump(*schema), .field = "json_schema"};
   const Json* const format = fields.object("response_format");
-  if (format == nullptr) return nullptr;
+  if (format == nullptr) return {};
   const Fields of_format(*format, "response_format.");
   const std::string type = of_format.string("type").value_or("text");
-  if (type == "text") return nullptr;
+  if (type == "text") return {};
   if (type == "json_object") {
     const Json* const schema = of_format.object("schema");  // llama-server's
-    return from_schema(schema != nullptr ? *schema : Json::object(), "response_format");
+    return {.schema = dump(schema != nullptr ? *schema : Json::object()), .field = "response_format"};
   }
   if (type != "json_schema") of_format.refuse_type("type", "text, json_object or json_schema");
   const Json* const named = of_format.object("json_schema");
   const Json* const schema =
       named != nullptr ? Fields(*named, "response_format.json_schema.").object("schema") : nullptr;
   if (schema == nullptr) refuse("'response_format' lacks its json_schema.schema.", "response_format");
-  return from_schema(*schema, "response_format");
+  return {.schema = dump(*schema), .field = "response_format"};
+}
+
+std::shared_ptr<const Grammar> make_grammar(const AnswerConstraint& constraint) {
+  if (constraint.schema.empty() && constraint.gbnf.empty()) return nullptr;
+  auto grammar = constraint.gbnf.empty() ? Grammar::from_json_schema(constraint.schema)
+                                         : Grammar::from_gbnf(constraint.gbnf);
+  if (!grammar) refuse(grammar.error().message, constraint.field);
+  return *std::move(grammar);
 }
 
 }  // namespace tq::server

@@ -12,7 +12,16 @@ namespace tq::server {
 SamplerOptions read_sampling(const Fields& fields, const ServedModel& model);
 // "stop": a string or a list of them.
 std::vector<std::string> read_stops(const Fields& fields);
-// "response_format", or llama-server's "grammar" and "json_schema"; null when the answer is free.
-std::shared_ptr<const Grammar> read_grammar(const Fields& fields);
+
+// What the whole answer has to be; both empty: it is free.
+struct AnswerConstraint {
+  std::string schema = {};  // JSON schema of its value
+  std::string gbnf = {};
+  std::string field = {};  // of the request, for errors
+};
+
+// "response_format", or llama-server's "grammar" and "json_schema".
+AnswerConstraint read_constraint(const Fields& fields);
+std::shared_ptr<const Grammar> make_grammar(const AnswerConstraint& constraint);  // null when it is free
 
 }  // namespace tq::server

@@ -1,4 +1,6 @@
 // POST /v1/chat/completions
+#include <utility>
+
 #include "server/api/chat_request.h"
 #include "server/http/sse.h"
 #include "server/openai/endpoints.h"
@@ -15,6 +17,7 @@ struct Call {
   bool streams = false;
   bool includes_usage = false;
   std::string id = make_id("chatcmpl-");
+  std::uint64_t call_ids = random_seed();
   std::int64_t created = unix_time();
 };
 
@@ -33,6 +36,8 @@ Call read_call(const ServedModel& model, const http::Request& request) {
     call.includes_usage = Fields(*stream, "stream_options.").boolean("include_usage").value_or(false);
   }
   render(call.chat, model);
+  call.options.shows_markers = true;
+  call.options.sampler.grammar = chat_grammar(call.chat, read_constraint(fields), model);
   return call;
 }
 
@@ -44,42 +49,51 @@ Json envelope(const Call& call, const ServedModel& model, const char* object) {
           {"system_fingerprint", kFingerprint}};
 }
 
-// One answer, as it comes or whole.
+AnswerParser::Options parser_of(const Call& call, const ServedModel& model, int choice) {
+  return parser_options(call.chat, model, call.call_ids + static_cast<std::uint64_t>(choice));
+}
+
+// --- all at once
+
 struct Choice {
-  explicit Choice(ReasoningSplitter::Start start) : splitter(start) {}
-  ReasoningSplitter splitter;
-  std::string reasoning;
-  std::string content;
+  std::string text;
   std::vector<ScoredToken> tokens;
   const char* finish_reason = "stop";
 };
 
-// --- all at once
-
-void collect(Choice& choice, const SplitText& text) {
-  choice.reasoning += text.reasoning;
-  choice.content += text.content;
+Json tool_calls_json(const std::vector<ToolCall>& calls) {
+  Json list = Json::array();
+  for (const ToolCall& call : calls) {
+    list.push_back({{"id", call.id},
+                    {"type", "function"},
+                    {"function", {{"name", call.name}, {"arguments", call.arguments}}}});
+  }
+  return list;
 }
 
-Json choice_json(const Call& call, const ServedModel& model, int index, Choice& choice) {
-  Json message = {{"role", "assistant"}, {"content", choice.content}};
-  if (!choice.reasoning.empty()) message["reasoning_content"] = choice.reasoning;
+Json choice_json(const Call& call, const ServedModel& model, int index, const Choice& choice) {
+  const Answer answer = parse_answer(parser_of(call, model, index), choice.text);
+  const bool has_calls = !answer.calls.empty();
+  Json message = {{"role", "assistant"}};
+  message["content"] = has_calls && answer.content.empty() ? Json() : Json(answer.content);
+  if (!answer.reasoning.empty()) message["reasoning_content"] = answer.reasoning;
+  if (has_calls) message["tool_calls"] = tool_calls_json(answer.calls);
   return {{"index", index},
           {"message", std::move(message)},
           {"logprobs", call.options.n_logprobs ? chat_logprobs(model.engine, choice.tokens) : Json()},
-          {"finish_reason", choice.finish_reason}};
+          {"finish_reason", with_calls(choice.finish_reason, has_calls)}};
 }
 
 http::Response answer_at_once(const Call& call, const ServedModel& model, AnswerStream& stream,
                               const http::Request& request) {
-  std::vector<Choice> choices(static_cast<std::size_t>(call.options.n), Choice(call.chat.start));
+  std::vector<Choice> choices(static_cast<std::size_t>(call.options.n));
   UsageSum usage(call.options.n);
   follow(
       stream, [&] { return request.peer->is_connected(); },
       [&](Event event) {
         Choice& choice = choices[static_cast<std::size_t>(event.choice)];
         if (auto* const piece = std::get_if<Piece>(&event.what)) {
-          collect(choice, choice.splitter.push(piece->text));
+          choice.text += piece->text;
           for (ScoredToken& token : piece->tokens) choice.tokens.push_back(std::move(token));
           return true;
         }
@@ -88,7 +102,6 @@ http::Response answer_at_once(const Call& call, const ServedModel& model, Answer
           stream.cancel();
           throw std::move(*failure);
         }
-        collect(choice, choice.splitter.finish());
         choice.finish_reason = finish_reason(outcome);
         usage.add(event.choice, outcome.usage);
         return true;
@@ -105,6 +118,27 @@ http::Response answer_at_once(const Call& call, const ServedModel& model, Answer
 
 // --- as it comes
 
+// What an event adds to the message so far; empty when nothing.
+Json delta_of(const AnswerEvent& event) {
+  switch (event.kind) {
+    case AnswerEvent::Kind::kContent:
+      return {{"content", event.text}};
+    case AnswerEvent::Kind::kReasoning:
+      return {{"reasoning_content", event.text}};
+    case AnswerEvent::Kind::kCallBegin:
+      return {{"tool_calls", Json::array({{{"index", event.call},
+                                           {"id", event.id},
+                                           {"type", "function"},
+                                           {"function", {{"name", event.name}, {"arguments", ""}}}}})}};
+    case AnswerEvent::Kind::kArguments:
+      return {
+          {"tool_calls", Json::array({{{"index", event.call}, {"function", {{"arguments", event.text}}}}})}};
+    case AnswerEvent::Kind::kCallEnd:
+      break;
+  }
+  return Json::object();
+}
+
 class ChunkWriter {
  public:
   ChunkWriter(const Call& call, const ServedModel& model, http::Writer& writer)
@@ -112,7 +146,9 @@ class ChunkWriter {
         model_(model),
         writer_(writer),
         usage_(call.options.n),
-        splitters_(static_cast<std::size_t>(call.options.n), ReasoningSplitter(call.chat.start)) {}
+        has_calls_(static_cast<std::size_t>(call.options.n)) {
+    for (int i = 0; i < call.options.n; ++i) parsers_.emplace_back(parser_of(call, model, i));
+  }
 
   void write_all(AnswerStream& stream) {
     for (int i = 0; i < call_.options.n; ++i) {
@@ -134,9 +170,9 @@ class ChunkWriter {
 
  private:
   bool write(const Event& event) {
-    ReasoningSplitter& splitter = splitters_[static_cast<std::size_t>(event.choice)];
+    const auto index = static_cast<std::size_t>(event.choice);
     if (const auto* const piece = std::get_if<Piece>(&event.what)) {
-      return write_delta(event.choice, splitter.push(piece->text), piece->tokens);
+      return write_deltas(event.choice, parsers_[index].push(piece->text), piece->tokens);
     }
     const auto& outcome = std::get<Outcome>(event.what);
     if (const auto failure = failure_of(outcome)) {
@@ -145,16 +181,19 @@ class ChunkWriter {
       return false;
     }
     usage_.add(event.choice, outcome.usage);
-    return write_delta(event.choice, splitter.finish(), {}) &&
-           write_choice(event.choice, Json::object(), {}, finish_reason(outcome));
+    return write_deltas(event.choice, parsers_[index].finish(), {}) &&
+           write_choice(event.choice, Json::object(), {},
+                        with_calls(finish_reason(outcome), has_calls_[index]));
   }
 
-  bool write_delta(int index, const SplitText& text, const std::vector<ScoredToken>& tokens) {
-    Json delta = Json::object();
-    if (!text.reasoning.empty()) delta["reasoning_content"] = text.reasoning;
-    if (!text.content.empty()) delta["content"] = text.content;
-    if (delta.empty() && tokens.empty()) return true;
-    return write_choice(index, std::move(delta), tokens, nullptr);
+  bool write_deltas(int index, const std::vector<AnswerEvent>& events, std::vector<ScoredToken> tokens) {
+    for (const AnswerEvent& event : events) {
+      if (event.is_complete) has_calls_[static_cast<std::size_t>(index)] = true;
+      Json delta = delta_of(event);
+      if (delta.empty()) continue;
+      if (!write_choice(index, std::move(delta), std::exchange(tokens, {}), nullptr)) return false;
+    }
+    return tokens.empty() || write_choice(index, Json::object(), tokens, nullptr);
   }
 
   bool write_choice(int index, Json delta, const std::vector<ScoredToken>& tokens, const char* reason) {
@@ -172,7 +211,8 @@ class ChunkWriter {
   const ServedModel& model_;
   http::Writer& writer_;
   UsageSum usage_;
-  std::vector<ReasoningSplitter> splitters_;
+  std::vector<AnswerParser> parsers_;  // by choice
+  std::vector<bool> has_calls_;
 };
 
 }  // namespace

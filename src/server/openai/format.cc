@@ -12,6 +12,10 @@ const char* finish_reason(const Outcome& outcome) {
                                                                                              : "stop";
 }
 
+const char* with_calls(const char* reason, bool has_calls) {
+  return has_calls && std::string_view(reason) == "stop" ? "tool_calls" : reason;
+}
+
 void UsageSum::add(int choice, const Usage& usage) {
   if (choice % answers_per_prompt_ == 0) {
     sum_.prompt_tokens += usage.prompt_tokens;

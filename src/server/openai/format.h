@@ -11,6 +11,8 @@ namespace tq::server::openai {
 inline constexpr const char* kFingerprint = "turboquant-0.1.0";
 
 const char* finish_reason(const Outcome& outcome);  // "stop" or "length"
+// The same of a chat's answer: "tool_calls" when it made calls and was not cut.
+const char* with_calls(const char* reason, bool has_calls);
 
 // The sum of all answers to a request; those to one prompt count it once.
 class UsageSum {

@@ -1,10 +1,45 @@
 #include "server/openai/responses_request.h"
 
+#include <array>
+
 #include "server/api/chat_messages.h"
-#include "server/api/sampling.h"
 
 namespace tq::server::openai {
 namespace {
+
+std::string member(const Fields& item, const char* name) {
+  auto value = item.string(name);
+  if (!value) refuse("'" + item.path(name) + "' is missing.", "input");
+  return *std::move(value);
+}
+
+// Calls are items of their own here, and part of the assistant's message in chat completions.
+void add_call(Json& messages, const Fields& item) {
+  if (messages.empty() || messages.back().value("role", "") != "assistant")
+    messages.push_back({{"role", "assistant"}, {"content", ""}});
+  messages.back()["tool_calls"].push_back(
+      {{"id", member(item, "call_id")},
+       {"type", "function"},
+       {"function", {{"name", member(item, "name")}, {"arguments", member(item, "arguments")}}}});
+}
+
+void add_item(Json& messages, const Json& json) {
+  if (!json.is_object()) refuse("an item of 'input' is no object.", "input");
+  const Fields item(json, "input[].");
+  const std::string type = item.string("type").value_or("message");
+  if (type == "message") {
+    member(item, "role");
+    messages.push_back(json);
+  } else if (type == "function_call") {
+    add_call(messages, item);
+  } else if (type == "function_call_output") {
+    const Json* const output = item.find("output");
+    if (output == nullptr) refuse("'input[].output' is missing.", "input");
+    messages.push_back({{"role", "tool"}, {"tool_call_id", member(item, "call_id")}, {"content", *output}});
+  } else if (type != "reasoning") {  // that of earlier answers; templates leave it out too
+    refuse("an item of 'input' is of the type '" + type + "', which is not known here.", "input");
+  }
+}
 
 // Items of a conversation, as chat completions would have them.
 Json to_chat_messages(const Fields& fields) {
@@ -19,15 +54,48 @@ Json to_chat_messages(const Fields& fields) {
     return messages;
   }
   if (!input->is_array()) fields.refuse_type("input", "a text or a list of items");
-  for (const Json& item : *input) {
-    if (!item.is_object()) refuse("an item of 'input' is no object.", "input");
-    const std::string type = Fields(item, "input[].").string("type").value_or("message");
-    if (type == "reasoning") continue;  // of earlier answers; templates leave it out too
-    if (type != "message")
-      refuse("an item of 'input' is of the type '" + type + "', which is not known here.", "input");
-    messages.push_back(item);
-  }
+  for (const Json& item : *input) add_item(messages, item);
   return messages;
+}
+
+// {"type": "function", "name": ..., ...}, which chat completions have as {"type", "function": {...}}.
+Json to_chat_function(const Json& flat) {
+  if (!flat.is_object() || flat.value("type", Json()) != "function") return flat;
+  Json function = flat;
+  function.erase("type");
+  return {{"type", "function"}, {"function", std::move(function)}};
+}
+
+Json to_chat_body(const Fields& fields) {
+  Json body = {{"messages", to_chat_messages(fields)}};
+  for (const char* const name : {"parallel_tool_calls", "chat_template_kwargs", "reasoning_format"}) {
+    if (const Json* const value = fields.find(name)) body[name] = *value;
+  }
+  if (const Json* const tools = fields.array("tools")) {
+    body["tools"] = Json::array();
+    for (const Json& tool : *tools) body["tools"].push_back(to_chat_function(tool));
+  }
+  if (const Json* const choice = fields.find("tool_choice")) body["tool_choice"] = to_chat_function(*choice);
+  return body;
+}
+
+// Errors of tools name their place as chat completions have it.
+void flatten(std::string& path) {
+  constexpr std::string_view kLevel = ".function";
+  if (const std::size_t at = path.find(kLevel); at != std::string::npos) path.erase(at, kLevel.size());
+}
+
+ChatRequest read_chat(const Fields& fields, const ServedModel& model) {
+  const Json body = to_chat_body(fields);
+  try {
+    return read_chat_request(Fields(body), model);
+  } catch (ApiError& error) {
+    if (error.param.starts_with("tool")) {
+      flatten(error.message);
+      flatten(error.param);
+    }
+    throw;
+  }
 }
 
 // "text": {"format": {"type": "json_schema", "schema": ...}}, which chat completions have one level deeper.
@@ -39,6 +107,16 @@ Json to_response_format(const Fields& fields) {
   return {{"response_format", {{"type", "json_schema"}, {"json_schema", *format}}}};
 }
 
+Json echo(const Fields& fields) {
+  Json echoed = {{"parallel_tool_calls", true}, {"tool_choice", "auto"}, {"tools", Json::array()}};
+  for (const char* const name : {"instructions", "max_output_tokens", "metadata", "temperature", "top_p"})
+    echoed[name] = nullptr;
+  for (auto& [name, value] : echoed.items()) {
+    if (const Json* const sent = fields.find(name.c_str())) value = *sent;
+  }
+  return echoed;
+}
+
 }  // namespace
 
 ResponsesCall read_responses_call(const ServedModel& model, const http::Request& request) {
@@ -48,22 +126,15 @@ ResponsesCall read_responses_call(const ServedModel& model, const http::Request&
     refuse("responses are not kept here; send the whole conversation as 'input'.", "previous_response_id");
   }
   if (fields.boolean("background").value_or(false)) refuse("'background' is not supported.", "background");
-  if (const Json* const tools = fields.array("tools"); tools != nullptr && !tools->empty()) {
-    refuse("'tools' are not supported here; use /v1/chat/completions.", "tools");
-  }
-  const Json messages = {{"messages", to_chat_messages(fields)}};
-  ResponsesCall call{.options = read_answer_options(fields, model),
-                     .chat = read_chat_request(Fields(messages), model)};
-  const Json format = to_response_format(fields);
-  call.options.sampler.grammar = read_grammar(Fields(format));
+  ResponsesCall call{.options = read_answer_options(fields, model), .chat = read_chat(fields, model)};
   call.options.n = 1;
   call.options.max_tokens = fields.integer("max_output_tokens", 1);
   call.streams = fields.boolean("stream").value_or(false);
-  for (const char* const name : {"instructions", "max_output_tokens", "metadata", "temperature", "top_p"}) {
-    const Json* const value = fields.find(name);
-    call.echoed[name] = value == nullptr ? Json() : *value;
-  }
+  call.echoed = echo(fields);
   render(call.chat, model);
+  const Json format = to_response_format(fields);
+  call.options.shows_markers = true;
+  call.options.sampler.grammar = chat_grammar(call.chat, read_constraint(Fields(format)), model);
   return call;
 }
 

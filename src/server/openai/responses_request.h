@@ -11,8 +11,6 @@ struct ResponsesCall {
   bool streams = false;
   Json echoed = {};  // fields that the response repeats
   std::string id = make_id("resp_");
-  std::string message_id = make_id("msg_");
-  std::string reasoning_id = make_id("rs_");
   std::int64_t created = unix_time();
 };
 

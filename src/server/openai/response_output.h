@@ -1,0 +1,56 @@
+// The output of POST /v1/responses: items that grow as the answer comes, and the events that tell of it.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "server/openai/responses_request.h"
+
+namespace tq::server::openai {
+
+class ResponseOutput {
+ public:
+  // Takes each event, its fields without type and number.
+  using Listener = std::function<void(const char* type, const Json& fields)>;
+  ResponseOutput(const ResponsesCall& call, const ServedModel& model, Listener listener);
+
+  void begin();
+  void push(std::string_view text);
+  void finish(const Outcome& outcome);
+
+  Json response() const;
+
+ private:
+  struct Item {
+    enum class Kind { kReasoning, kMessage, kCall };
+    Kind kind;
+    std::string id;
+    std::string call_id = {};  // of a call
+    std::string name = {};     // of its function
+    std::string text = {};     // of a call: the arguments
+    std::string_view status = "in_progress";
+
+    Json part() const;
+    Json json() const;
+  };
+
+  void take(const std::vector<AnswerEvent>& events);
+  void open(Item item);
+  void append(Item::Kind kind, const std::string& text);
+  void close(std::string_view status);
+  void tell(const char* type, const char* name, const Json& value);
+  bool is_cut() const;
+  std::string_view status() const;
+
+  const ResponsesCall& call_;
+  const ServedModel& model_;
+  Listener listener_;
+  AnswerParser parser_;
+  std::vector<Item> items_;
+  bool is_open_ = false;  // the last item grows
+  std::optional<Outcome> outcome_;
+};
+
+}  // namespace tq::server::openai
