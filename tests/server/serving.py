@@ -20,9 +20,9 @@ ENVIRONMENT = {k: v for k, v in os.environ.items() if k not in ("TURBO_LAYER_ADA
 
 
 class Server:
-    def __init__(self, *arguments):
-        command = [BINARY, "serve", "-m", MODEL, "-c", "2048", "--port", "0", *arguments]
-        self.process = subprocess.Popen(command, env=ENVIRONMENT, stderr=subprocess.PIPE, text=True)
+    def __init__(self, *arguments, command=("serve", "-m", MODEL), environment=None):
+        command = [BINARY, *command, "-c", "2048", "--port", "0", *arguments]
+        self.process = subprocess.Popen(command, env=ENVIRONMENT | (environment or {}), stderr=subprocess.PIPE, text=True)
         self.port = None
         self.log = ""
         for line in self.process.stderr:  # ends when the program does
@@ -52,7 +52,7 @@ class Server:
             connection.request(method, path, data, headers)
             response = connection.getresponse()
             content = response.read()
-            is_json = (response.headers["Content-Type"] or "").startswith("application/json")
+            is_json = content and (response.headers["Content-Type"] or "").startswith("application/json")
             return response.status, response.headers, json.loads(content) if is_json else content.decode()
 
     def post(self, path, body, **headers):

@@ -16,13 +16,13 @@ std::string digest_in(const http::Request& request) {
 http::Response has_blob(ModelPool& pool, const http::Request& request) {
   const std::string digest = digest_in(request);
   if (!pool.catalog().blob(digest)) throw ApiError{.status = 404, .message = "there is no such blob"};
-  return {};
+  return {.content_type = "text/plain"};
 }
 
 http::Response take_blob(ModelPool& pool, const http::Request& request) {
   const std::string digest = digest_in(request);
   const Store& store = own_store(pool);
-  if (store.blob(digest)) return {.status = 200};
+  if (store.blob(digest)) return {.status = 200, .content_type = "text/plain"};
   BlobWriter writer = value_or_throw(store.new_blob(digest));
   bool has_failed = false;
   const bool is_whole = request.read_body([&](std::string_view bytes) {
@@ -31,7 +31,7 @@ http::Response take_blob(ModelPool& pool, const http::Request& request) {
   });
   if (!is_whole && !has_failed) throw ApiError{.message = "the blob broke off; send it again."};
   if (const auto ok = writer.commit(); !ok) throw to_api_error(ok.error());
-  return {.status = 201};
+  return {.status = 201, .content_type = "text/plain"};
 }
 
 }  // namespace tq::server::ollama

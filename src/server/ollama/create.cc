@@ -124,7 +124,7 @@ http::Response copy_model(ModelPool& pool, const http::Request& request) {
   const ModelName name = name_to_write(fields.string("destination").value_or(""));
   const Store& store = own_store(pool);
   if (const auto ok = store.write(name, manifest_of(pool, model)); !ok) throw to_api_error(ok.error());
-  return {};
+  return {.content_type = "text/plain"};
 }
 
 http::Response delete_model(ModelPool& pool, const http::Request& request) {
@@ -140,7 +140,7 @@ http::Response delete_model(ModelPool& pool, const http::Request& request) {
                               "`ollama rm`.")};
   }
   (void)value_or_throw(own_store(pool).remove(model.name));
-  return {};
+  return {.content_type = "text/plain"};
 }
 
 }  // namespace tq::server::ollama
