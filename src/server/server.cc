@@ -99,6 +99,11 @@ class ServerImpl final : public Server {
   std::string model_in_query(const Request& request) const {
     if (const auto name = request.query.find("model"); name != request.query.end()) return name->second;
     const auto loaded = pool_->loaded();
+    if (loaded.empty()) {  // looking at a model is no reason to load one
+      throw ApiError{.status = 404,
+                     .message = "no model is loaded; say which one: ?model=NAME.",
+                     .code = "model_not_found"};
+    }
     return loaded.size() == 1 ? loaded.front().model.name.text() : "";
   }
 

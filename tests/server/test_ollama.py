@@ -6,13 +6,14 @@ import math
 import os
 import pathlib
 import shutil
+import subprocess
 
 import jsonschema
 import ollama
 import pytest
 from langchain_ollama import ChatOllama, OllamaEmbeddings
 
-from serving import MODEL, Server
+from serving import BINARY, ENVIRONMENT, MODEL, Server
 
 QUESTION = [{"role": "user", "content": "What is the capital of France?"}]
 GREEDY = {"temperature": 0, "num_predict": 16, "repeat_penalty": 1.0}
@@ -227,6 +228,7 @@ def test_models_come_and_go(server, client):
     while loaded():
         pass
     assert end_of("unloading") >= 1
+    assert server.ask("GET", "/slots")[0] == 404 and not loaded()
     with contextlib.closing(client.generate("smollm2:135m", "Once", raw=True, stream=True, keep_alive=0,
                                             options={"num_predict": 500, "num_ctx": 4096})) as stream:
         next(stream)
@@ -336,3 +338,28 @@ def test_one_model_answers_to_every_name():
         assert [model.model for model in client.list().models] == [pathlib.Path(MODEL).stem + ":latest"]
         with pytest.raises(ollama.ResponseError, match="--model-store"):
             client.create("a", from_=pathlib.Path(MODEL).stem)
+
+
+@pytest.mark.parametrize("name, value, words", [
+    ("OLLAMA_HOST", "https://localhost", "no TLS"),
+    ("OLLAMA_HOST", "[::1", "OLLAMA_HOST"),
+    ("OLLAMA_HOST", "localhost:99999", "OLLAMA_HOST"),
+    ("OLLAMA_HOST", "0.0.0.0", "--api-key"),
+    ("OLLAMA_HOST", "http://[::]:11434/", "--api-key"),
+    ("OLLAMA_KEEP_ALIVE", "soon", "OLLAMA_KEEP_ALIVE"),
+    ("OLLAMA_NUM_PARALLEL", "many", "OLLAMA_NUM_PARALLEL"),
+])
+def test_environment(tmp_path, name, value, words):
+    environment = {key: text for key, text in ENVIRONMENT.items() if not key.startswith("OLLAMA_")}
+    got = subprocess.run([BINARY, "ollama", "--port", "0", "--model-store", str(tmp_path)], text=True, timeout=60,
+                         env=environment | {name: value}, capture_output=True)
+    assert got.returncode == 2 and words in got.stderr, got.stderr
+
+
+def test_what_the_environment_says_holds_and_options_come_first(folders):
+    root, _ = folders
+    environment = {"OLLAMA_HOST": "127.0.0.1:1", "OLLAMA_MODELS": str(root / "theirs"), "HOME": str(root / "home")}
+    with Server(command=("serve", "--ollama"), environment=environment) as server:  # gives it --port 0
+        client = ollama.Client(host=server.url)
+        assert names(client) == {"smollm2:135m", "pirate:latest"}
+        assert str(root / "home/.local/share/turboquant/models") in server.log
