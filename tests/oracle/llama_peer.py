@@ -74,6 +74,7 @@ _PROTOTYPES = {
     "llama_batch_free": (None, [Batch]),
     "llama_decode": (c.c_int32, [c.c_void_p, Batch]),
     "llama_get_logits": (c.POINTER(c.c_float), [c.c_void_p]),
+    "llama_set_embeddings": (None, [c.c_void_p, c.c_bool]),
     "llama_model_n_embd": (c.c_int32, [c.c_void_p]),
     "llama_get_embeddings_seq": (c.POINTER(c.c_float), [c.c_void_p, c.c_int32]),
 }
@@ -166,9 +167,10 @@ class LlamaPeer:
         params.type_k, params.type_v = GGML_TYPES[type_k], GGML_TYPES[type_v]
         params.n_seq_max, params.kv_unified = n_seq, n_seq > 1
         if pooling:
-            params.embeddings, params.pooling_type = True, POOLING[pooling]
+            params.pooling_type = POOLING[pooling]
         self.context = self.lib.llama_init_from_model(self.model, params)
         assert self.context, f"llama.cpp cannot make a context with {type_k}/{type_v}"
+        self.lib.llama_set_embeddings(self.context, bool(pooling))
         self.vocab = self.lib.llama_model_get_vocab(self.model)
         self.n_vocab = self.lib.llama_vocab_n_tokens(self.vocab)
         self.batch = self.lib.llama_batch_init(BATCH, 0, 1)

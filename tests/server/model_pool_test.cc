@@ -17,7 +17,7 @@ namespace {
 namespace fs = std::filesystem;
 using namespace std::chrono_literals;
 
-constexpr auto kSoon = 20s;  // for what has to happen; nothing waits that long when all is well
+constexpr auto kPatience = 20s;  // for what has to happen; nothing waits that long when all is well
 
 class ModelPoolTest : public ::testing::Test {
  protected:
@@ -62,7 +62,7 @@ class ModelPoolTest : public ::testing::Test {
     return names;
   }
   void wait_until_loaded_is(const std::vector<std::string>& names) {
-    const auto end = Clock::now() + kSoon;
+    const auto end = Clock::now() + kPatience;
     while (loaded() != names && Clock::now() < end) std::this_thread::sleep_for(1ms);
     EXPECT_EQ(loaded(), names);
   }

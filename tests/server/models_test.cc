@@ -111,7 +111,8 @@ TEST(Manifests, OfWrongFormsAreRefused) {
         std::string(R"({"layers": [1]})"), R"({"layers": [)" + layer("sha256:../../etc/passwd") + "]}",
         R"({"layers": [)" + layer(good, "-1") + "]}", R"({"layers": [)" + layer(good, "1e3") + "]}",
         R"({"layers": [)" + layer(good, "\"1\"") + "]}",
-        R"({"layers": [)" + layer(good, "18446744073709551615") + "]}", R"({"layers": [], "config": 3})"}) {
+        R"({"layers": [)" + layer(good, "18446744073709551615") + "]}",
+        std::string(R"({"layers": [], "config": 3})")}) {
     const auto read = Manifest::parse(text, "the-file");
     ASSERT_FALSE(read) << text;
     EXPECT_TRUE(read.error().message.starts_with("the-file: ")) << read.error().message;
@@ -128,8 +129,8 @@ TEST(Stores, KeepWhatTheyAreGiven) {
   EXPECT_EQ(first->digest, sha256("weights"));
   const ModelName a = *ModelName::parse("a:1");
   const ModelName b = *ModelName::parse("b");
-  ASSERT_TRUE(store.write(a, {.layers = {*first, *second}}));
-  ASSERT_TRUE(store.write(b, {.layers = {*first}}));
+  ASSERT_TRUE(store.write(a, Manifest{.config = {}, .layers = {*first, *second}}));
+  ASSERT_TRUE(store.write(b, Manifest{.config = {}, .layers = {*first}}));
   EXPECT_EQ(store.names(), (std::vector<ModelName>{a, b}));
   const auto found = store.find(a);
   ASSERT_TRUE(found && *found);

@@ -59,10 +59,10 @@ Expected<Manifest> Manifest::parse(std::string_view text, const std::string& nam
 std::string Manifest::json() const {
   Json list = Json::array();
   for (const Layer& layer : layers) list.push_back(layer_json(layer));
-  return dump({{"schemaVersion", 2},
-               {"mediaType", media::kManifest},
-               {"config", layer_json(config)},
-               {"layers", std::move(list)}});
+  Json json = {{"schemaVersion", 2}, {"mediaType", media::kManifest}};
+  if (!config.digest.empty()) json["config"] = layer_json(config);
+  json["layers"] = std::move(list);
+  return dump(json);
 }
 
 const Layer* Manifest::find(std::string_view media_type) const {

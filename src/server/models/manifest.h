@@ -33,7 +33,7 @@ inline constexpr const char* kLicense = "application/vnd.ollama.image.license";
 }  // namespace media
 
 struct Manifest {
-  Layer config;
+  Layer config;  // its digest is empty: there is none
   std::vector<Layer> layers;
 
   // Untrusted text; `name` appears in errors. Digests are digests, sizes are no more than a file can have.
