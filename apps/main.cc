@@ -15,6 +15,7 @@ constexpr const char* kExamples =
     "  turboquant run -m model.gguf -p \"Why is the sky blue?\" -n 200\n"
     "  turboquant run -m model.gguf -f book.txt -ctk q8_0 -ctv turbo3\n"
     "  turboquant serve -m model.gguf                     OpenAI's API on port 8080\n"
+    "  turboquant ollama                                  Ollama's models and API on port 11434\n"
     "  turboquant info model.gguf                         what a file holds, and what its cache costs\n"
     "  turboquant bench -m model.gguf                     tokens per second here\n"
     "  turboquant verify -m model.gguf --out report       is a compressed cache good enough for it?\n"

@@ -1,4 +1,5 @@
-// `turboquant serve`: the model over HTTP. Flags have llama-server's names where it has them.
+// `turboquant serve`: models over HTTP. Flags have llama-server's names where it has them. `turboquant
+// ollama` is the same with Ollama's port, models and defaults.
 #include <fcntl.h>
 #include <poll.h>
 #include <unistd.h>
@@ -11,6 +12,7 @@
 
 #include "command_line.h"
 #include "console.h"
+#include "ollama_environment.h"
 #include "sampler_options.h"
 #include "text_input.h"
 #include "tq/server.h"
@@ -23,9 +25,12 @@ constexpr const char* kExamples =
     "  turboquant serve -m model.gguf -c 32768 -ctk q8_0 -ctv turbo4\n"
     "  curl http://127.0.0.1:8080/v1/chat/completions -d '{\"messages\": [{\"role\": \"user\", \"content\": "
     "\"Hello\"}]}'\n"
+    "  turboquant serve --model-dir ~/models          all of a folder, loaded when they are asked for\n"
+    "  turboquant serve --ollama                      in place of Ollama: its port, its models\n"
     "  turboquant serve -m model.gguf --host 0.0.0.0 --api-key-file keys.txt --parallel 8 --metrics\n"
     "\n"
-    "OpenAI's API is at http://HOST:PORT/v1; docs/server.md lists what is there and what differs.";
+    "OpenAI's API is at http://HOST:PORT/v1, Ollama's at /api; docs/server.md lists what is there and what "
+    "differs.";
 
 constexpr int kMaxInt = std::numeric_limits<int>::max();
 
@@ -35,6 +40,8 @@ struct ServeOptions {
   std::optional<std::string> key_file;
   std::string reasoning_format = "auto";
   std::int64_t max_body_mib = 32;
+  float models_gib = 0;
+  std::optional<Error> environment_error = {};
 };
 
 // Signals that ask the program to end, as bytes in a pipe.
@@ -79,7 +86,27 @@ Expected<void> read_keys(const std::string& path, std::vector<std::string>& keys
   return {};
 }
 
+// Loads the model that is named for good; null when there is none.
+Expected<std::unique_ptr<Engine>> load_first(const ServeOptions& options) {
+  if (options.engine.model_path.empty()) return std::unique_ptr<Engine>();
+  note("loading " + printable(options.engine.model_path));
+  auto engine = Engine::load(options.engine);
+  if (engine) {
+    note("context " + std::to_string((*engine)->n_ctx()) + " tokens, " +
+         std::to_string(options.engine.n_parallel) + " at a time, cache " + (*engine)->cache_description());
+  }
+  return engine;
+}
+
+// Where others come from, for people.
+void note_sources(const ModelPoolOptions& models) {
+  for (const std::string& folder : models.folders) note("models of " + printable(folder));
+  if (!models.ollama_store.empty()) note("models of Ollama's store " + printable(models.ollama_store));
+  if (!models.own_store.empty()) note("models that clients create go to " + printable(models.own_store));
+}
+
 int serve(ServeOptions& options) {
+  if (options.environment_error) return fail(*options.environment_error);
   if (options.key_file) {
     if (const auto ok = read_keys(*options.key_file, options.server.api_keys); !ok) return fail(ok.error());
   }
@@ -88,15 +115,22 @@ int serve(ServeOptions& options) {
   server_options.n_parallel = options.engine.n_parallel;
   server_options.splits_reasoning = options.reasoning_format != "none";
   server_options.max_body_bytes = static_cast<std::size_t>(options.max_body_mib) << 20;
+  ModelPoolOptions& models = server_options.models;
+  models.engine = options.engine;
+  models.memory_bytes = static_cast<std::size_t>(options.models_gib * static_cast<float>(1 << 30));
+  const bool has_models = !options.engine.model_path.empty() || !models.folders.empty() ||
+                          !models.ollama_store.empty() || !models.own_store.empty();
+  if (!has_models) {
+    return fail({ErrorCode::kBadArgument,
+                 "there is no model to serve; give a file (-m) or a folder of them (--model-dir)."});
+  }
   if (const auto ok = check(server_options); !ok) return fail(ok.error());
-  note("loading " + printable(options.engine.model_path));
-  const auto engine = Engine::load(options.engine);
+  const auto engine = load_first(options);
   if (!engine) return fail(engine.error());
   if (!catch_end_signals()) return fail({ErrorCode::kIo, "cannot catch signals."});
-  const auto server = Server::start(**engine, server_options);
+  note_sources(models);
+  const auto server = *engine ? Server::start(**engine, server_options) : Server::start(server_options);
   if (!server) return fail(server.error());
-  note("context " + std::to_string((*engine)->n_ctx()) + " tokens, " +
-       std::to_string(options.engine.n_parallel) + " at a time, cache " + (*engine)->cache_description());
   const bool is_v6 = server_options.host.find(':') != std::string::npos;
   note("listening on http://" + (is_v6 ? "[" + server_options.host + "]" : server_options.host) + ":" +
        std::to_string((*server)->port()));
@@ -107,7 +141,8 @@ int serve(ServeOptions& options) {
 }
 
 void add_model_options(CLI::App& app, EngineOptions& engine) {
-  app.add_option("-m,--model", engine.model_path, "GGUF file")->type_name("FILE")->required();
+  app.add_option("-m,--model", engine.model_path, "GGUF file that is loaded at once and stays")
+      ->type_name("FILE");
   add_integer(
       app, "-c,--ctx-size", [&](std::int64_t n) { engine.n_ctx = n; }, 0,
       std::numeric_limits<std::int64_t>::max(),
@@ -122,12 +157,35 @@ void add_model_options(CLI::App& app, EngineOptions& engine) {
       "(-np) requests answered at the same time, each with a context of its own [4]");
 }
 
+void add_pool_options(CLI::App& app, ServeOptions& options) {
+  ModelPoolOptions& o = options.server.models;
+  app.add_option("--model-dir", o.folders,
+                 "folder of GGUF files to be served by their names; may be repeated")
+      ->type_name("FOLDER")
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  app.add_option("--ollama-models", o.ollama_store, "Ollama's folder of models, which is only read")
+      ->type_name("FOLDER");
+  app.add_option("--model-store", o.own_store, "folder for models that clients create (/api/create)")
+      ->type_name("FOLDER");
+  add_float(app, "--models-memory", options.models_gib,
+            "GiB for all loaded models and their caches [three quarters of what is free]");
+  app.add_option_function<std::string>(
+         "--keep-alive",
+         [&o](const std::string& text) {
+           const auto duration = parse_duration(text);
+           if (!duration) throw CLI::ValidationError("--keep-alive", "'" + text + "' is no duration");
+           o.keep_alive = *duration;
+         },
+         "how long a model stays that nobody uses, -1: for good [5m]")
+      ->type_name("TIME");
+}
+
 void add_address_options(CLI::App& app, ServeOptions& options) {
   ServerOptions& o = options.server;
   app.add_option("--host", o.host, "address to listen on [127.0.0.1]")->type_name("ADDRESS");
   add_integer(
       app, "--port", [&](std::int64_t n) { o.port = static_cast<int>(n); }, 0, 65535,
-      "port, 0: any free one [8080]");
+      "port, 0: any free one [8080, of Ollama 11434]");
   app.add_option("--api-key", o.api_keys, "a key that requests have to show; may be repeated")
       ->type_name("KEY")
       ->delimiter(',')
@@ -176,14 +234,34 @@ void add_api_options(CLI::App& app, ServeOptions& options) {
   app.add_flag("!--log-disable", o.logs_requests, "no line a request on stderr");
 }
 
-}  // namespace
+// What stands in Ollama's place: before the options of the command line, which have the last word.
+void become_ollama(ServeOptions& options) {
+  ModelPoolOptions& models = options.server.models;
+  models.ollama_store = ollama_models_folder();
+  models.own_store = own_models_folder();
+  if (const auto ok = apply_ollama_environment(options.server, options.engine); !ok)
+    options.environment_error = ok.error();
+}
 
-void add_serve_command(CLI::App& app, Command& chosen) {
+void add_command(CLI::App& app, Command& chosen, bool is_ollama) {
   const auto options = std::make_shared<ServeOptions>();
-  CLI::App* command = app.add_subcommand("serve", "Answer over HTTP: OpenAI's API and llama-server's");
+  CLI::App* command =
+      is_ollama ? app.add_subcommand("ollama", "The same as serve --ollama")
+                : app.add_subcommand("serve", "Answer over HTTP: OpenAI's API, llama-server's and Ollama's");
   command->footer(kExamples);
   const auto group = [command](const char* name) { command->option_defaults()->group(name); };
+  if (is_ollama) {
+    command->preparse_callback([options](std::size_t) { become_ollama(*options); });
+  } else {
+    command
+        ->add_flag_callback(
+            "--ollama", [options] { become_ollama(*options); },
+            "stand in for Ollama: its port, models, defaults and environment variables")
+        ->trigger_on_parse();
+  }
   add_model_options(*command, options->engine);
+  group("Models that are loaded when they are asked for");
+  add_pool_options(*command, *options);
   group("Address and access");
   add_address_options(*command, *options);
   group("Limits");
@@ -195,6 +273,13 @@ void add_serve_command(CLI::App& app, Command& chosen) {
   group("Penalties");
   add_penalty_options(*command, options->server.sampler);
   command->callback([&chosen, options] { chosen = [options] { return serve(*options); }; });
+}
+
+}  // namespace
+
+void add_serve_command(CLI::App& app, Command& chosen) {
+  add_command(app, chosen, false);
+  add_command(app, chosen, true);
 }
 
 }  // namespace tq::app

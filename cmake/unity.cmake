@@ -6,7 +6,7 @@ if(CMAKE_UNITY_BUILD AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
 endif()
 
 function(tq_unity_by_folder target)
-  set(apart model eval/gates server/openai sampler/tool_calls tokenizer/jinja)
+  set(apart model eval/gates server/ollama server/openai sampler/tool_calls tokenizer/jinja)
   set_target_properties(${target} PROPERTIES UNITY_BUILD_MODE GROUP)
   get_target_property(sources ${target} SOURCES)
   foreach(source IN LISTS sources)

@@ -2,6 +2,7 @@
 // it. Server, command line, benches and evaluation use only these two.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -38,6 +39,9 @@ struct SessionOptions {
   std::int64_t n_ctx = 0;  // 0: the engine's
 };
 
+// Which hidden states make the embedding of a text.
+enum class Pooling { kMean, kLast };
+
 struct ModelInfo {
   std::string architecture;  // general.architecture
   std::string name;          // general.name, or the file's name
@@ -49,6 +53,7 @@ struct ModelInfo {
   int n_vocab = 0;
   std::int64_t n_ctx_train = 0;
   std::int64_t n_params = 0;
+  Pooling pooling = Pooling::kLast;  // that the file asks for; models that generate ask for none
   bool is_recurrent = false;  // some layers have a running state in place of a KV cache (Session::reusable())
   Token bos = -1;             // -1: the model has none
   Token eos = -1;
@@ -71,6 +76,8 @@ class Engine {
  public:
   static std::vector<std::string_view> architectures();  // those it runs, as general.architecture names them
   static Expected<std::unique_ptr<Engine>> load(const EngineOptions& options);
+  // Bytes that an engine of these options takes, weights and cache, by the file's head alone.
+  static Expected<std::size_t> memory_needed(const EngineOptions& options);
   virtual ~Engine() = default;
 
   virtual const ModelInfo& info() const = 0;
@@ -98,6 +105,11 @@ class Engine {
   // The same prompt as text, for people and for what follows from its end.
   virtual Expected<std::string> render_chat(std::span<const ChatMessage> messages,
                                             const ChatOptions& options = {}) const = 0;
+
+  // The embedding [n_embd] of at most n_ctx() tokens, of length 1: what the last layer and its norm make of
+  // them. It is computed over an f16 cache of its own, whatever the engine's is. May be called from any
+  // thread.
+  virtual Expected<std::vector<float>> embed(std::span<const Token> tokens, Pooling pooling) = 0;
 
   // An empty timeline. The engine must outlive it.
   virtual Expected<std::unique_ptr<Session>> create_session() = 0;

@@ -1,9 +1,12 @@
-// A server of one model over HTTP: OpenAI's API and llama-server's.
+// A server of models over HTTP: OpenAI's API, llama-server's and Ollama's.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "tq/engine.h"
@@ -11,6 +14,19 @@
 #include "tq/sampler.h"
 
 namespace tq {
+
+// Where models come from beside the one that a server is given, how long they stay in memory, and how much of
+// it they may have together. They are named by requests and loaded when one wants them.
+struct ModelPoolOptions {
+  std::vector<std::string> folders = {};  // of *.gguf files, which go by their names
+  std::string ollama_store = {};  // models in Ollama's layout, read in place and never changed; empty: none
+  std::string own_store = {};     // the same for models that clients create; made when needed; empty: none
+  std::size_t memory_bytes = 0;   // for weights and caches; 0: three quarters of what is available
+  std::chrono::seconds keep_alive{
+      300};  // that an unused model stays where a request says nothing; negative: for good
+  // How they are loaded; the path is each one's own. n_ctx 0: 8192, or the model's own when that is less.
+  EngineOptions engine = {};
+};
 
 struct ServerOptions {
   std::string host = "127.0.0.1";
@@ -33,7 +49,12 @@ struct ServerOptions {
   bool splits_reasoning = true;     // what stands in <think> is told apart from the answer
   bool logs_requests = true;  // a line a request on stderr: method, path, status, times; never what was said
   SamplerOptions sampler = {};  // where a request says nothing
+  ModelPoolOptions models = {};
 };
+
+// "5m", "1h30m", "90" (seconds), "-1": a duration as Go and Ollama write it, rounded up. Negative: for good.
+// Empty: it is none.
+std::optional<std::chrono::seconds> parse_duration(std::string_view text);
 
 // What is wrong with the options, before a model is loaded for them.
 Expected<void> check(const ServerOptions& options);
@@ -41,7 +62,10 @@ Expected<void> check(const ServerOptions& options);
 class Server {
  public:
   // Listens, and answers on threads of its own. The engine must outlive it; nobody else may use it meanwhile.
+  // It stays loaded, and is the only model unless ServerOptions::models has others.
   static Expected<std::unique_ptr<Server>> start(Engine& engine, const ServerOptions& options);
+  // The same with no more than ServerOptions::models.
+  static Expected<std::unique_ptr<Server>> start(const ServerOptions& options);
   virtual ~Server() = default;
 
   virtual int port() const = 0;

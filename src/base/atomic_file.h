@@ -22,6 +22,7 @@ class AtomicFile {
   ~AtomicFile();  // without commit(): as if it had never been
 
   void write(std::span<const std::byte> bytes);
+  bool has_failed() const { return reason_ != 0; }  // what follows is in vain
   Expected<void> commit();
 
  private:

@@ -54,6 +54,7 @@ void BatchRunner::step(std::span<Job> jobs) {
   for (Job& job : jobs) {
     if (job.n_rows > 0) advance(job);
   }
+  give_states(jobs);
   give_logits(jobs);
 }
 
@@ -138,9 +139,22 @@ void BatchRunner::advance(Job& job) const {
   t.cache.publish(std::span(t.tokens).first(static_cast<std::size_t>(t.n_canonical)));
 }
 
+void BatchRunner::give_states(std::span<Job> jobs) {
+  for (Job& job : jobs) {
+    if (job.states == nullptr || job.n_rows == 0) continue;
+    model_.hidden_states(job.first_row, job.n_rows, compute_, workspace_);
+    const Rows& h = workspace_.h;
+    for (std::int64_t i = 0; i < job.n_rows; ++i) {
+      (*job.states)(job.held + i, {h.row(i), static_cast<std::size_t>(h.n)});
+    }
+    if (job.is_finishing()) job.result = std::span<const float>();
+  }
+}
+
 void BatchRunner::give_logits(std::span<Job> jobs) {
   wanted_.clear();
   for (Job& job : jobs) {
+    if (job.states != nullptr) continue;
     const std::int64_t n = job.wants_all() ? job.n_rows : (job.is_finishing() ? 1 : 0);
     for (std::int64_t i = job.n_rows - n; i < job.n_rows; ++i) wanted_.push_back({job.first_row + i, &job});
   }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <mutex>
 #include <optional>
 #include <span>
@@ -15,11 +16,15 @@
 
 namespace tq {
 
+// Called once for each newly computed position, in order, with its hidden state [n_embd] after the last norm.
+using StateVisitor = std::function<void(std::int64_t position, std::span<const float> state)>;
+
 // What one timeline is to become.
 struct Job {
   Timeline* timeline = nullptr;
   std::span<const Token> tokens;
   const Session::LogitsVisitor* visitor = nullptr;
+  const StateVisitor* states = nullptr;  // in place of all logits: the result is empty
   std::optional<Expected<std::span<const float>>> result = {};  // empty: needs another step
 
   // Of the step under way.
@@ -52,6 +57,7 @@ class BatchRunner {
   Expected<void> begin(Job& job) const;
   void forward(std::span<Job> jobs);
   void advance(Job& job) const;
+  void give_states(std::span<Job> jobs);
   void give_logits(std::span<Job> jobs);
 
   Model& model_;

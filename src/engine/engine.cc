@@ -34,6 +34,9 @@ ModelInfo make_info(const GgufFile& file, const ModelConfig& config) {
   info.n_embd = config.n_embd;
   info.n_vocab = config.n_vocab;
   info.n_ctx_train = config.n_ctx_train;
+  constexpr std::int64_t kMeanPooling = 1;  // GGUF's; 3 is the last token, 0 nothing
+  const auto pooling = file.get_int_or(config.architecture + ".pooling_type", 0, 100, 0);
+  info.pooling = pooling && *pooling == kMeanPooling ? Pooling::kMean : Pooling::kLast;
   info.is_recurrent = !config.recurrent.empty();
   for (const TensorView& tensor : file.tensors()) info.n_params += tensor.element_count();
   info.key_bias = key_bias_ratios(file, config.n_layers);
@@ -63,6 +66,30 @@ std::vector<std::string_view> Engine::architectures() { return Model::architectu
 
 Expected<std::unique_ptr<Engine>> Engine::load(const EngineOptions& options) {
   return EngineImpl::load(options);
+}
+
+Expected<std::size_t> Engine::memory_needed(const EngineOptions& options) {
+  const auto file = GgufFile::open(options.model_path);
+  if (!file) return file.error();
+  const auto model = Model::open(*file);
+  if (!model) return model.error();
+  const ModelConfig& config = (*model)->config();
+  const KvShape shape = (*model)->kv_shape();
+  const auto n_ctx = context_length(options.n_ctx, config.n_ctx_train);
+  if (!n_ctx) return n_ctx.error();
+  const auto plan = options.cache_plan ? Expected<CachePlan>(*options.cache_plan)
+                                       : make_cache_plan(shape.n_layers, options.type_k, options.type_v,
+                                                         options.layer_adaptive);
+  if (!plan) return plan.error();
+  const auto codecs = CodecSet::create(*plan, config.head_dim, Isa::kScalar);  // sizes are those of all
+  if (!codecs) return codecs.error();
+  std::size_t block = 0;
+  for (int layer = 0; layer < static_cast<int>(plan->layers.size()); ++layer) {
+    block += static_cast<std::size_t>(shape.n_kv_heads) *
+             (codecs->k(layer).page_bytes() + codecs->v(layer).page_bytes());
+  }
+  const std::int64_t n_blocks = (*n_ctx + kPageTokens - 1) / kPageTokens * options.n_parallel;
+  return file->file_size() + block * static_cast<std::size_t>(n_blocks);
 }
 
 Expected<std::unique_ptr<Engine>> EngineImpl::load(const EngineOptions& options) {

@@ -42,6 +42,7 @@ class EngineImpl final : public Engine {
                                            const ChatOptions& options) const override;
   Expected<std::string> render_chat(std::span<const ChatMessage> messages,
                                     const ChatOptions& options) const override;
+  Expected<std::vector<float>> embed(std::span<const Token> tokens, Pooling pooling) override;
   Expected<std::unique_ptr<Session>> create_session() override;
   Expected<std::unique_ptr<Session>> create_session(const SessionOptions& options) override;
   void step(std::span<Work> work) override;

@@ -44,6 +44,10 @@ class Model {
   // Computes the batch (at most kMaxBatch tokens): stores its keys and values in the sequences' caches and
   // leaves the residual stream of every token in w.x. Token ids must be below n_vocab.
   void forward(const Batch& batch, Compute& compute, Attention& attention, Workspace& w) const;
+  // The hidden states of rows [first, first + n) of w.x, after the last norm, into w.h from its first row on.
+  void hidden_states(std::int64_t first, std::int64_t n, Compute& compute, Workspace& w) const {
+    head_.normalize(first, n, compute, w);
+  }
   // Logits of rows [first, first + n) of w.x into w.logits; n at most kLogitRows.
   void logits(std::int64_t first, std::int64_t n, Compute& compute, Workspace& w) const {
     head_.run(first, n, compute, w);

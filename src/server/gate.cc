@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <array>
 
-#include "server/api/error.h"
-
 namespace tq::server {
 namespace {
 
@@ -50,24 +48,23 @@ Expected<Gate> Gate::create(const ServerOptions& options) {
   return gate;
 }
 
-std::optional<http::Response> Gate::refusal(const http::Request& request) const {
+std::optional<ApiError> Gate::refusal(const http::Request& request) const {
   // A page of another site can make a browser ask 127.0.0.1 under a name of its own (DNS rebinding).
   if (!is_own_host(request)) {
-    return error_response({.status = 403, .message = "this server does not go by that name (Host)."});
+    return ApiError{.status = 403, .message = "this server does not go by that name (Host)."};
   }
   const std::string_view origin = request.header("origin");
   const bool is_foreign_page = !origin.empty() && !is_allowed_origin(origin) && !is_own_page(request, origin);
   if (is_foreign_page) {
-    return error_response({.status = 403, .message = "web pages of this origin may not ask (--cors)."});
+    return ApiError{.status = 403, .message = "web pages of this origin may not ask (--cors)."};
   }
   const bool is_open = std::ranges::find(kOpenPaths, request.path) != kOpenPaths.end();
   if (is_open || request.method == "OPTIONS" || has_key(request)) return std::nullopt;
-  return error_response(
-      {.status = 401,
-       .message = "the API key is missing or wrong; send it as \"Authorization: Bearer KEY\".",
-       .type = "authentication_error",
-       .code = "invalid_api_key",
-       .headers = {{"WWW-Authenticate", "Bearer"}}});
+  return ApiError{.status = 401,
+                  .message = "the API key is missing or wrong; send it as \"Authorization: Bearer KEY\".",
+                  .type = "authentication_error",
+                  .code = "invalid_api_key",
+                  .headers = {{"WWW-Authenticate", "Bearer"}}};
 }
 
 bool Gate::has_key(const http::Request& request) const {

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "server/api/error.h"
 #include "server/http/message.h"
 #include "tq/error.h"
 #include "tq/server.h"
@@ -21,7 +22,7 @@ class Gate {
   static Expected<Gate> create(const ServerOptions& options);
 
   // What an unwelcome request is told; empty when it may go on.
-  std::optional<http::Response> refusal(const http::Request& request) const;
+  std::optional<ApiError> refusal(const http::Request& request) const;
   // Lets the browser hand the response to the page, where that page is allowed.
   void add_cors(const http::Request& request, http::Response& response) const;
   http::Response preflight(const http::Request& request) const;

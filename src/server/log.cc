@@ -1,5 +1,7 @@
 #include "server/log.h"
 
+#include <algorithm>
+
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
@@ -12,6 +14,13 @@ std::string quoted(const std::string& text) {
   std::string result;
   for (const char c : text.substr(0, kMaxBytes)) result += c > ' ' && c < 0x7f && c != '"' ? c : '?';
   return result;
+}
+
+// A sentence with names of files in it: as long as it is, in one line.
+std::string printable(std::string text) {
+  std::ranges::replace_if(
+      text, [](char c) { return c < ' ' || c >= 0x7f; }, '?');
+  return text;
 }
 
 }  // namespace
@@ -30,6 +39,10 @@ void Log::request(const http::Request& request, int status, double seconds) cons
   if (!sink_) return;
   sink_->logger.info("request method={} path={} status={} ms={:.1f}", quoted(request.method),
                      quoted(request.path), status, seconds * 1e3);
+}
+
+void Log::note(const std::string& message) const {
+  if (sink_) sink_->logger.info("{}", printable(message));
 }
 
 void Log::failure(const http::Request& request, const std::string& message) const {

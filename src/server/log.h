@@ -17,6 +17,7 @@ class Log {
 
   // For a stream: how it began.
   void request(const http::Request& request, int status, double seconds) const;
+  void note(const std::string& message) const;
   void failure(const http::Request& request, const std::string& message) const;
 
  private:

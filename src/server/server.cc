@@ -12,6 +12,8 @@
 #include "server/http/router.h"
 #include "server/llama/endpoints.h"
 #include "server/log.h"
+#include "server/models/model_pool.h"
+#include "server/ollama/endpoints.h"
 #include "server/openai/endpoints.h"
 
 namespace tq {
@@ -21,38 +23,39 @@ namespace {
 using http::Request;
 using http::Response;
 
-std::string model_name(const ServerOptions& options) {
-  if (!options.alias.empty()) return options.alias;
-  return std::filesystem::path(options.model_path).stem().string();
+// Ollama's paths, whose errors have a form of their own.
+bool is_ollama(const Request& request) { return request.path.starts_with("/api/"); }
+
+Response error_for(const Request& request, const ApiError& error) {
+  return is_ollama(request) ? ollama::error_response(error) : error_response(error);
 }
 
 class ServerImpl final : public Server {
  public:
-  ServerImpl(Engine& engine, const ServerOptions& options, Gate gate, std::unique_ptr<Scheduler> scheduler)
-      : options_(options),
-        gate_(std::move(gate)),
-        scheduler_(std::move(scheduler)),
-        model_{.engine = engine,
-               .scheduler = *scheduler_,
-               .name = model_name(options),
-               .path = options.model_path,
-               .created = unix_time(),
-               .defaults = options.sampler,
-               .splits_reasoning = options.splits_reasoning,
-               .slot_save_path = options.slot_save_path},
-        log_(options.logs_requests) {
+  ServerImpl(const ServerOptions& options, Gate gate)
+      : options_(options), gate_(std::move(gate)), log_(options.logs_requests) {
     add_openai();
     add_llama();
+    add_ollama();
   }
 
   ~ServerImpl() override { stop(); }
+
+  Expected<void> open_models(Engine* first) {
+    auto pool =
+        ModelPool::create(options_, first, [this](const std::string& message) { log_.note(message); });
+    if (!pool) return pool.error();
+    pool_ = *std::move(pool);
+    return {};
+  }
 
   Expected<void> listen() {
     http::HttpOptions options{.host = options_.host,
                               .port = options_.port,
                               .max_connections = options_.max_connections,
                               .stall_seconds = options_.stall_seconds,
-                              .max_body_bytes = options_.max_body_bytes};
+                              .max_body_bytes = options_.max_body_bytes,
+                              .streams_body = ollama::streams_body};
     auto http = http::HttpServer::listen(
         options, [this](const Request& request) { return gate(request); },
         [this](const Request& request) { return answer(request); });
@@ -66,25 +69,53 @@ class ServerImpl final : public Server {
   void stop() override {
     if (!http_) return;
     http_->stop_listening();
-    scheduler_->shut_down(Clock::now() + std::chrono::seconds(options_.shutdown_seconds));
+    pool_->shut_down(Clock::now() + std::chrono::seconds(options_.shutdown_seconds));
     http_->wait();
   }
 
  private:
   using ModelHandler = Response (*)(const ServedModel&, const Request&);
   using ModelView = Response (*)(const ServedModel&);
+  using PoolHandler = Response (*)(ModelPool&, const Request&);
 
+  // What a model is asked about itself; ?model=NAME says which one.
   void get(std::string_view path, ModelView view) {
-    router_.add("GET", path, [this, view](const Request&) { return view(model_); });
+    router_.add("GET", path, [this, view](const Request& request) {
+      return view(*pool_->acquire({.name = model_in_query(request), .is_look = true}));
+    });
   }
   void post(std::string_view path, ModelHandler handler) {
-    router_.add("POST", path, [this, handler](const Request& request) { return handler(model_, request); });
+    router_.add("POST", path, [this, handler](const Request& request) {
+      ModelLease model = pool_->acquire(
+          {.name = model_in_body(request), .is_wanted = [&request] { return request.peer->is_connected(); }});
+      Response response = handler(*model, request);
+      return hold(std::move(model), std::move(response));
+    });
+  }
+  void add(const char* method, std::string_view path, PoolHandler handler) {
+    router_.add(method, path, [this, handler](const Request& request) { return handler(*pool_, request); });
+  }
+
+  std::string model_in_query(const Request& request) const {
+    if (const auto name = request.query.find("model"); name != request.query.end()) return name->second;
+    const auto loaded = pool_->loaded();
+    if (loaded.empty()) {  // looking at a model is no reason to load one
+      throw ApiError{.status = 404,
+                     .message = "no model is loaded; say which one: ?model=NAME.",
+                     .code = "model_not_found"};
+    }
+    return loaded.size() == 1 ? loaded.front().model.name.text() : "";
+  }
+
+  std::string model_in_body(const Request& request) const {
+    if (pool_->has_one()) return "";  // whatever the body says
+    return Fields(parse_object(request.body)).string("model").value_or("");
   }
 
   // OpenAI's paths are also served without /v1, as llama-server does.
   void add_openai() {
     for (const std::string prefix : {"/v1", ""}) {
-      get(prefix + "/models", openai::list_models);
+      add("GET", prefix + "/models", openai::list_models);
       post(prefix + "/chat/completions", openai::chat_completions);
       post(prefix + "/completions", openai::completions);
       post(prefix + "/embeddings", openai::embeddings);
@@ -92,7 +123,7 @@ class ServerImpl final : public Server {
     }
     // Names have slashes: {} is one part of a path, so there are two routes.
     for (const char* const path : {"/v1/models/{}", "/models/{}"}) {
-      router_.add("GET", path, [this](const Request& r) { return openai::show_model(model_, r); });
+      add("GET", path, openai::show_model);
     }
   }
 
@@ -104,11 +135,32 @@ class ServerImpl final : public Server {
     if (options_.serves_metrics) get("/metrics", llama::metrics);
     if (options_.serves_slots) {
       get("/slots", llama::list_slots);
-      post("/slots/{}", llama::change_slot);
+      router_.add("POST", "/slots/{}", [this](const Request& request) {
+        return llama::change_slot(*pool_->acquire({.name = model_in_query(request)}), request);
+      });
     }
     post("/tokenize", llama::tokenize);
     post("/detokenize", llama::detokenize);
     post("/apply-template", llama::apply_template);
+  }
+
+  void add_ollama() {
+    add("GET", "/", ollama::is_running);
+    add("GET", "/api/version", ollama::version);
+    add("GET", "/api/tags", ollama::list_models);
+    add("GET", "/api/ps", ollama::list_loaded);
+    add("POST", "/api/show", ollama::show_model);
+    add("POST", "/api/generate", ollama::generate);
+    add("POST", "/api/chat", ollama::chat);
+    add("POST", "/api/embed", ollama::embed);
+    add("POST", "/api/embeddings", ollama::embed_one);
+    add("POST", "/api/create", ollama::create_model);
+    add("POST", "/api/copy", ollama::copy_model);
+    add("DELETE", "/api/delete", ollama::delete_model);
+    add("HEAD", "/api/blobs/{}", ollama::has_blob);
+    add("POST", "/api/blobs/{}", ollama::take_blob);
+    add("POST", "/api/pull", ollama::refuse_pull);
+    add("POST", "/api/push", ollama::refuse_push);
   }
 
   // Before the body is read.
@@ -116,25 +168,25 @@ class ServerImpl final : public Server {
     auto refusal = gate_.refusal(request);
     if (!refusal && request.method != "OPTIONS") refusal = no_route(request);
     if (!refusal && request.header("content-type").starts_with("multipart/")) {
-      refusal = error_response({.status = 415, .message = "the body has to be JSON."});
+      refusal = ApiError{.status = 415, .message = "the body has to be JSON."};
     }
     if (!refusal) return std::nullopt;
-    gate_.add_cors(request, *refusal);
-    log_.request(request, refusal->status, 0.0);
-    return refusal;
+    Response response = error_for(request, *refusal);
+    gate_.add_cors(request, response);
+    log_.request(request, response.status, 0.0);
+    return response;
   }
 
-  std::optional<Response> no_route(const Request& request) const {
+  std::optional<ApiError> no_route(const Request& request) const {
     const auto found = router_.find(request.method, request.path);
     if (found.handler != nullptr) return std::nullopt;
     if (found.allowed.empty()) {
-      return error_response(
-          {.status = 404, .message = "there is nothing at this path.", .code = "not_found"});
+      return ApiError{.status = 404, .message = "there is nothing at this path.", .code = "not_found"};
     }
-    return error_response({.status = 405,
-                           .message = "this path takes " + found.allowed + ".",
-                           .code = "method_not_allowed",
-                           .headers = {{"Allow", found.allowed}}});
+    return ApiError{.status = 405,
+                    .message = "this path takes " + found.allowed + ".",
+                    .code = "method_not_allowed",
+                    .headers = {{"Allow", found.allowed}}};
   }
 
   Response answer(const Request& request) const {
@@ -148,30 +200,30 @@ class ServerImpl final : public Server {
 
   Response dispatch(const Request& request) const {
     if (request.read_error == 413) {
-      return error_response({.status = 413,
-                             .message = "the body is larger than " + std::to_string(options_.max_body_bytes) +
-                                        " bytes (--max-body)."});
+      return error_for(request,
+                       {.status = 413,
+                        .message = "the body is larger than " + std::to_string(options_.max_body_bytes) +
+                                   " bytes (--max-body)."});
     }
-    if (request.read_error != 0) return error_response({.message = "the body could not be read."});
+    if (request.read_error != 0) return error_for(request, {.message = "the body could not be read."});
     auto found = router_.find(request.method, request.path);
     Request captured = request;
     captured.captures = std::move(found.captures);
     try {
       return (*found.handler)(captured);
     } catch (const ApiError& error) {
-      return error_response(error);
+      return error_for(request, error);
     } catch (const std::exception& error) {  // out of memory, or a fault of ours
       log_.failure(request, error.what());
-      return error_response(
-          {.status = 500, .message = "the server failed at this request.", .type = "server_error"});
+      return error_for(
+          request, {.status = 500, .message = "the server failed at this request.", .type = "server_error"});
     }
   }
 
   ServerOptions options_;
   Gate gate_;
-  std::unique_ptr<Scheduler> scheduler_;
-  ServedModel model_;
   Log log_;
+  std::unique_ptr<ModelPool> pool_;
   http::Router router_;
   std::unique_ptr<http::HttpServer> http_;  // last: its threads use all the others
 };
@@ -188,23 +240,34 @@ Expected<void> check(const ServerOptions& options) {
   if (!options.slot_save_path.empty() && !std::filesystem::is_directory(options.slot_save_path, ignored)) {
     return refuse_option(options.slot_save_path + " is no folder (--slot-save-path); make it first.");
   }
+  for (const std::string& folder : options.models.folders) {
+    if (std::filesystem::is_directory(folder, ignored)) continue;
+    return refuse_option(folder + " is no folder of models (--model-dir).");
+  }
   if (const auto gate = server::Gate::create(options); !gate) return gate.error();
   return check(options.sampler);
 }
 
-Expected<std::unique_ptr<Server>> Server::start(Engine& engine, const ServerOptions& options) {
+namespace {
+
+Expected<std::unique_ptr<Server>> start_server(Engine* first, const ServerOptions& options) {
   if (const auto ok = check(options); !ok) return ok.error();
   auto gate = server::Gate::create(options);
   if (!gate) return gate.error();
-  auto scheduler =
-      server::Scheduler::create(engine, {.n_slots = options.n_parallel,
-                                         .max_queued = options.max_queued,
-                                         .timeout = std::chrono::seconds(options.request_seconds)});
-  if (!scheduler) return scheduler.error();
-  auto result =
-      std::make_unique<server::ServerImpl>(engine, options, *std::move(gate), *std::move(scheduler));
+  auto result = std::make_unique<server::ServerImpl>(options, *std::move(gate));
+  if (const auto ok = result->open_models(first); !ok) return ok.error();
   if (const auto ok = result->listen(); !ok) return ok.error();
   return std::unique_ptr<Server>(std::move(result));
+}
+
+}  // namespace
+
+Expected<std::unique_ptr<Server>> Server::start(Engine& engine, const ServerOptions& options) {
+  return start_server(&engine, options);
+}
+
+Expected<std::unique_ptr<Server>> Server::start(const ServerOptions& options) {
+  return start_server(nullptr, options);
 }
 
 }  // namespace tq

@@ -13,6 +13,7 @@ import pathlib
 import numpy as np
 
 GGML_TYPES = {"f16": 1, "q4_0": 2, "q8_0": 8}
+POOLING = {"mean": 1, "last": 3}
 FLASH_ATTENTION_ON = 1
 BATCH = 512
 UNKNOWN, CONTROL, USER_DEFINED = 1, 8, 16  # attributes of tokens
@@ -73,6 +74,9 @@ _PROTOTYPES = {
     "llama_batch_free": (None, [Batch]),
     "llama_decode": (c.c_int32, [c.c_void_p, Batch]),
     "llama_get_logits": (c.POINTER(c.c_float), [c.c_void_p]),
+    "llama_set_embeddings": (None, [c.c_void_p, c.c_bool]),
+    "llama_model_n_embd": (c.c_int32, [c.c_void_p]),
+    "llama_get_embeddings_seq": (c.POINTER(c.c_float), [c.c_void_p, c.c_int32]),
 }
 _LIBRARIES = {"xllamacpp": ("xllamacpp", "xllamacpp.abi3.so"), "llama-cpp-python": ("llama_cpp", "lib/libllama.so")}
 
@@ -149,7 +153,7 @@ class LlamaVocab:
 
 class LlamaPeer:
     def __init__(self, model_path, n_ctx=2560, n_threads=2, type_k="f16", type_v="f16", packages=("xllamacpp",),
-                 n_seq=1):
+                 n_seq=1, pooling=None):
         self.package, self.version, path = find_library(packages)
         self.lib = load_library(path)
         model_params = self.lib.llama_model_default_params()
@@ -162,8 +166,11 @@ class LlamaPeer:
         params.flash_attn_type = FLASH_ATTENTION_ON  # what its default, auto, means on a CPU; a quantised V needs it
         params.type_k, params.type_v = GGML_TYPES[type_k], GGML_TYPES[type_v]
         params.n_seq_max, params.kv_unified = n_seq, n_seq > 1
+        if pooling:
+            params.pooling_type = POOLING[pooling]
         self.context = self.lib.llama_init_from_model(self.model, params)
         assert self.context, f"llama.cpp cannot make a context with {type_k}/{type_v}"
+        self.lib.llama_set_embeddings(self.context, bool(pooling))
         self.vocab = self.lib.llama_model_get_vocab(self.model)
         self.n_vocab = self.lib.llama_vocab_n_tokens(self.vocab)
         self.batch = self.lib.llama_batch_init(BATCH, 0, 1)
@@ -213,6 +220,14 @@ class LlamaPeer:
         """Logits [n_tokens, n_vocab] of a fresh context."""
         self.truncate(0)
         return np.concatenate(list(self.extend(tokens)))
+
+    def embedding(self, tokens):
+        """The pooled hidden states [n_embd] of at most BATCH tokens in a fresh context, of length 1."""
+        self.truncate(0)
+        self.decode(tokens, all_logits=True)
+        n = self.lib.llama_model_n_embd(self.model)
+        vector = np.ctypeslib.as_array(self.lib.llama_get_embeddings_seq(self.context, 0), (n,)).astype(np.float64)
+        return vector / np.linalg.norm(vector)
 
     def greedy(self, prompt, n):
         """n greedy tokens after prompt, and the logits [n, n_vocab] each was chosen from."""

@@ -28,10 +28,14 @@ OutputHead OutputHead::bind(WeightReader& weights, const ModelConfig& config) {
           weights.linear(matrix, config.n_embd, config.n_vocab), config.logit_soft_cap};
 }
 
-void OutputHead::run(std::int64_t first, std::int64_t n, Compute& compute, Workspace& w) const {
+void OutputHead::normalize(std::int64_t first, std::int64_t n, Compute& compute, Workspace& w) const {
   compute.for_tokens(n, [&](std::int64_t t) {
     compute.kernels().rms_norm(w.x.row(first + t), norm.weight.data(), norm.eps, w.x.n, w.h.row(t));
   });
+}
+
+void OutputHead::run(std::int64_t first, std::int64_t n, Compute& compute, Workspace& w) const {
+  normalize(first, n, compute, w);
   compute.linear(w.h.data, w.h.ld, n, std::array{LinearOutput{&matrix, w.logits.data, w.logits.ld}});
   if (soft_cap == 0) return;
   compute.for_tokens(

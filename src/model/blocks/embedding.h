@@ -24,6 +24,8 @@ struct OutputHead {
   float soft_cap = 0;
 
   static OutputHead bind(WeightReader& weights, const ModelConfig& config);
+  // The last norm of rows [first, first + n) of w.x into w.h, from its first row on.
+  void normalize(std::int64_t first, std::int64_t n, Compute& compute, Workspace& w) const;
   // Logits of rows [first, first + n) of w.x into w.logits; overwrites w.h.
   void run(std::int64_t first, std::int64_t n, Compute& compute, Workspace& w) const;
 };

@@ -43,7 +43,9 @@ void check_length(const ServedModel& model, std::size_t n_prompt) {
 }  // namespace
 
 AnswerOptions read_answer_options(const Fields& fields, const ServedModel& model) {
-  AnswerOptions options{.sampler = read_sampling(fields, model), .stops = read_stops(fields)};
+  AnswerOptions options{.sampler = read_sampling(fields, model),
+                        .stops = fields.find("stop") != nullptr ? read_stops(fields) : model.stops,
+                        .max_tokens = model.max_tokens};
   for (const char* const name : {"n_predict", "max_tokens", "max_completion_tokens"}) {
     const auto n = fields.integer(name, -1);
     if (n) options.max_tokens = *n < 0 ? std::nullopt : n;

@@ -57,6 +57,13 @@ std::string plain_turns(const std::vector<ChatMessage>& messages) {
   return text + "assistant:";
 }
 
+// With what the model was made to begin with.
+void begin_conversation(std::vector<ChatMessage>& messages, const ServedModel& model) {
+  messages.insert(messages.begin(), model.preamble.begin(), model.preamble.end());
+  if (!model.system.empty() && messages.front().role != "system")
+    messages.insert(messages.begin(), {.role = "system", .content = model.system});
+}
+
 bool takes_system_message(const Engine& engine) {
   if (!engine.has_chat_template()) return true;
   const std::vector<ChatMessage> messages = {{.role = "system", .content = "a"},
@@ -80,6 +87,7 @@ ChatRequest read_chat_request(const Fields& fields, const ServedModel& model) {
   const Json* const messages = fields.array("messages");
   if (messages == nullptr) refuse("'messages' is missing.", "messages");
   ChatRequest request{.messages = read_messages(*messages)};
+  begin_conversation(request.messages, model);
   request.splits_reasoning = read_splits_reasoning(fields, model.splits_reasoning);
   request.add_generation_prompt = fields.boolean("add_generation_prompt").value_or(true);
   if (const Json* const variables = fields.object("chat_template_kwargs"))

@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -23,6 +24,15 @@ struct ServedModel {
   bool splits_reasoning = true;     // <think> goes into reasoning_content unless a request says otherwise
   std::string slot_save_path = {};  // folder; empty: slots are not saved
   std::shared_ptr<const AnswerMarkup> markup = std::make_shared<const AnswerMarkup>(engine);
+
+  // Of models that were made with them, where a request says nothing:
+  std::string system = {};                 // what a conversation without a system message begins with
+  std::vector<ChatMessage> preamble = {};  // what every conversation begins with
+  std::vector<std::string> stops = {};
+  std::optional<std::int64_t> max_tokens = {};
 };
+
+// Keeps the model loaded while somebody has it.
+using ModelLease = std::shared_ptr<const ServedModel>;
 
 }  // namespace tq::server

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <limits>
 
 namespace tq::server::http {
 namespace {
@@ -80,6 +81,8 @@ void Connection::head_is_read() {
   allowance_ = limits_.max_body_bytes + limits_.max_head_bytes;  // chunks have heads too
   deadline_ = Clock::time_point::max();
 }
+
+void Connection::take_any_body() { allowance_ = std::numeric_limits<std::size_t>::max(); }
 
 bool Connection::is_connected() const {
   if (is_broken_) return false;

@@ -30,7 +30,8 @@ class Connection final : public httplib::Stream, public Peer {
 
   // Waits for the first byte of another request. False when there will be none.
   bool wait_for_request(const std::function<bool()>& is_stopping);
-  void head_is_read();  // what comes now is the body
+  void head_is_read();   // what comes now is the body
+  void take_any_body();  // which has no limit
   // After this response the connection is of no more use: part of the request may be unread.
   void close_after_response() { is_closing_ = true; }
   bool is_closing() const { return is_closing_; }

@@ -8,6 +8,7 @@
 #include <charconv>
 #include <condition_variable>
 #include <deque>
+#include <limits>
 #include <mutex>
 #include <optional>
 #include <thread>
@@ -128,7 +129,8 @@ class Implementation final : public HttpServer, private httplib::Server {
     limits_.stall = std::chrono::seconds(options.stall_seconds);
     limits_.max_body_bytes = options.max_body_bytes;
     new_task_queue = [this] { return new ConnectionThreads(options_.max_connections + kSpareThreads); };
-    set_payload_max_length(options.max_body_bytes);
+    set_payload_max_length(
+        std::numeric_limits<std::size_t>::max());  // read_body() and announced_error() count
     set_keep_alive_max_count(kMaxKeptAlive);
     set_pre_routing_handler(
         [this](const httplib::Request& req, httplib::Response& res) { return before_body(req, res); });
@@ -184,20 +186,21 @@ class Implementation final : public HttpServer, private httplib::Server {
     Request request = to_request(req);
     if (auto refusal = gate_(request)) return refuse(std::move(*refusal));
     // httplib would read all of a body that is too large, to throw it away.
-    request.read_error = announced_error(req);
+    request.read_error = announced_error(req, streams_body(request));
     if (request.read_error != 0) return refuse(handler_(request));
     if (req.method == "OPTIONS") return refuse(handler_(to_request(req)));
     return HandlerResponse::Unhandled;
   }
 
   // What is wrong with the body by the headers alone; 0: nothing.
-  int announced_error(const httplib::Request& req) const {
+  int announced_error(const httplib::Request& req, bool has_no_limit) const {
     if (!req.has_header("Content-Length")) return 0;
     if (req.has_header("Transfer-Encoding") || req.get_header_value_count("Content-Length") > 1) return 400;
     const std::string text = req.get_header_value("Content-Length");
     std::size_t length = 0;
     const auto [end, status] = std::from_chars(text.data(), text.data() + text.size(), length);
-    if (status == std::errc::result_out_of_range || length > limits_.max_body_bytes) return 413;
+    const bool is_too_large = length > limits_.max_body_bytes && !has_no_limit;
+    if (status == std::errc::result_out_of_range || is_too_large) return 413;
     return status == std::errc() && end == text.data() + text.size() ? 0 : 400;
   }
 
@@ -205,14 +208,39 @@ class Implementation final : public HttpServer, private httplib::Server {
     return req.method != "GET" && req.method != "HEAD" && req.method != "OPTIONS";
   }
 
+  bool streams_body(const Request& request) const {
+    return options_.streams_body && options_.streams_body(request);
+  }
+
   void answer(const httplib::Request& req, httplib::Response& res, const httplib::ContentReader* read) {
     Request request = to_request(req);
+    if (read != nullptr && streams_body(request)) {
+      answer_reading(req, res, *read, std::move(request));
+      return;
+    }
     if (read != nullptr && !read_body(*read, request.body)) {
       current_connection->close_after_response();
       const bool is_too_large = request.body.size() > limits_.max_body_bytes || res.status == 413;
       request.read_error = is_too_large ? 413 : 400;
     }
     send(handler_(request), req.version, res);
+  }
+
+  // Its handler reads the body, or leaves it, and the connection is of no more use.
+  void answer_reading(const httplib::Request& req, httplib::Response& res, const httplib::ContentReader& read,
+                      Request request) {
+    current_connection->take_any_body();
+    bool is_read = false;
+    request.read_body = [&](const std::function<bool(std::string_view)>& take) {
+      is_read = read([&](const char* data, std::size_t size) { return take({data, size}); });
+      return is_read;
+    };
+    Response response = handler_(request);
+    if (!is_read) {
+      current_connection->close_after_response();
+      response.headers.emplace_back("Connection", "close");
+    }
+    send(std::move(response), req.version, res);
   }
 
   // Counted after it was decompressed.

@@ -18,6 +18,8 @@ struct HttpOptions {
   int max_connections = 256;
   int stall_seconds = 60;
   std::size_t max_body_bytes = std::size_t{32} << 20;
+  // Which requests' bodies have no limit, and are read by their handler; empty: none.
+  std::function<bool(const Request&)> streams_body = {};
 };
 
 class HttpServer {

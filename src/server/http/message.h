@@ -27,6 +27,9 @@ struct Request {
   int read_error = 0;                      // 400 or 413: the body could not be read
   std::vector<std::string> captures = {};  // what stood for the {} of the route, in order
   const Peer* peer = nullptr;
+  // Of requests whose body may be of any size (HttpOptions::streams_body): hands it out in pieces; once.
+  // False when it broke off, or `take` returned false. `body` is empty then.
+  std::function<bool(const std::function<bool(std::string_view)>& take)> read_body = {};
 
   std::string_view header(const std::string& name) const {
     const auto found = headers.find(name);

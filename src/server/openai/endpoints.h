@@ -3,11 +3,12 @@
 
 #include "server/api/served_model.h"
 #include "server/http/message.h"
+#include "server/models/model_pool.h"
 
 namespace tq::server::openai {
 
-http::Response list_models(const ServedModel& model);
-http::Response show_model(const ServedModel& model, const http::Request& request);
+http::Response list_models(ModelPool& pool, const http::Request& request);
+http::Response show_model(ModelPool& pool, const http::Request& request);
 http::Response chat_completions(const ServedModel& model, const http::Request& request);
 http::Response completions(const ServedModel& model, const http::Request& request);
 http::Response responses(const ServedModel& model, const http::Request& request);

@@ -1,0 +1,47 @@
+// A text as one vector.
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <string>
+
+#include "engine/engine_impl.h"
+
+namespace tq {
+namespace {
+
+void normalize(std::vector<float>& vector) {
+  double sum = 0.0;
+  for (const float x : vector) sum += static_cast<double>(x) * x;
+  if (sum == 0.0) return;
+  const auto scale = static_cast<float>(1.0 / std::sqrt(sum));
+  for (float& x : vector) x *= scale;
+}
+
+}  // namespace
+
+Expected<std::vector<float>> EngineImpl::embed(std::span<const Token> tokens, Pooling pooling) {
+  const auto n = static_cast<std::int64_t>(tokens.size());
+  if (n > n_ctx_) {
+    return Error{ErrorCode::kContextFull, std::to_string(n) + " tokens do not fit the context of " +
+                                              std::to_string(n_ctx_) +
+                                              "; use a longer context (-c) or a shorter text."};
+  }
+  const auto plan = make_cache_plan(model_->kv_shape().n_layers, KvType::kF16, KvType::kF16, 0);
+  if (!plan) return plan.error();
+  auto session = create_session(SessionOptions{.plan = *plan, .n_ctx = std::max<std::int64_t>(n, 1)});
+  if (!session) return session.error();
+
+  std::vector<float> embedding(static_cast<std::size_t>(info_.n_embd));
+  const StateVisitor add = [&](std::int64_t position, std::span<const float> state) {
+    if (pooling == Pooling::kLast && position + 1 < n) return;
+    for (std::size_t i = 0; i < embedding.size(); ++i) embedding[i] += state[i];
+  };
+  std::array<Job, 1> job = {
+      {{.timeline = &static_cast<SessionImpl&>(**session).timeline(), .tokens = tokens, .states = &add}}};
+  while (!job.front().result) runner_->step(job);
+  if (!*job.front().result) return job.front().result->error();
+  normalize(embedding);
+  return embedding;
+}
+
+}  // namespace tq
