@@ -1,6 +1,7 @@
 #include "server/models/catalog.h"
 
 #include <algorithm>
+#include <array>
 #include <filesystem>
 
 namespace tq::server {
@@ -120,12 +121,12 @@ Expected<StoredModel> Catalog::describe(Origin origin, const ModelName& name,
   const auto path = blob(weights->digest);
   if (!path) return with_name("its file, the blob sha256:" + weights->digest + ", is missing.");
   model.path = *path;
-  const std::pair<const char*, std::string StoredModel::*> texts[] = {
-      {media::kSystem, &StoredModel::system},
-      {media::kTemplate, &StoredModel::template_text},
-      {media::kLicense, &StoredModel::license},
-      {media::kParams, &StoredModel::params},
-      {media::kMessages, &StoredModel::messages}};
+  using TextLayer = std::pair<const char*, std::string StoredModel::*>;
+  const std::array<TextLayer, 5> texts = {{{media::kSystem, &StoredModel::system},
+                                           {media::kTemplate, &StoredModel::template_text},
+                                           {media::kLicense, &StoredModel::license},
+                                           {media::kParams, &StoredModel::params},
+                                           {media::kMessages, &StoredModel::messages}}};
   for (const auto& [type, member] : texts) {
     auto text = text_of(entry.manifest, type);
     if (!text) return with_name(text.error().message);
