@@ -169,6 +169,7 @@ void add_api_options(CLI::App& app, ServeOptions& options) {
   app.add_flag("--metrics", o.serves_metrics, "serve GET /metrics for Prometheus");
   app.add_flag("!--no-slots", o.serves_slots, "do not serve /slots");
   app.add_flag("--slots", o.serves_slots, "serve /slots, which is the default");
+  app.add_flag("!--no-web,!--no-webui", o.serves_page, "no page to chat on at /");
   app.add_option("--reasoning-format", options.reasoning_format,
                  "none: leave <think> in the answer; auto, deepseek: tell it apart [auto]")
       ->check(CLI::IsMember({"none", "auto", "deepseek"}))
@@ -180,7 +181,8 @@ void add_api_options(CLI::App& app, ServeOptions& options) {
 
 void add_serve_command(CLI::App& app, Command& chosen) {
   const auto options = std::make_shared<ServeOptions>();
-  CLI::App* command = app.add_subcommand("serve", "Answer over HTTP: OpenAI's API and llama-server's");
+  CLI::App* command =
+      app.add_subcommand("serve", "Answer over HTTP: OpenAI's API, llama-server's and a page to chat on");
   command->footer(kExamples);
   const auto group = [command](const char* name) { command->option_defaults()->group(name); };
   add_model_options(*command, options->engine);

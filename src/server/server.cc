@@ -13,6 +13,7 @@
 #include "server/llama/endpoints.h"
 #include "server/log.h"
 #include "server/openai/endpoints.h"
+#include "server/web/web_page.h"
 
 namespace tq {
 namespace server {
@@ -43,6 +44,7 @@ class ServerImpl final : public Server {
         log_(options.logs_requests) {
     add_openai();
     add_llama();
+    add_page();
   }
 
   ~ServerImpl() override { stop(); }
@@ -109,6 +111,24 @@ class ServerImpl final : public Server {
     post("/tokenize", llama::tokenize);
     post("/detokenize", llama::detokenize);
     post("/apply-template", llama::apply_template);
+  }
+
+  void add_page() {
+    router_.add("GET", "/", [this](const Request& request) { return root(request); });
+    if (!options_.serves_page) return;
+    for (const web::File& file : web::files()) {
+      router_.add("GET", std::string(kPageFolder) + std::string(file.name),
+                  [&file](const Request& request) { return web::serve(file, request); });
+    }
+  }
+
+  // The page for people. Programs are told that somebody is there.
+  Response root(const Request& request) const {
+    Response response = options_.serves_page && web::wants_page(request)
+                            ? web::serve(web::files().front(), request)
+                            : Response{.body = "turboquant is running\n", .content_type = "text/plain"};
+    response.headers.emplace_back("Vary", "Accept");
+    return response;
   }
 
   // Before the body is read.
