@@ -60,7 +60,7 @@ export class Panel {
       const y = SVG_HEIGHT - 2 - (value / most) * (SVG_HEIGHT - 4);
       return `${x.toFixed(1)},${y.toFixed(1)}`;
     });
-    find("speed-line").setAttribute("points", points.join(" "));
+    find("speed-line").setAttribute("points", points.length > 1 ? points.join(" ") : "");
   }
 
   /** What the last answer said about itself; null: there is none. */
