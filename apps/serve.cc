@@ -174,7 +174,13 @@ void add_api_options(CLI::App& app, ServeOptions& options) {
                  "none: leave <think> in the answer; auto, deepseek: tell it apart [auto]")
       ->check(CLI::IsMember({"none", "auto", "deepseek"}))
       ->type_name("NAME");
-  app.add_flag("!--log-disable", o.logs_requests, "no line a request on stderr");
+  app.add_flag("!--log-disable", o.logs_requests, "no line a request");
+  app.add_option("--log-file", o.log_file, "append these lines to a file [stderr]")->type_name("FILE");
+  app.add_option_function<std::string>(
+         "--log-format", [&o](const std::string& format) { o.logs_json = format == "json"; },
+         "text: key=value; json: an object a line [text]")
+      ->check(CLI::IsMember({"text", "json"}))
+      ->type_name("NAME");
 }
 
 }  // namespace

@@ -29,7 +29,8 @@ std::string model_name(const ServerOptions& options) {
 
 class ServerImpl final : public Server {
  public:
-  ServerImpl(Engine& engine, const ServerOptions& options, Gate gate, std::unique_ptr<Scheduler> scheduler)
+  ServerImpl(Engine& engine, const ServerOptions& options, Gate gate, std::unique_ptr<Log> log,
+             std::unique_ptr<Scheduler> scheduler)
       : options_(options),
         gate_(std::move(gate)),
         scheduler_(std::move(scheduler)),
@@ -41,7 +42,7 @@ class ServerImpl final : public Server {
                .defaults = options.sampler,
                .splits_reasoning = options.splits_reasoning,
                .slot_save_path = options.slot_save_path},
-        log_(options.logs_requests) {
+        log_(std::move(log)) {
     add_openai();
     add_llama();
     add_page();
@@ -140,7 +141,7 @@ class ServerImpl final : public Server {
     }
     if (!refusal) return std::nullopt;
     gate_.add_cors(request, *refusal);
-    log_.request(request, refusal->status, 0.0);
+    log_->request(request, refusal->status, 0.0);
     return refusal;
   }
 
@@ -162,7 +163,7 @@ class ServerImpl final : public Server {
     Response response = request.method == "OPTIONS" ? gate_.preflight(request) : dispatch(request);
     gate_.add_cors(request, response);
     response.headers.emplace_back("Server", "turboquant");
-    log_.request(request, response.status, std::chrono::duration<double>(Clock::now() - begin).count());
+    log_->request(request, response.status, std::chrono::duration<double>(Clock::now() - begin).count());
     return response;
   }
 
@@ -181,7 +182,7 @@ class ServerImpl final : public Server {
     } catch (const ApiError& error) {
       return error_response(error);
     } catch (const std::exception& error) {  // out of memory, or a fault of ours
-      log_.failure(request, error.what());
+      log_->failure(request, error.what());
       return error_response(
           {.status = 500, .message = "the server failed at this request.", .type = "server_error"});
     }
@@ -191,7 +192,7 @@ class ServerImpl final : public Server {
   Gate gate_;
   std::unique_ptr<Scheduler> scheduler_;
   ServedModel model_;
-  Log log_;
+  std::unique_ptr<Log> log_;
   http::Router router_;
   std::unique_ptr<http::HttpServer> http_;  // last: its threads use all the others
 };
@@ -216,13 +217,15 @@ Expected<std::unique_ptr<Server>> Server::start(Engine& engine, const ServerOpti
   if (const auto ok = check(options); !ok) return ok.error();
   auto gate = server::Gate::create(options);
   if (!gate) return gate.error();
+  auto log = server::Log::create(options);
+  if (!log) return log.error();
   auto scheduler =
       server::Scheduler::create(engine, {.n_slots = options.n_parallel,
                                          .max_queued = options.max_queued,
                                          .timeout = std::chrono::seconds(options.request_seconds)});
   if (!scheduler) return scheduler.error();
-  auto result =
-      std::make_unique<server::ServerImpl>(engine, options, *std::move(gate), *std::move(scheduler));
+  auto result = std::make_unique<server::ServerImpl>(engine, options, *std::move(gate), *std::move(log),
+                                                     *std::move(scheduler));
   if (const auto ok = result->listen(); !ok) return ok.error();
   return std::unique_ptr<Server>(std::move(result));
 }
