@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
-#include <string_view>
 
 #include "text_input.h"
 
@@ -63,6 +62,11 @@ std::vector<std::string> normalized_words(int argc, const char* const* argv) {
   std::vector<std::string> words;
   for (int i = 1; i < argc; ++i) words.emplace_back(normalized(argv[i], argv[i - 1]));
   return words;
+}
+
+std::string_view one_dash_spelling(std::string_view name) {
+  const auto spelling = std::ranges::find(kSpellings, name, [](const auto& pair) { return pair[1]; });
+  return spelling == kSpellings.end() ? std::string_view() : (*spelling)[0];
 }
 
 CLI::Option* add_integer(CLI::App& app, const std::string& names, std::function<void(std::int64_t)> set,

@@ -6,6 +6,7 @@
 #include <functional>
 #include <limits>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "tq/engine.h"
@@ -21,10 +22,14 @@ void add_info_command(CLI::App& app, Command& chosen);
 void add_bench_command(CLI::App& app, Command& chosen);
 void add_serve_command(CLI::App& app, Command& chosen);
 void add_profile_command(CLI::App& app, Command& chosen);
+void add_completion_commands(CLI::App& app, Command& chosen);
 
 // The words after the program's name, with llama.cpp's -ctk, -ctv, -md and -np as --cache-type-k,
 // --cache-type-v, --draft-model and --parallel: CLI11 knows no names of one dash and several letters.
 std::vector<std::string> normalized_words(int argc, const char* const* argv);
+
+// "-ctk" for "--cache-type-k"; empty for most.
+std::string_view one_dash_spelling(std::string_view name);
 
 // An option that takes a whole number from min to max, in decimal.
 CLI::Option* add_integer(CLI::App& app, const std::string& names, std::function<void(std::int64_t)> set,

@@ -227,11 +227,18 @@ void add_api_options(CLI::App& app, ServeOptions& options) {
   app.add_flag("--metrics", o.serves_metrics, "serve GET /metrics for Prometheus");
   app.add_flag("!--no-slots", o.serves_slots, "do not serve /slots");
   app.add_flag("--slots", o.serves_slots, "serve /slots, which is the default");
+  app.add_flag("!--no-web,!--no-webui", o.serves_page, "no page to chat on at /");
   app.add_option("--reasoning-format", options.reasoning_format,
                  "none: leave <think> in the answer; auto, deepseek: tell it apart [auto]")
       ->check(CLI::IsMember({"none", "auto", "deepseek"}))
       ->type_name("NAME");
-  app.add_flag("!--log-disable", o.logs_requests, "no line a request on stderr");
+  app.add_flag("!--log-disable", o.logs_requests, "no line a request");
+  app.add_option("--log-file", o.log_file, "append these lines to a file [stderr]")->type_name("FILE");
+  app.add_option_function<std::string>(
+         "--log-format", [&o](const std::string& format) { o.logs_json = format == "json"; },
+         "text: key=value; json: an object a line [text]")
+      ->check(CLI::IsMember({"text", "json"}))
+      ->type_name("NAME");
 }
 
 // What stands in Ollama's place: before the options of the command line, which have the last word.
@@ -247,7 +254,7 @@ void add_command(CLI::App& app, Command& chosen, bool is_ollama) {
   const auto options = std::make_shared<ServeOptions>();
   CLI::App* command =
       is_ollama ? app.add_subcommand("ollama", "The same as serve --ollama")
-                : app.add_subcommand("serve", "Answer over HTTP: OpenAI's API, llama-server's and Ollama's");
+                : app.add_subcommand("serve", "Answer over HTTP: the APIs of OpenAI, llama-server and Ollama, and a page to chat on");
   command->footer(kExamples);
   const auto group = [command](const char* name) { command->option_defaults()->group(name); };
   if (is_ollama) {

@@ -46,8 +46,11 @@ struct ServerOptions {
   std::string slot_save_path = {};  // folder for saved slots; empty: none are saved
   bool serves_metrics = false;      // GET /metrics
   bool serves_slots = true;         // GET /slots
+  bool serves_page = true;          // GET / for browsers: a page to chat on
   bool splits_reasoning = true;     // what stands in <think> is told apart from the answer
   bool logs_requests = true;  // a line a request on stderr: method, path, status, times; never what was said
+  bool logs_json = false;     // such a line is a JSON object; otherwise key=value
+  std::string log_file = {};  // where to append them instead of stderr
   SamplerOptions sampler = {};  // where a request says nothing
   ModelPoolOptions models = {};
 };

@@ -58,7 +58,8 @@ std::optional<ApiError> Gate::refusal(const http::Request& request) const {
   if (is_foreign_page) {
     return ApiError{.status = 403, .message = "web pages of this origin may not ask (--cors)."};
   }
-  const bool is_open = std::ranges::find(kOpenPaths, request.path) != kOpenPaths.end();
+  const bool is_open = std::ranges::find(kOpenPaths, request.path) != kOpenPaths.end() ||
+                       std::string_view(request.path).starts_with(kPageFolder);
   if (is_open || request.method == "OPTIONS" || has_key(request)) return std::nullopt;
   return ApiError{.status = 401,
                   .message = "the API key is missing or wrong; send it as \"Authorization: Bearer KEY\".",
@@ -82,10 +83,10 @@ bool Gate::is_own_host(const http::Request& request) const {
   return !checks_host_ || host.empty() || is_loopback(host_of(host));
 }
 
-// The page that this server itself delivered.
+// The page that this server itself delivered, or a proxy in front of it that speaks TLS.
 bool Gate::is_own_page(const http::Request& request, std::string_view origin) {
-  constexpr std::string_view kHttp = "http://";
-  return origin.starts_with(kHttp) && origin.substr(kHttp.size()) == request.header("host");
+  const std::string_view host = request.header("host");
+  return origin == "http://" + std::string(host) || origin == "https://" + std::string(host);
 }
 
 bool Gate::is_allowed_origin(std::string_view origin) const {

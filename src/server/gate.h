@@ -16,6 +16,9 @@ namespace tq::server {
 // 127.0.0.0/8, ::1 or localhost.
 bool is_loopback(std::string_view host);
 
+// Where the web page's files are: they need no key.
+inline constexpr std::string_view kPageFolder = "/web/";
+
 class Gate {
  public:
   // Refuses addresses that others can reach without a key.

@@ -1,16 +1,19 @@
-// Lines on stderr about requests, for people and machines: key=value. Never what was asked or answered.
+// Lines about requests, for people and machines: key=value or JSON. Never what was asked or answered.
 #pragma once
 
 #include <memory>
 #include <string>
 
 #include "server/http/message.h"
+#include "tq/error.h"
+#include "tq/server.h"
 
 namespace tq::server {
 
 class Log {
  public:
-  explicit Log(bool is_on);
+  // By logs_requests, logs_json and log_file.
+  static Expected<std::unique_ptr<Log>> create(const ServerOptions& options);
   ~Log();
   Log(const Log&) = delete;
   Log& operator=(const Log&) = delete;
@@ -22,6 +25,7 @@ class Log {
 
  private:
   struct Sink;
+  explicit Log(std::unique_ptr<Sink> sink);
   std::unique_ptr<Sink> sink_;  // null when off
 };
 

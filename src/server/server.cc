@@ -15,6 +15,7 @@
 #include "server/models/model_pool.h"
 #include "server/ollama/endpoints.h"
 #include "server/openai/endpoints.h"
+#include "server/web/web_page.h"
 
 namespace tq {
 namespace server {
@@ -32,18 +33,19 @@ Response error_for(const Request& request, const ApiError& error) {
 
 class ServerImpl final : public Server {
  public:
-  ServerImpl(const ServerOptions& options, Gate gate)
-      : options_(options), gate_(std::move(gate)), log_(options.logs_requests) {
+  ServerImpl(const ServerOptions& options, Gate gate, std::unique_ptr<Log> log)
+      : options_(options), gate_(std::move(gate)), log_(std::move(log)) {
     add_openai();
     add_llama();
     add_ollama();
+    add_page();
   }
 
   ~ServerImpl() override { stop(); }
 
   Expected<void> open_models(Engine* first) {
     auto pool =
-        ModelPool::create(options_, first, [this](const std::string& message) { log_.note(message); });
+        ModelPool::create(options_, first, [this](const std::string& message) { log_->note(message); });
     if (!pool) return pool.error();
     pool_ = *std::move(pool);
     return {};
@@ -145,7 +147,6 @@ class ServerImpl final : public Server {
   }
 
   void add_ollama() {
-    add("GET", "/", ollama::is_running);
     add("GET", "/api/version", ollama::version);
     add("GET", "/api/tags", ollama::list_models);
     add("GET", "/api/ps", ollama::list_loaded);
@@ -163,6 +164,24 @@ class ServerImpl final : public Server {
     add("POST", "/api/push", ollama::refuse_push);
   }
 
+  void add_page() {
+    router_.add("GET", "/", [this](const Request& request) { return root(request); });
+    if (!options_.serves_page) return;
+    for (const web::File& file : web::files()) {
+      router_.add("GET", std::string(kPageFolder) + std::string(file.name),
+                  [&file](const Request& request) { return web::serve(file, request); });
+    }
+  }
+
+  // The page for people. Programs are told what Ollama tells them.
+  Response root(const Request& request) const {
+    Response response = options_.serves_page && web::wants_page(request)
+                            ? web::serve(web::files().front(), request)
+                            : ollama::is_running(*pool_, request);
+    response.headers.emplace_back("Vary", "Accept");
+    return response;
+  }
+
   // Before the body is read.
   std::optional<Response> gate(const Request& request) const {
     auto refusal = gate_.refusal(request);
@@ -173,7 +192,7 @@ class ServerImpl final : public Server {
     if (!refusal) return std::nullopt;
     Response response = error_for(request, *refusal);
     gate_.add_cors(request, response);
-    log_.request(request, response.status, 0.0);
+    log_->request(request, response.status, 0.0);
     return response;
   }
 
@@ -194,7 +213,7 @@ class ServerImpl final : public Server {
     Response response = request.method == "OPTIONS" ? gate_.preflight(request) : dispatch(request);
     gate_.add_cors(request, response);
     response.headers.emplace_back("Server", "turboquant");
-    log_.request(request, response.status, std::chrono::duration<double>(Clock::now() - begin).count());
+    log_->request(request, response.status, std::chrono::duration<double>(Clock::now() - begin).count());
     return response;
   }
 
@@ -214,7 +233,7 @@ class ServerImpl final : public Server {
     } catch (const ApiError& error) {
       return error_for(request, error);
     } catch (const std::exception& error) {  // out of memory, or a fault of ours
-      log_.failure(request, error.what());
+      log_->failure(request, error.what());
       return error_for(
           request, {.status = 500, .message = "the server failed at this request.", .type = "server_error"});
     }
@@ -222,7 +241,7 @@ class ServerImpl final : public Server {
 
   ServerOptions options_;
   Gate gate_;
-  Log log_;
+  std::unique_ptr<Log> log_;
   std::unique_ptr<ModelPool> pool_;
   http::Router router_;
   std::unique_ptr<http::HttpServer> http_;  // last: its threads use all the others
@@ -254,7 +273,9 @@ Expected<std::unique_ptr<Server>> start_server(Engine* first, const ServerOption
   if (const auto ok = check(options); !ok) return ok.error();
   auto gate = server::Gate::create(options);
   if (!gate) return gate.error();
-  auto result = std::make_unique<server::ServerImpl>(options, *std::move(gate));
+  auto log = server::Log::create(options);
+  if (!log) return log.error();
+  auto result = std::make_unique<server::ServerImpl>(options, *std::move(gate), *std::move(log));
   if (const auto ok = result->open_models(first); !ok) return ok.error();
   if (const auto ok = result->listen(); !ok) return ok.error();
   return std::unique_ptr<Server>(std::move(result));

@@ -36,6 +36,9 @@ TEST(Gate, AsksForAKey) {
   EXPECT_EQ(status(options, "/props", {{"authorization", "Bearer second"}}), 200);
   EXPECT_EQ(status(options, "/props", {{"x-api-key", "second"}}), 200);
   EXPECT_EQ(status(options, "/health", {}), 200);
+  EXPECT_EQ(status(options, "/", {}), 200);
+  EXPECT_EQ(status(options, "/web/app.js", {}), 200);
+  EXPECT_EQ(status(options, "/webs", {}), 401);
 }
 
 TEST(Gate, KnowsItsOwnName) {
@@ -53,6 +56,7 @@ TEST(Gate, WebPagesNeedPermission) {
   EXPECT_EQ(status({.cors_origins = {"*"}}, "/props", page), 200);
   EXPECT_EQ(status({.cors_origins = {"https://other.example"}}, "/props", page), 403);
   EXPECT_EQ(status({}, "/props", {{"host", "localhost:1"}, {"origin", "http://localhost:1"}}), 200);
+  EXPECT_EQ(status({}, "/props", {{"host", "localhost:1"}, {"origin", "https://localhost:1"}}), 200);
   EXPECT_EQ(status({}, "/props", {{"host", "localhost:1"}, {"origin", "http://localhost:2"}}), 403);
 }
 

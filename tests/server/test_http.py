@@ -149,6 +149,23 @@ def test_what_was_said_is_not_logged_and_the_end_is_clean():
         assert "path=/v1/chat/completions status=200" in server.log and "xyzzy" not in server.log
 
 
+def test_log_to_a_file_as_json(tmp_path):
+    path = tmp_path / "server.log"
+    path.write_text('{"event":"before"}\n')
+    with Server("--log-format", "json", "--log-file", str(path)) as server:
+        server.get("/health")
+        server.ask("GET", '/a"b\\c')
+        assert "path=" not in server.log
+    before, *lines = [json.loads(line) for line in path.read_text().splitlines()]
+    assert before == {"event": "before"}
+    assert [(line["event"], line["path"], line["status"]) for line in lines] == [
+        ("request", "/health", 200), ("request", "/a?b\\c", 404)]
+    assert all(line["level"] == "info" and line["ms"] >= 0 and line["time"].count(":") >= 2 for line in lines)
+    got = subprocess.run([BINARY, "serve", "-m", MODEL, "--log-file", str(tmp_path / "no/server.log")], env=ENVIRONMENT,
+                         capture_output=True, text=True)
+    assert got.returncode == 1 and "--log-file" in got.stderr
+
+
 def test_a_key_is_needed_for_others():
     for arguments in (("--host", "0.0.0.0"), ("--host", "0.0.0.0", "--api-key", "")):
         got = subprocess.run([BINARY, "serve", "-m", MODEL, *arguments], env=ENVIRONMENT, capture_output=True, text=True)

@@ -1,4 +1,7 @@
 // GET /health and /props
+#include <algorithm>
+#include <vector>
+
 #include "server/api/json.h"
 #include "server/llama/endpoints.h"
 #include "server/openai/format.h"
@@ -6,27 +9,62 @@
 
 namespace tq::server::llama {
 
+namespace {
+
+Json sampling_json(const SamplerOptions& o) {
+  return {{"temperature", o.temperature},
+          {"dynatemp_range", o.dynamic_temperature_range},
+          {"dynatemp_exponent", o.dynamic_temperature_exponent},
+          {"top_k", o.top_k},
+          {"top_p", o.top_p},
+          {"min_p", o.min_p},
+          {"typical_p", o.typical_p},
+          {"top_n_sigma", o.top_n_sigma},
+          {"xtc_probability", o.xtc_probability},
+          {"xtc_threshold", o.xtc_threshold},
+          {"repeat_penalty", o.repeat_penalty},
+          {"repeat_last_n", o.penalty_last_n},
+          {"presence_penalty", o.presence_penalty},
+          {"frequency_penalty", o.frequency_penalty},
+          {"dry_multiplier", o.dry_multiplier},
+          {"dry_base", o.dry_base},
+          {"dry_allowed_length", o.dry_allowed_length},
+          {"dry_penalty_last_n", o.dry_penalty_last_n},
+          {"mirostat", o.mirostat},
+          {"mirostat_tau", o.mirostat_tau},
+          {"mirostat_eta", o.mirostat_eta},
+          {"seed", o.seed}};
+}
+
+// The cache at this moment, and what it saved since the start.
+Json cache_json(const Metrics& metrics, const std::vector<SlotStatus>& slots) {
+  std::size_t n_bytes = 0;
+  std::size_t n_bytes_f16 = 0;
+  for (const SlotStatus& slot : slots) {
+    n_bytes += slot.kv_bytes;
+    n_bytes_f16 += slot.kv_bytes_f16;
+  }
+  return {{"bytes", n_bytes},
+          {"bytes_f16", n_bytes_f16},
+          {"hit_tokens", metrics.cached_tokens.load()},
+          {"computed_tokens", metrics.prompt_tokens.load()}};
+}
+
+}  // namespace
+
 http::Response health() { return {.body = dump({{"status", "ok"}})}; }
 
 http::Response props(const ServedModel& model) {
   const Engine& engine = model.engine;
-  const SamplerOptions& d = model.defaults;
   const auto special = [&](Token token) {
     return token < 0 ? std::string() : openai::token_text(engine, token);
   };
-  const Json params = {{"temperature", d.temperature},
-                       {"top_k", d.top_k},
-                       {"top_p", d.top_p},
-                       {"min_p", d.min_p},
-                       {"typical_p", d.typical_p},
-                       {"repeat_penalty", d.repeat_penalty},
-                       {"repeat_last_n", d.penalty_last_n},
-                       {"presence_penalty", d.presence_penalty},
-                       {"frequency_penalty", d.frequency_penalty},
-                       {"mirostat", d.mirostat},
-                       {"seed", d.seed}};
-  return {.body = dump({{"default_generation_settings", {{"n_ctx", engine.n_ctx()}, {"params", params}}},
+  const auto slots = model.scheduler.slots();
+  return {.body = dump({{"default_generation_settings",
+                         {{"n_ctx", engine.n_ctx()}, {"params", sampling_json(model.defaults)}}},
                         {"total_slots", model.scheduler.n_slots()},
+                        {"busy_slots", std::ranges::count(slots, true, &SlotStatus::is_busy)},
+                        {"queued", model.scheduler.queued()},
                         {"model_alias", model.name},
                         {"model_path", model.path},
                         {"modalities", {{"vision", false}, {"audio", false}}},
@@ -34,6 +72,7 @@ http::Response props(const ServedModel& model) {
                         {"bos_token", special(engine.info().bos)},
                         {"eos_token", special(engine.info().eos)},
                         {"cache_type", engine.cache_description()},
+                        {"cache", cache_json(model.scheduler.metrics(), slots)},
                         {"build_info", std::string("turboquant ") + kVersion}})};
 }
 

@@ -1,0 +1,49 @@
+#include "server/web/web_page.h"
+
+#include <array>
+#include <cstdio>
+
+#include "base/hash.h"
+
+namespace tq::server::web {
+namespace {
+
+// Nothing is loaded from elsewhere, and nothing runs but the page's own files: what a model writes stays
+// text.
+constexpr const char* kPolicy =
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+// Weak: the bytes on the wire may be compressed.
+std::string tag_of(const File& file) {
+  const auto hash = hash64(std::as_bytes(std::span(file.content)));
+  std::array<char, 32> text = {};
+  std::snprintf(text.data(), text.size(), "W/\"%016llx\"", static_cast<unsigned long long>(hash));
+  return text.data();
+}
+
+}  // namespace
+
+bool wants_page(const http::Request& request) {
+  return request.header("accept").find("text/html") != std::string_view::npos;
+}
+
+http::Response serve(const File& file, const http::Request& request) {
+  const std::string tag = tag_of(file);
+  http::Response response{.content_type = std::string(file.content_type),
+                          .headers = {{"ETag", tag},
+                                      {"Cache-Control", "no-cache"},
+                                      {"Content-Security-Policy", kPolicy},
+                                      {"Cross-Origin-Resource-Policy", "same-origin"},
+                                      {"Referrer-Policy", "no-referrer"},
+                                      {"X-Content-Type-Options", "nosniff"},
+                                      {"X-Frame-Options", "DENY"}}};
+  if (request.header("if-none-match").find(tag) != std::string_view::npos) {
+    response.status = 304;
+  } else {
+    response.body = std::string(file.content);
+  }
+  return response;
+}
+
+}  // namespace tq::server::web
