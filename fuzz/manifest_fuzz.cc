@@ -1,5 +1,5 @@
-// Manifests of models, and the names and digests that become paths: what is accepted is safe, and stays the same when
-// it is written and read again.
+// Manifests of models, and the names and digests that become paths: what is accepted is safe, and stays the
+// same when it is written and read again.
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>

@@ -24,7 +24,7 @@ struct Job {
   Timeline* timeline = nullptr;
   std::span<const Token> tokens;
   const Session::LogitsVisitor* visitor = nullptr;
-  const StateVisitor* states = nullptr;  // in place of all logits: the result is empty
+  const StateVisitor* states = nullptr;                         // in place of all logits: the result is empty
   std::optional<Expected<std::span<const float>>> result = {};  // empty: needs another step
 
   // Of the step under way.
