@@ -161,8 +161,8 @@ def test_log_to_a_file_as_json(tmp_path):
     assert [(line["event"], line["path"], line["status"]) for line in lines] == [
         ("request", "/health", 200), ("request", "/a?b\\c", 404)]
     assert all(line["level"] == "info" and line["ms"] >= 0 and line["time"].count(":") >= 2 for line in lines)
-    got = subprocess.run([BINARY, "serve", "-m", MODEL, "--log-file", str(tmp_path / "no/server.log")], env=ENVIRONMENT,
-                         capture_output=True, text=True)
+    got = subprocess.run([BINARY, "serve", "-m", MODEL, "--log-file", str(path / "below")], env=ENVIRONMENT,
+                         capture_output=True, text=True, timeout=60)
     assert got.returncode == 1 and "--log-file" in got.stderr
 
 
