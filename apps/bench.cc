@@ -88,9 +88,10 @@ std::int64_t tokens_needed(const BenchOptions& options) {
   return std::max(options.prefill, std::max<std::int64_t>(deepest, 1) + options.decode);
 }
 
-Expected<BenchResult> run(Engine& engine, Session& session, const BenchOptions& options) {
+// One session: prefill, then decode at each depth.
+Expected<BenchResult> measure_session(Session& session, int n_vocab, const BenchOptions& options) {
   BenchResult result;
-  const auto tokens = some_tokens(tokens_needed(options), engine.info().n_vocab);
+  const auto tokens = some_tokens(tokens_needed(options), n_vocab);
   const std::span<const Token> all(tokens);
   const auto prefill = static_cast<std::size_t>(options.prefill);
   // Once for nothing: memory is touched, threads are awake. A text that begins otherwise shares no prefix.
@@ -112,11 +113,20 @@ Expected<BenchResult> run(Engine& engine, Session& session, const BenchOptions& 
       if (!report) return report.error();
       result.profiles[depth] = *report;
     }
-    if (options.engine.n_parallel > 1) {
-      const auto total = measure_parallel(engine, depth, options);
-      if (!total) return total.error();
-      result.parallel[depth] = *total;
-    }
+  }
+  return result;
+}
+
+Expected<BenchResult> run(Engine& engine, const BenchOptions& options) {
+  auto session = engine.create_session();
+  if (!session) return session.error();
+  auto result = measure_session(**session, engine.info().n_vocab, options);
+  if (!result || options.engine.n_parallel == 1) return result;
+  session->reset();  // the cache is for n_parallel sessions
+  for (const std::int64_t depth : options.depths) {
+    const auto total = measure_parallel(engine, depth, options);
+    if (!total) return total.error();
+    result->parallel[depth] = *total;
   }
   return result;
 }
@@ -129,9 +139,7 @@ int bench(const BenchOptions& options) {
   const auto engine = Engine::load(engine_options);
   if (!engine) return fail(engine.error());
   const double load_seconds = seconds_since(start);
-  const auto session = (*engine)->create_session();
-  if (!session) return fail(session.error());
-  auto result = run(**engine, **session, options);
+  auto result = run(**engine, options);
   if (!result) return fail(result.error());
   result->load_seconds = load_seconds;
   Output output;
