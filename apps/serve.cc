@@ -254,7 +254,9 @@ void add_command(CLI::App& app, Command& chosen, bool is_ollama) {
   const auto options = std::make_shared<ServeOptions>();
   CLI::App* command =
       is_ollama ? app.add_subcommand("ollama", "The same as serve --ollama")
-                : app.add_subcommand("serve", "Answer over HTTP: the APIs of OpenAI, llama-server and Ollama, and a page to chat on");
+                : app.add_subcommand(
+                      "serve",
+                      "Answer over HTTP: the APIs of OpenAI, llama-server and Ollama, and a page to chat on");
   command->footer(kExamples);
   const auto group = [command](const char* name) { command->option_defaults()->group(name); };
   if (is_ollama) {
