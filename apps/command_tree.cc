@@ -28,6 +28,7 @@ std::vector<std::string> choices_in(const std::string& type) {
 
 std::vector<std::string> kv_types() {
   std::vector<std::string> names;
+  names.reserve(std::size(kAllKvTypes));
   for (const KvType type : kAllKvTypes) names.emplace_back(kv_type_name(type));
   return names;
 }

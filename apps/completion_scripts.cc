@@ -22,6 +22,7 @@ std::string fish_quoted(const std::string& text) {
 
 std::vector<std::string> names_of(const std::vector<CommandNode>& commands) {
   std::vector<std::string> names;
+  names.reserve(commands.size());
   for (const CommandNode& command : commands) names.push_back(command.path.back());
   return names;
 }
