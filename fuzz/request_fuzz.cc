@@ -5,7 +5,6 @@
 
 #include "server/api/chat_messages.h"
 #include "server/api/error.h"
-#include "server/api/reasoning.h"
 #include "server/api/sampling.h"
 
 namespace {
@@ -32,9 +31,5 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     if (messages != nullptr) (void)tq::server::read_messages(*messages);
     (void)tq::server::dump(body);
   });
-  tq::server::ReasoningSplitter splitter(tq::server::ReasoningSplitter::Start::kBefore);
-  (void)splitter.push(text.substr(0, size / 2));
-  (void)splitter.push(text.substr(size / 2));
-  (void)splitter.finish();
   return 0;
 }
