@@ -26,7 +26,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const tq::server::Json body = tq::server::parse_object(text);
     const tq::server::Fields fields(body);
     expect_only_api_errors([&] { (void)tq::server::read_stops(fields); });
-    expect_only_api_errors([&] { (void)tq::server::read_grammar(fields); });
+    expect_only_api_errors([&] { (void)tq::server::make_grammar(tq::server::read_constraint(fields)); });
     const tq::server::Json* const messages = fields.array("messages");
     if (messages != nullptr) (void)tq::server::read_messages(*messages);
     (void)tq::server::dump(body);
