@@ -1,11 +1,11 @@
 // What Ollama's requests say, and how answers are put into its words.
 #include <gtest/gtest.h>
 
-#include "../model/tiny_model.h"
 #include "server/ollama/chat_body.h"
 #include "server/ollama/format.h"
 #include "server/ollama/options.h"
 #include "server/ollama/reply.h"
+#include "tiny_served_model.h"
 
 namespace tq::server::ollama {
 namespace {
@@ -14,26 +14,13 @@ using namespace std::chrono_literals;
 
 class OllamaTest : public ::testing::Test {
  protected:
-  static void SetUpTestSuite() {
-    static const TempFile file{TinyModel{}.bytes()};
-    auto engine = Engine::load({.model_path = file.path(), .n_threads = 1});
-    ASSERT_TRUE(engine) << engine.error().message;
-    engine_ = engine->release();
-    auto scheduler = Scheduler::create(*engine_, {.n_slots = 1});
-    ASSERT_TRUE(scheduler);
-    scheduler_ = scheduler->release();
-  }
-  static void TearDownTestSuite() {
-    delete scheduler_;
-    delete engine_;
-  }
+  static void SetUpTestSuite() { tiny_ = std::make_unique<TinyServedModel>(1); }
+  static void TearDownTestSuite() { tiny_.reset(); }
   static ServedModel model() {
-    return {.engine = *engine_,
-            .scheduler = *scheduler_,
-            .name = "tiny",
-            .path = "",
-            .stops = {"made"},
-            .max_tokens = 9};
+    ServedModel made = tiny_->model();
+    made.stops = {"made"};
+    made.max_tokens = 9;
+    return made;
   }
   static AnswerOptions options(const std::string& body) {
     const Json json = parse_object(body);
@@ -50,8 +37,7 @@ class OllamaTest : public ::testing::Test {
     return "none";
   }
 
-  static inline Engine* engine_ = nullptr;
-  static inline Scheduler* scheduler_ = nullptr;
+  static inline std::unique_ptr<TinyServedModel> tiny_;
 };
 
 TEST_F(OllamaTest, ReadsOptions) {

@@ -3,33 +3,19 @@
 
 #include <cmath>
 
-#include "../model/tiny_model.h"
 #include "server/api/answer.h"
 #include "server/api/chat_messages.h"
 #include "server/api/chat_request.h"
+#include "tiny_served_model.h"
 
 namespace tq::server {
 namespace {
 
 class RequestTest : public ::testing::Test {
  protected:
-  static void SetUpTestSuite() {
-    static const TempFile file{TinyModel{}.bytes()};
-    auto engine = Engine::load({.model_path = file.path(), .n_threads = 1, .n_parallel = 2});
-    ASSERT_TRUE(engine) << engine.error().message;
-    engine_ = engine->release();
-    auto scheduler = Scheduler::create(*engine_, {.n_slots = 2});
-    ASSERT_TRUE(scheduler);
-    scheduler_ = scheduler->release();
-  }
-  static void TearDownTestSuite() {
-    delete scheduler_;
-    delete engine_;
-  }
-
-  static ServedModel model() {
-    return {.engine = *engine_, .scheduler = *scheduler_, .name = "tiny", .path = ""};
-  }
+  static void SetUpTestSuite() { tiny_ = std::make_unique<TinyServedModel>(2); }
+  static void TearDownTestSuite() { tiny_.reset(); }
+  static ServedModel model() { return tiny_->model(); }
   static AnswerOptions options(const std::string& body) {
     const Json json = parse_object(body);
     return read_answer_options(Fields(json), model());
@@ -50,8 +36,7 @@ class RequestTest : public ::testing::Test {
     return fault([&] { options(body); });
   }
 
-  static inline Engine* engine_ = nullptr;
-  static inline Scheduler* scheduler_ = nullptr;
+  static inline std::unique_ptr<TinyServedModel> tiny_;
 };
 
 TEST_F(RequestTest, ReadsSampling) {
@@ -81,7 +66,7 @@ TEST_F(RequestTest, KnowsBothKindsOfBiases) {
   EXPECT_TRUE(std::isinf(biases[1].bias) && biases[1].bias < 0);
   const auto ignores_end = options(R"({"ignore_eos": true})").sampler.logit_bias;
   ASSERT_EQ(ignores_end.size(), 1U);
-  EXPECT_TRUE(engine_->is_end_of_generation(ignores_end[0].token));
+  EXPECT_TRUE(tiny_->engine().is_end_of_generation(ignores_end[0].token));
 }
 
 TEST_F(RequestTest, NamesTheFieldAtFault) {

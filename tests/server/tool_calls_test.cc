@@ -3,9 +3,9 @@
 
 #include <limits>
 
-#include "../model/tiny_model.h"
 #include "server/api/chat_request.h"
 #include "server/openai/endpoints.h"
+#include "tiny_served_model.h"
 
 namespace tq::server {
 namespace {
@@ -28,23 +28,11 @@ constexpr const char* kTools = R"([
     {"type": "object", "properties": {"x": {"enum": ["a", "b"]}}, "required": ["x"]}}},
   {"type": "function", "function": {"name": "now"}}])";
 
-class Served {
+class Served : public TinyServedModel {
  public:
   explicit Served(const std::string& chat_template)
-      : file_(TinyModel{.control_tokens = {"<tool_call>", "</tool_call>", "<other>"},
-                        .chat_template = chat_template}
-                  .bytes()),
-        engine_(*Engine::load({.model_path = file_.path(), .n_threads = 1, .n_parallel = 2})),
-        scheduler_(*Scheduler::create(*engine_, {.n_slots = 2})) {}
-
-  ServedModel model() const {
-    return {.engine = *engine_, .scheduler = *scheduler_, .name = "tiny", .path = ""};
-  }
-
- private:
-  TempFile file_;
-  std::unique_ptr<Engine> engine_;
-  std::unique_ptr<Scheduler> scheduler_;
+      : TinyServedModel(2, {.control_tokens = {"<tool_call>", "</tool_call>", "<other>"},
+                            .chat_template = chat_template}) {}
 };
 
 const Served& hermes() {

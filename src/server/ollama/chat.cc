@@ -66,11 +66,7 @@ http::Response chat(ModelPool& pool, const http::Request& request) {
   wish.name = answer.model;
   const Json* const messages = fields.array("messages");
   const bool is_empty = messages == nullptr || messages->empty();
-  if (is_empty && wish.keep_alive == std::chrono::seconds(0)) {
-    (void)find_or_throw(pool, wish.name);
-    pool.unload(wish.name);
-    return loaded_reply(answer, true, streams);
-  }
+  if (is_empty && unloads(pool, wish)) return loaded_reply(answer, true, streams);
   ModelLease model = pool.acquire(wish);
   answer.load_seconds = std::chrono::duration<double>(Clock::now() - answer.begin).count();
   if (is_empty) return loaded_reply(answer, false, streams);

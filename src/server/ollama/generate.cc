@@ -76,11 +76,7 @@ http::Response generate(ModelPool& pool, const http::Request& request) {
   ModelWish wish = read_wish(fields, request);
   wish.name = answer.model;
   const bool is_empty = fields.string("prompt").value_or("").empty();
-  if (is_empty && wish.keep_alive == std::chrono::seconds(0)) {
-    (void)find_or_throw(pool, wish.name);
-    pool.unload(wish.name);
-    return loaded_reply(answer, true, streams);
-  }
+  if (is_empty && unloads(pool, wish)) return loaded_reply(answer, true, streams);
   refuse_what_is_not_there(fields);
   ModelLease model = pool.acquire(wish);
   answer.load_seconds = std::chrono::duration<double>(Clock::now() - answer.begin).count();

@@ -1,6 +1,7 @@
 #include "server/ollama/options.h"
 
 #include "server/api/error.h"
+#include "server/ollama/format.h"
 
 namespace tq::server::ollama {
 namespace {
@@ -27,6 +28,13 @@ ModelWish read_wish(const Fields& fields, const http::Request& request) {
     wish.n_ctx = Fields(*options, "options.").integer("num_ctx", 0).value_or(0);
   }
   return wish;
+}
+
+bool unloads(ModelPool& pool, const ModelWish& wish) {
+  if (wish.keep_alive != std::chrono::seconds(0)) return false;
+  (void)find_or_throw(pool, wish.name);
+  pool.unload(wish.name);
+  return true;
 }
 
 AnswerOptions read_options(const Fields& fields, const ServedModel& model) {

@@ -15,6 +15,9 @@ std::optional<std::chrono::seconds> read_keep_alive(const Fields& fields);
 
 // The model that the request names, for as long and with as much context as it says.
 ModelWish read_wish(const Fields& fields, const http::Request& request);
+// Puts the model out when the wish is to keep it for no time, and says whether it was that. A request without
+// content asks for it so.
+bool unloads(ModelPool& pool, const ModelWish& wish);
 // "options", "logprobs" and "top_logprobs".
 AnswerOptions read_options(const Fields& fields, const ServedModel& model);
 // "format": "json", a JSON schema, or nothing.
