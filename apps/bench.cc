@@ -3,10 +3,11 @@
 #include "bench.h"
 
 #include <algorithm>
+#include <iostream>
 #include <limits>
 #include <memory>
 #include <nlohmann/json.hpp>
-#include <numeric>
+#include <set>
 
 #include "bench_kernels.h"
 #include "command_line.h"
@@ -88,47 +89,113 @@ std::int64_t tokens_needed(const BenchOptions& options) {
   return std::max(options.prefill, std::max<std::int64_t>(deepest, 1) + options.decode);
 }
 
-// One session: prefill, then decode at each depth.
-Expected<BenchResult> measure_session(Session& session, int n_vocab, const BenchOptions& options) {
-  BenchResult result;
-  const auto tokens = some_tokens(tokens_needed(options), n_vocab);
-  const std::span<const Token> all(tokens);
-  const auto prefill = static_cast<std::size_t>(options.prefill);
-  // Once for nothing: memory is touched, threads are awake. A text that begins otherwise shares no prefix.
+// Measures one model, once or again and again; then caches are filled once for all rounds.
+class Rounds {
+ public:
+  static Expected<Rounds> create(Engine& engine, const BenchOptions& options);
+  Expected<BenchResult> measure();
+
+ private:
+  Rounds(Engine& engine, const BenchOptions& options, std::unique_ptr<Session> session);
+  Expected<double> prefill();
+  Expected<Session*> filled(std::int64_t depth);
+  Expected<void> decode(std::int64_t depth, Session& session, BenchResult& result);
+
+  Engine* engine_;
+  const BenchOptions* options_;
+  std::vector<Token> tokens_;
+  std::unique_ptr<Session> session_;
+  std::map<std::int64_t, std::unique_ptr<Session>> kept_;  // between rounds, by depth
+  int n_prompts_ = 0;
+};
+
+// Decode follows some token, so depth 0 is one.
+std::size_t first_decoded(std::int64_t depth) {
+  return static_cast<std::size_t>(std::max<std::int64_t>(depth, 1));
+}
+
+Rounds::Rounds(Engine& engine, const BenchOptions& options, std::unique_ptr<Session> session)
+    : engine_(&engine),
+      options_(&options),
+      tokens_(some_tokens(tokens_needed(options), engine.info().n_vocab)),
+      session_(std::move(session)) {}
+
+Expected<Rounds> Rounds::create(Engine& engine, const BenchOptions& options) {
+  auto session = engine.create_session();
+  if (!session) return session.error();
+  // Once for nothing: memory is touched, threads are awake.
   const std::vector<Token> other(8, 1);
-  if (const auto ok = session.sync(other); !ok) return ok.error();
-  const auto prefill_rate = measure(session, all, 0, prefill, prefill);
-  if (!prefill_rate) return prefill_rate.error();
-  result.prefill = *prefill_rate;
-  for (const std::int64_t depth : options.depths) {
-    const auto begin =
-        static_cast<std::size_t>(std::max<std::int64_t>(depth, 1));  // decode follows some token
-    if (const auto ok = session.sync(all.first(begin)); !ok) return ok.error();
-    const auto rate = measure(session, all, begin, begin + static_cast<std::size_t>(options.decode), 1);
-    if (!rate) return rate.error();
-    result.decode[depth] = *rate;
-    if (options.profile) {
-      if (const auto ok = session.sync(all.first(begin)); !ok) return ok.error();
-      const auto report = profile(session, all, begin, begin + static_cast<std::size_t>(options.decode));
-      if (!report) return report.error();
-      result.profiles[depth] = *report;
-    }
+  if (const auto ok = (*session)->sync(other); !ok) return ok.error();
+  return Rounds(engine, options, *std::move(session));
+}
+
+// Each time of a text that begins differently, so that no prefix is shared.
+Expected<double> Rounds::prefill() {
+  const auto prompt = some_tokens(options_->prefill, engine_->info().n_vocab, ++n_prompts_);
+  return app::measure(*session_, prompt, 0, prompt.size(), prompt.size());
+}
+
+// A session that holds all tokens before the first that is decoded at `depth`.
+Expected<Session*> Rounds::filled(std::int64_t depth) {
+  auto& kept = kept_[depth];
+  Session& session = kept ? *kept : *session_;
+  if (const auto ok = session.sync(std::span<const Token>(tokens_).first(first_decoded(depth))); !ok)
+    return ok.error();
+  if (kept || !options_->follow) return &session;
+  auto fork = session.fork();
+  if (!fork) return fork.error();
+  kept = *std::move(fork);
+  return kept.get();
+}
+
+Expected<void> Rounds::decode(std::int64_t depth, Session& session, BenchResult& result) {
+  const std::span<const Token> all(tokens_);
+  const std::size_t begin = first_decoded(depth);
+  const std::size_t end = begin + static_cast<std::size_t>(options_->decode);
+  const auto rate = app::measure(session, all, begin, end, 1);
+  if (!rate) return rate.error();
+  result.decode[depth] = *rate;
+  if (!options_->profile) return {};
+  if (const auto ok = session.sync(all.first(begin)); !ok) return ok.error();
+  const auto report = profile(session, all, begin, end);
+  if (!report) return report.error();
+  result.profiles[depth] = *report;
+  return {};
+}
+
+Expected<BenchResult> Rounds::measure() {
+  BenchResult result;
+  const auto rate = prefill();
+  if (!rate) return rate.error();
+  result.prefill = *rate;
+  for (const std::int64_t depth : std::set(options_->depths.begin(), options_->depths.end())) {
+    const auto session = filled(depth);
+    if (!session) return session.error();
+    if (const auto ok = decode(depth, **session, result); !ok) return ok.error();
+  }
+  if (options_->engine.n_parallel == 1) return result;
+  if (!options_->follow) session_.reset();  // the cache is for n_parallel sessions
+  for (const std::int64_t depth : options_->depths) {
+    const auto total = measure_parallel(*engine_, depth, *options_);
+    if (!total) return total.error();
+    result.parallel[depth] = *total;
   }
   return result;
 }
 
-Expected<BenchResult> run(Engine& engine, const BenchOptions& options) {
-  auto session = engine.create_session();
-  if (!session) return session.error();
-  auto result = measure_session(**session, engine.info().n_vocab, options);
-  if (!result || options.engine.n_parallel == 1) return result;
-  session->reset();  // the cache is for n_parallel sessions
-  for (const std::int64_t depth : options.depths) {
-    const auto total = measure_parallel(engine, depth, options);
-    if (!total) return total.error();
-    result->parallel[depth] = *total;
+// One round, or one for each line of standard input, whose results are printed as they come.
+Expected<void> run(Engine& engine, const BenchOptions& options, double load_seconds, Output& output) {
+  auto rounds = Rounds::create(engine, options);
+  if (!rounds) return rounds.error();
+  std::string line;
+  while (!options.follow || std::getline(std::cin, line)) {
+    auto result = rounds->measure();
+    if (!result) return result.error();
+    result->load_seconds = load_seconds;
+    output.write(options.json ? bench_json(*result, engine, options) : bench_text(*result, engine, options));
+    if (!options.follow) break;
   }
-  return result;
+  return {};
 }
 
 int bench(const BenchOptions& options) {
@@ -136,15 +203,12 @@ int bench(const BenchOptions& options) {
   EngineOptions engine_options = options.engine;
   engine_options.n_ctx =
       std::max<std::int64_t>(tokens_needed(options), 128);  // no memory for what is not measured
+  if (options.follow) engine_options.n_parallel += static_cast<int>(options.depths.size());  // the kept ones
   const auto engine = Engine::load(engine_options);
   if (!engine) return fail(engine.error());
   const double load_seconds = seconds_since(start);
-  auto result = run(**engine, options);
-  if (!result) return fail(result.error());
-  result->load_seconds = load_seconds;
   Output output;
-  output.write(options.json ? bench_json(*result, **engine, options)
-                            : bench_text(*result, **engine, options));
+  if (const auto ok = run(**engine, options, load_seconds, output); !ok) return fail(ok.error());
   return output.finish(kExitOk);
 }
 
@@ -220,6 +284,8 @@ void add_engine_options(CLI::App& command, const std::shared_ptr<BenchOptions>& 
       ->check(CLI::Range(std::int64_t{0}, kMost))
       ->type_name("N,...");
   command.add_flag("--profile", options->profile, "say where the time of decoding goes");
+  command.add_flag("--follow", options->follow,
+                   "measure once more, with the same caches, for each line of standard input");
   command.add_flag("--json", options->json, "print one JSON object");
 }
 

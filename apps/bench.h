@@ -16,6 +16,7 @@ struct BenchOptions {
   std::int64_t prefill = 512;                    // tokens of the prompt that is timed
   std::int64_t decode = 64;                      // tokens generated at each depth
   std::vector<std::int64_t> depths = {0, 4096};  // tokens in the cache before decode is timed
+  bool follow = false;                           // a round for each line of standard input
   bool json = false;
   bool profile = false;  // say where the time of decoding goes; tokens are then sampled too
 };

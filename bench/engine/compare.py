@@ -4,8 +4,9 @@
   bench/engine/compare.py                      SmolLM2-135M; f16, q8_0, q4_0, and turbo4 against their f16
   bench/engine/compare.py -m FILE --types f16,turbo4:f16 --rounds 9 --markdown
 
-A type is ours[:theirs]. Each round runs every program once, one after the other, so that a slow spell of the machine
-meets all of them; the ratio is taken within a round, and its median and range over the rounds are printed.
+A type is ours[:theirs]. Every program fills its caches once and waits. Each round lets all measure, one after the other, so
+that a slow spell of the machine meets all of them; the ratio is taken within a round, and its median and range over the
+rounds are printed.
 llama.cpp: llama-cpp-python, compiled for this CPU, in .venv-bench (made on the first run, about fifteen minutes).
 """
 import argparse
@@ -36,6 +37,28 @@ def run(command):
     if done.returncode != 0:
         sys.exit(f"{' '.join(map(str, command))}\n{done.stderr.strip()}")
     return json.loads(done.stdout)
+
+
+class Program:
+    """One that measures a round for each line it gets, and answers with a line of JSON."""
+
+    def __init__(self, command):
+        self.command = [str(word) for word in command]
+        self.process = subprocess.Popen(self.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def round(self):
+        try:
+            print(file=self.process.stdin, flush=True)
+            answer = self.process.stdout.readline()
+        except BrokenPipeError:
+            answer = ""
+        if not answer:
+            sys.exit(f"{' '.join(self.command)} ended early")
+        return json.loads(answer)
+
+    def close(self):
+        self.process.stdin.close()
+        self.process.wait()
 
 
 def figures(result):
@@ -87,14 +110,22 @@ def main():
         return [*program, "-m", options.model, "-ctk", cache_type, "-ctv", cache_type, "-t", options.threads, "--prefill",
                 options.prefill, "--decode", options.decode, "--depths", options.depths]
 
-    ours, theirs = {}, {}
+    ours = {kind: Program(command([options.program, "bench", "--follow", "--json"], kind))
+            for kind in dict.fromkeys(mine for mine, _ in pairs)}
+    theirs = {kind: Program(command([python, ROOT / "bench/engine/peer.py"], kind))
+              for kind in dict.fromkeys(other for _, other in pairs)}
+    programs = [*ours.values(), *theirs.values()]
+    for program in programs:  # fills its caches alone
+        program.round()
+    results = {program: [] for program in programs}
     for round_number in range(options.rounds):
-        for cache_type in dict.fromkeys(mine for mine, _ in pairs):
-            ours.setdefault(cache_type, []).append(run(command([options.program, "bench", "--json"], cache_type)))
-        for cache_type in dict.fromkeys(other for _, other in pairs):
-            theirs.setdefault(cache_type, []).append(
-                run(command([python, ROOT / "bench/engine/peer.py"], cache_type)))
+        for program in programs:
+            results[program].append(program.round())
         print(f"round {round_number + 1} of {options.rounds}", file=sys.stderr, flush=True)
+    for program in programs:
+        program.close()
+    ours = {kind: results[program] for kind, program in ours.items()}
+    theirs = {kind: results[program] for kind, program in theirs.items()}
 
     mine, other = next(iter(ours.values()))[0], next(iter(theirs.values()))[0]
     print(f"{pathlib.Path(options.model).name}, {options.threads} threads, {cpu_name()}")
