@@ -155,8 +155,8 @@ Expected<std::vector<Shadow>> make_shadows(const EvalContext& context, EngineImp
   return shadows;
 }
 
-Expected<std::vector<Fidelity>> measure(const EvalContext& context, std::int64_t n_context,
-                                        std::int64_t n_tokens) {
+Expected<std::vector<Fidelity>> measure_fidelity(const EvalContext& context, std::int64_t n_context,
+                                                 std::int64_t n_tokens) {
   auto& engine = static_cast<EngineImpl&>(*context.engine);
   const auto tokens = corpus_window(context, 0, n_context + n_tokens);
   const auto n_ctx = static_cast<std::int64_t>(tokens.size());
@@ -218,7 +218,9 @@ class AttentionFidelityGate final : public Gate {
     const std::int64_t n_context = std::min(context.sizes.fidelity_context, room - n_tokens);
     return {{"attention-fidelity",
              3.0 * static_cast<double>(n_context) + 40.0 * static_cast<double>(n_tokens),
-             [&context, n_context, n_tokens] { return as_json(measure(context, n_context, n_tokens)); }}};
+             [&context, n_context, n_tokens] {
+               return as_json(measure_fidelity(context, n_context, n_tokens));
+             }}};
   }
 
   GateReport conclude(const EvalContext& context, const Results& results,

@@ -19,7 +19,7 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Kld, tokens, mean, standard_error, p99, max, 
 
 constexpr std::size_t kStretch = 32;
 
-Expected<Kld> measure(const EvalContext& context, std::int64_t n_context, std::int64_t n_tokens) {
+Expected<Kld> measure_kld(const EvalContext& context, std::int64_t n_context, std::int64_t n_tokens) {
   const auto tokens = corpus_window(context, 0, n_context + n_tokens);
   const auto n = static_cast<std::int64_t>(tokens.size());
   const auto baseline = open_session(context, context.baseline, n);
@@ -64,7 +64,7 @@ class KldGate final : public Gate {
     const std::int64_t n_context = std::min(context.sizes.kld_context, room / 4);
     const std::int64_t n_tokens = std::min(context.sizes.kld_tokens, room - n_context - 2);
     return {{"kld/corpus", 2.0 * static_cast<double>(n_context) + 20.0 * static_cast<double>(n_tokens),
-             [&context, n_context, n_tokens] { return as_json(measure(context, n_context, n_tokens)); }}};
+             [&context, n_context, n_tokens] { return as_json(measure_kld(context, n_context, n_tokens)); }}};
   }
 
   GateReport conclude(const EvalContext&, const Results& results,

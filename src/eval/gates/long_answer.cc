@@ -53,7 +53,7 @@ Expected<Answer> judge(const EvalContext& context, std::vector<Token> tokens,
   return answer;
 }
 
-Expected<Answers> measure(const EvalContext& context, std::int64_t index) {
+Expected<Answers> measure_long_answer(const EvalContext& context, std::int64_t index) {
   const auto room = static_cast<std::int64_t>(context.corpus.size()) - kPromptTokens;
   const std::vector<Token> prompt =
       corpus_window(context, room * (2 * index + 1) / (2 * context.sizes.long_answers), kPromptTokens);
@@ -86,7 +86,7 @@ class LongAnswerGate final : public Gate {
       return units;
     for (std::int64_t i = 0; i < context.sizes.long_answers; ++i) {
       units.push_back({key_of(i), 16.0 * static_cast<double>(answer_tokens(context)),
-                       [&context, i] { return as_json(measure(context, i)); }});
+                       [&context, i] { return as_json(measure_long_answer(context, i)); }});
     }
     return units;
   }

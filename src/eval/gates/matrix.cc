@@ -35,8 +35,8 @@ Expected<std::vector<Candidate>> open_candidates(const EvalContext& context, KvT
   return candidates;
 }
 
-Expected<std::vector<Pair>> measure(const EvalContext& context, KvType k, std::int64_t n_context,
-                                    std::int64_t n_tokens) {
+Expected<std::vector<Pair>> measure_pairs(const EvalContext& context, KvType k, std::int64_t n_context,
+                                          std::int64_t n_tokens) {
   const auto tokens = corpus_window(context, 0, n_context + n_tokens);
   const auto n_ctx = static_cast<std::int64_t>(tokens.size());
   const auto baseline = open_session(context, context.baseline, n_ctx);
@@ -97,9 +97,10 @@ class MatrixGate final : public Gate {
     std::vector<Unit> units;
     units.reserve(kAllKvTypes.size());
     for (const KvType k : kAllKvTypes) {
-      units.push_back(
-          {key_of(k), 7.0 * static_cast<double>(n_context + 10 * n_tokens),
-           [&context, k, n_context, n_tokens] { return as_json(measure(context, k, n_context, n_tokens)); }});
+      units.push_back({key_of(k), 7.0 * static_cast<double>(n_context + 10 * n_tokens),
+                       [&context, k, n_context, n_tokens] {
+                         return as_json(measure_pairs(context, k, n_context, n_tokens));
+                       }});
     }
     return units;
   }

@@ -13,7 +13,7 @@ namespace {
 constexpr std::array kQuestions = {"verbatim", "paraphrased"};
 constexpr std::array kCities = {"Lisbon", "Oslo", "Nairobi", "Lima", "Hanoi", "Quito", "Riga"};
 constexpr std::int64_t kAnswerTokens = 24;
-constexpr std::int64_t kOverhead = 128;  // needle, question and the chat template
+constexpr std::int64_t kNeedleOverhead = 128;  // needle, question and the chat template
 
 struct Cell {
   std::array<bool, 2> baseline{}, tested{};  // found, by question
@@ -41,7 +41,7 @@ struct Needle {
 Expected<std::vector<Token>> prompt_of(const EvalContext& context, std::int64_t length, int depth,
                                        std::size_t kind) {
   const Needle needle(length, depth);
-  const std::int64_t body = length - kOverhead;
+  const std::int64_t body = length - kNeedleOverhead;
   const std::int64_t before = body * depth / 100;
   const std::span<const Token> hay = std::span(context.corpus).first(static_cast<std::size_t>(body));
   const std::string text = text_of(*context.engine, hay.first(static_cast<std::size_t>(before))) +
@@ -71,7 +71,7 @@ Expected<void> ask(const EvalContext& context, bool is_tested, std::int64_t leng
   return {};
 }
 
-Expected<Cell> measure(const EvalContext& context, std::int64_t length, int depth) {
+Expected<Cell> measure_needle(const EvalContext& context, std::int64_t length, int depth) {
   Cell cell;
   if (const auto ok = ask(context, false, length, depth, cell); !ok) return ok.error();
   if (cell.baseline[0] || cell.baseline[1]) {
@@ -123,8 +123,9 @@ class NeedleGate final : public Gate {
     for (const std::int64_t length : context.sizes.needle_lengths) {
       for (const int depth : context.sizes.needle_depths) {
         if (!is_possible(context, length)) continue;
-        units.push_back({key_of(length, depth), 2.2 * static_cast<double>(length) + 200,
-                         [&context, length, depth] { return as_json(measure(context, length, depth)); }});
+        units.push_back(
+            {key_of(length, depth), 2.2 * static_cast<double>(length) + 200,
+             [&context, length, depth] { return as_json(measure_needle(context, length, depth)); }});
       }
     }
     return units;

@@ -26,7 +26,7 @@ std::vector<Token> window_tokens(const EvalContext& context, std::int64_t first,
   return tokens;
 }
 
-Expected<Perplexity> measure(const EvalContext& context, bool is_tested, Sizes::Windows size) {
+Expected<Perplexity> measure_perplexity(const EvalContext& context, bool is_tested, Sizes::Windows size) {
   auto session = open_session(context, context.plan(is_tested), size.n_ctx);
   if (!session) return session.error();
   std::vector<double> nlls;
@@ -73,8 +73,9 @@ class PerplexityGate final : public Gate {
       const auto size = possible(context, wanted);
       if (size.count == 0) continue;
       for (const bool is_tested : {false, true}) {
-        units.push_back({key_of(size.n_ctx, is_tested), static_cast<double>(size.count * size.n_ctx) * 1.5,
-                         [&context, size, is_tested] { return as_json(measure(context, is_tested, size)); }});
+        units.push_back(
+            {key_of(size.n_ctx, is_tested), static_cast<double>(size.count * size.n_ctx) * 1.5,
+             [&context, size, is_tested] { return as_json(measure_perplexity(context, is_tested, size)); }});
       }
     }
     return units;

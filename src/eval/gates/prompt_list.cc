@@ -60,7 +60,7 @@ constexpr const char* kBuggyCode =
     "  return "
     "n % 2 == 1\n```";
 
-constexpr const char* kFacts =
+constexpr const char* kNumberedFacts =
     "Ten facts. 1: the lighthouse is green. 2: the ferry leaves at ten. 3: the baker's name is Marit. 4: the "
     "clock is "
     "slow. 5: the bridge has nine arches. 6: the doctor has two dogs. 7: the school is closed on Monday. 8: "
@@ -104,7 +104,7 @@ std::vector<Prompt> first_five() {
        {{"names a bug", [](std::string_view t) { return contains(t, "value") || contains(t, "range"); }}}},
       {"recall of an early fact",
        true,
-       {kFacts},
+       {kNumberedFacts},
        {{"knows the fact", [](std::string_view t) { return mentions(t, "Marit"); }}}},
   };
 }

@@ -58,7 +58,7 @@ struct Side {
   }
 };
 
-Expected<Answers> measure(const EvalContext& context, const Prompt& prompt) {
+Expected<Answers> measure_prompt(const EvalContext& context, const Prompt& prompt) {
   const std::int64_t n_answer = context.sizes.prompt_tokens;
   const std::int64_t wanted = (prompt.has_filler ? context.sizes.prompt_filler : 0) + 512 +
                               static_cast<std::int64_t>(prompt.turns.size()) * (n_answer + 96);
@@ -129,7 +129,7 @@ class PromptsGate final : public Gate {
           8.0 * static_cast<double>(context.sizes.prompt_tokens) * static_cast<double>(prompt.turns.size());
       const double prefill = prompt.has_filler ? static_cast<double>(context.sizes.prompt_filler) : 200.0;
       units.push_back({key_of(i), 2.0 * (decode + prefill),
-                       [&context, &prompt] { return as_json(measure(context, prompt)); }});
+                       [&context, &prompt] { return as_json(measure_prompt(context, prompt)); }});
     }
     return units;
   }

@@ -56,7 +56,7 @@ Expected<void> time_round(const EvalContext& context, Session& session, std::spa
   return {};
 }
 
-Expected<Speed> measure(const EvalContext& context, std::int64_t depth) {
+Expected<Speed> measure_speed(const EvalContext& context, std::int64_t depth) {
   const auto tokens = corpus_window(context, 0, depth + context.sizes.speed_tokens);
   const auto n_prompt = tokens.size() - static_cast<std::size_t>(context.sizes.speed_tokens);
   std::array<std::unique_ptr<Session>, 2> sessions;
@@ -94,7 +94,7 @@ class SpeedGate final : public Gate {
     return {{"speed",
              static_cast<double>(2 * (context.sizes.speed_rounds + 1) *
                                  (depth + 10 * context.sizes.speed_tokens)),
-             [&context, depth] { return as_json(measure(context, depth)); }}};
+             [&context, depth] { return as_json(measure_speed(context, depth)); }}};
   }
 
   GateReport conclude(const EvalContext&, const Results& results,

@@ -26,7 +26,7 @@ std::vector<Token> prompt_of(const EvalContext& context, std::int64_t index) {
 
 // As long as the tested cache agrees along the baseline's text, it is what it would have written itself: the
 // first disagreement is where its free text parts. One pass gives both figures.
-Expected<Trajectory> measure(const EvalContext& context, std::int64_t index) {
+Expected<Trajectory> measure_trajectory(const EvalContext& context, std::int64_t index) {
   std::vector<Token> tokens = prompt_of(context, index);
   const std::size_t n_prompt = tokens.size();
   const std::int64_t n = context.sizes.trajectory_tokens;
@@ -65,7 +65,7 @@ class TrajectoryGate final : public Gate {
     }
     for (std::int64_t i = 0; i < context.sizes.trajectory_prompts; ++i) {
       units.push_back({key_of(i), 20.0 * static_cast<double>(context.sizes.trajectory_tokens),
-                       [&context, i] { return as_json(measure(context, i)); }});
+                       [&context, i] { return as_json(measure_trajectory(context, i)); }});
     }
     return units;
   }
