@@ -3,6 +3,7 @@
 
   .venv/bin/python bench/engine/random_model.py /tmp/1b.gguf                     1.1 G weights, Q4_K_M
   .venv/bin/python bench/engine/random_model.py /tmp/q6.gguf --mix Q6_K --layers 4
+  .venv/bin/python bench/engine/random_model.py /tmp/long.gguf --preset smollm2 --mix Q4_1     SmolLM2-135M's shape, 128K
 
 The mixtures are those of llama-quantize, tensor by tensor; weights keep the size of activations, so nothing overflows.
 The tokenizer is GPT-2's bytes and filler.
@@ -21,6 +22,7 @@ from random_llama import byte_tokens  # noqa: E402
 Type = gguf.GGMLQuantizationType
 PRESETS = {
     "1b": {"layers": 16, "n_embd": 2048, "heads": 32, "kv_heads": 8, "head_dim": 64, "n_ff": 8192, "n_vocab": 32000},
+    "smollm2": {"layers": 30, "n_embd": 576, "heads": 9, "kv_heads": 3, "head_dim": 64, "n_ff": 1536, "n_vocab": 49152},
     "tiny": {"layers": 2, "n_embd": 256, "heads": 4, "kv_heads": 2, "head_dim": 64, "n_ff": 512, "n_vocab": 512},
 }
 
@@ -30,7 +32,8 @@ def uses_more_bits(layer, n_layers):
 
 
 def mixture(mix, name, layer, n_layers):
-    """The type of a tensor: llama-quantize's rules, as far as they matter for a model of a few billion weights."""
+    """The type of a tensor: llama-quantize's rules, as far as they matter for a model of a few billion weights. Rows that
+    the type's blocks do not divide become Q8_0 (write_model)."""
     better = uses_more_bits(layer, n_layers) and name in ("attn_v", "ffn_down")
     if mix in ("Q4_K_M", "Q5_K_M"):
         return Type.Q6_K if name == "output" or better else Type[mix[:-2]]
@@ -95,6 +98,8 @@ def write_model(path, size, mix, n_ctx=131072, seed=1):
     for name, layer, n_out, n_in in tensors(size):
         full = (f"blk.{layer}." if name.startswith(("attn", "ffn")) else "") + name + ".weight"
         qtype = mixture(mix, name, layer, size["layers"]) if n_out else Type.F32
+        if n_in % gguf.GGML_QUANT_SIZES[qtype][0] != 0:
+            qtype = Type.Q8_0
         shape = (n_out, n_in) if n_out else (n_in,)
         block_size, block_bytes = gguf.GGML_QUANT_SIZES[qtype]
         n_bytes = int(np.prod(shape)) // block_size * block_bytes
