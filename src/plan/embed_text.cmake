@@ -1,0 +1,15 @@
+# Makes a C++ file that holds a text file as a raw string literal. It is written again when the text changes.
+function(tq_embed_text input header namespace name output)
+  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${input})
+  file(READ ${input} content)
+  set(text "// Made by embed_text.cmake.\n#include \"${header}\"\n\nnamespace ${namespace} {\n\n"
+           "std::string_view ${name}() {\n  return R\"tq-text(${content})tq-text\";\n}\n\n}  // namespace ${namespace}\n")
+  string(JOIN "" text ${text})
+  set(old "")
+  if(EXISTS ${output})
+    file(READ ${output} old)
+  endif()
+  if(NOT "${old}" STREQUAL "${text}")
+    file(WRITE ${output} "${text}")
+  endif()
+endfunction()
