@@ -2,9 +2,8 @@
 function(tq_embed_text input header namespace name output)
   set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${input})
   file(READ ${input} content)
-  set(text "// Made by embed_text.cmake.\n#include \"${header}\"\n\nnamespace ${namespace} {\n\n"
-           "std::string_view ${name}() {\n  return R\"tq-text(${content})tq-text\";\n}\n\n}  // namespace ${namespace}\n")
-  string(JOIN "" text ${text})
+  string(CONCAT text "// Made by embed_text.cmake.\n#include \"${header}\"\n\nnamespace ${namespace} {\n\n"
+         "std::string_view ${name}() {\n  return R\"tq-text(${content})tq-text\";\n}\n\n}  // namespace ${namespace}\n")
   set(old "")
   if(EXISTS ${output})
     file(READ ${output} old)

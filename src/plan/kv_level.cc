@@ -108,7 +108,8 @@ double estimate_kv_cache_gb(int context, int n_layers, int n_kv_heads, int head_
 
 LevelChoice select_kv_level(const LevelRequest& request, const Hardware& hardware) {
   const MemoryPool pool = memory_pool(hardware, request.force_cpu);
-  LevelChoice choice{.level = choose_level(request, pool.gb)};
+  LevelChoice choice;
+  choice.level = choose_level(request, pool.gb);
   choice.kv_cache_gb = kv_cache_gb(request, choice.level);
   choice.total_required_gb = request.model_size_gb + choice.kv_cache_gb;
   choice.available_gb = pool.gb;

@@ -16,12 +16,12 @@ namespace tq::plan {
 
 struct KvLevel {
   std::string_view name;
-  double bits_per_channel;   // nominal: a format's norms and scales are left out
-  double compression_ratio;  // against f16, nominal
+  double bits_per_channel = 0;   // nominal: a format's norms and scales are left out
+  double compression_ratio = 0;  // against f16, nominal
   std::string_view quality;
-  int layer_adaptive;  // TURBO_LAYER_ADAPTIVE
+  int layer_adaptive = 0;  // TURBO_LAYER_ADAPTIVE
   std::string_view kv_type;
-  double min_headroom_gb;  // what must stay free for the level to be taken
+  double min_headroom_gb = 0;  // what must stay free for the level to be taken
   std::string_view description;
 };
 
