@@ -19,6 +19,8 @@ using Command = std::function<int()>;
 // Each command adds its subcommand, which sets `chosen` when it was parsed.
 void add_run_command(CLI::App& app, Command& chosen);
 void add_info_command(CLI::App& app, Command& chosen);
+void add_fit_command(CLI::App& app, Command& chosen);
+void add_doctor_command(CLI::App& app, Command& chosen);
 void add_bench_command(CLI::App& app, Command& chosen);
 void add_serve_command(CLI::App& app, Command& chosen);
 void add_profile_command(CLI::App& app, Command& chosen);

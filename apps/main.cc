@@ -17,6 +17,7 @@ constexpr const char* kExamples =
     "  turboquant serve -m model.gguf                     OpenAI's API on port 8080\n"
     "  turboquant ollama                                  Ollama's models and API on port 11434\n"
     "  turboquant info model.gguf                         what a file holds, and what its cache costs\n"
+    "  turboquant fit --targets                           which models fit which machine\n"
     "  turboquant bench -m model.gguf                     tokens per second here\n"
     "  turboquant verify -m model.gguf --out report       is a compressed cache good enough for it?\n"
     "\n"
@@ -63,6 +64,7 @@ int main(int argc, char** argv) {
   tq::app::add_serve_command(app, command);
   tq::app::add_profile_command(app, command);
   tq::app::add_info_command(app, command);
+  tq::app::add_fit_command(app, command);
   tq::app::add_bench_command(app, command);
   tq::app::add_verify_commands(app, command);
   tq::app::add_completion_commands(app, command);

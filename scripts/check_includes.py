@@ -14,7 +14,8 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 ORDER = ("base gguf tokenizer codec ops kvcache attention model sampler engine "
          "device server plan eval bench capi").split()
 # File of apps/ -> folders of src/ it may look into: `info` prints what a GGUF file says without loading the model.
-APP_INTERNALS = {"info": {"gguf", "base", "kvcache", "model"}}
+# `fit` and `doctor` look at the machine.
+APP_INTERNALS = {"info": {"gguf", "base", "kvcache", "model"}, "fit": {"plan"}, "doctor": {"plan"}, "hardware": {"plan"}}
 # Library -> folders that may include it. Folders of tests and benches are free.
 THIRD_PARTY = {
     "yaml-cpp/": {"eval", "server"},

@@ -19,6 +19,7 @@ constexpr double kBytesInGb = 1024.0 * 1024.0 * 1024.0;
 constexpr double kLowHeadroomGb = 2.0;
 
 struct MemoryPool {
+  const char* name;
   double gb;
   std::string label;
 };
@@ -38,13 +39,14 @@ MemoryPool memory_pool(const Hardware& hardware, bool force_cpu) {
   });
   if (card != hardware.gpus.end() && !force_cpu) {
     const double gb = static_cast<double>(card->total_bytes) / kBytesInGb;
-    return {gb, card->name + " " + in_gb(gb, 0) + " VRAM"};
+    return {"gpu", gb, card->name + " " + in_gb(gb, 0) + " VRAM"};
   }
   const double gb = static_cast<double>(hardware.total_bytes) / kBytesInGb;
   if (hardware.is_apple_silicon) {
-    return {gb, (hardware.cpu.empty() ? "Apple Silicon" : hardware.cpu) + " " + in_gb(gb, 0) + " unified"};
+    return {"unified", gb,
+            (hardware.cpu.empty() ? "Apple Silicon" : hardware.cpu) + " " + in_gb(gb, 0) + " unified"};
   }
-  return {gb, std::to_string(hardware.n_cpus) + "c CPU " + in_gb(gb, 0) + " RAM"};
+  return {"ram", gb, std::to_string(hardware.n_cpus) + "c CPU " + in_gb(gb, 0) + " RAM"};
 }
 
 double kv_cache_gb(const LevelRequest& request, const KvLevel& level) {
@@ -112,6 +114,7 @@ LevelChoice select_kv_level(const LevelRequest& request, const Hardware& hardwar
   choice.level = choose_level(request, pool.gb);
   choice.kv_cache_gb = kv_cache_gb(request, choice.level);
   choice.total_required_gb = request.model_size_gb + choice.kv_cache_gb;
+  choice.pool = pool.name;
   choice.available_gb = pool.gb;
   choice.headroom_gb = pool.gb - choice.total_required_gb;
   choice.fits = choice.headroom_gb >= choice.level.min_headroom_gb;

@@ -45,7 +45,8 @@ struct LevelChoice {
   std::string reasoning;
   double kv_cache_gb = 0;
   double total_required_gb = 0;
-  double available_gb = 0;  // the memory pool: a GPU's, the unified or the machine's memory
+  std::string pool;         // "gpu", "unified" or "ram"
+  double available_gb = 0;  // memory of the pool
   double headroom_gb = 0;   // negative: overcommitted
   std::vector<std::pair<std::string, std::string>> env_vars;
   std::vector<std::pair<std::string, std::string>> server_flags;

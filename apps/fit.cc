@@ -1,0 +1,118 @@
+// `turboquant fit`: what fits this machine. The reports stand in files of their own.
+#include "fit.h"
+
+#include <charconv>
+#include <cmath>
+#include <memory>
+
+#include "command_line.h"
+#include "console.h"
+#include "hardware_report.h"
+
+namespace tq::app {
+namespace {
+
+constexpr double kMaxGb = 1e6;
+
+constexpr const char* kFitExamples =
+    "Exit code: 0, whether something fits or not; 2 for wrong options.\n"
+    "\n"
+    "Examples:\n"
+    "  turboquant fit --model-size 16 --context 65536 --layers 40\n"
+    "  turboquant fit --detect-only                       what this machine has\n"
+    "  turboquant fit --targets                           well-known models on 8 to 64 GB\n"
+    "  turboquant fit --targets --memory 12,32,128\n"
+    "  turboquant fit --memory 36 --prefer turbo3 --json\n"
+    "\n"
+    "docs/hardware.md says where the figures come from.";
+
+double parse_gb(const std::string& name, std::string_view text) {
+  double value = 0;
+  const auto [stop, status] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (status == std::errc() && stop == text.data() + text.size() && value > 0 && value <= kMaxGb)
+    return value;
+  throw CLI::ValidationError(name, "'" + std::string(text) + "' is not an amount of memory in GB");
+}
+
+std::vector<double> parse_gb_list(const std::string& text) {
+  std::vector<double> values;
+  std::size_t begin = 0;
+  while (begin <= text.size()) {
+    const std::size_t end = std::min(text.find(',', begin), text.size());
+    values.push_back(parse_gb("--memory", std::string_view(text).substr(begin, end - begin)));
+    begin = end + 1;
+  }
+  return values;
+}
+
+int fit(const FitOptions& options) {
+  if (options.targets) return fit_targets(options);
+  if (options.memory_gb.size() > 1) {
+    return fail(
+        {ErrorCode::kBadArgument, "several sizes of memory are for --targets; give --memory one here."});
+  }
+  if (!options.detect_only) return fit_level(options);
+  const plan::Hardware hardware = hardware_of(options);
+  Output output;
+  output.write(options.json
+                   ? hardware_json(hardware).dump(2, ' ', false, nlohmann::json::error_handler_t::replace) +
+                         "\n"
+                   : hardware_text(hardware));
+  return output.finish(kExitOk);
+}
+
+void add_level_options(CLI::App& command, plan::LevelRequest& level) {
+  const auto set = [](int& value) { return [&value](std::int64_t n) { value = static_cast<int>(n); }; };
+  command
+      .add_option_function<std::string>(
+          "--model-size",
+          [&level](const std::string& text) { level.model_size_gb = parse_gb("--model-size", text); },
+          "size of the weights in GB [14]")
+      ->type_name("GB");
+  add_integer(command, "--context", set(level.context), 1, 1 << 30, "tokens of context [32768]");
+  add_integer(command, "--layers", set(level.n_layers), 1, 10000, "layers with a cache [48]");
+  add_integer(command, "--kv-heads", set(level.n_kv_heads), 1, 10000, "KV heads of a layer [8]");
+  add_integer(command, "--head-dim", set(level.head_dim), 1, 65536, "channels of a head [128]");
+  std::vector<std::string> names;
+  for (const plan::KvLevel& known : plan::kv_levels()) names.emplace_back(known.name);
+  command.add_option("--prefer", level.prefer, "take this level even if it does not fit")
+      ->type_name("LEVEL")
+      ->check(CLI::IsMember(names));
+  command.add_flag("--force-cpu", level.force_cpu, "count the machine's memory, not a GPU's");
+}
+
+}  // namespace
+
+plan::Hardware hardware_of(const FitOptions& options) {
+  plan::Hardware hardware =
+      plan::detect_hardware(options.machine.empty() ? plan::MachineSource::this_machine()
+                                                    : plan::MachineSource::recorded(options.machine));
+  if (options.memory_gb.empty()) return hardware;
+  const auto bytes = static_cast<std::uint64_t>(options.memory_gb.front() * static_cast<double>(plan::kGiB));
+  hardware.machine_bytes = hardware.total_bytes = hardware.available_bytes = bytes;
+  hardware.memory_limit.reset();
+  hardware.gpus.clear();
+  hardware.method = "given";
+  return hardware;
+}
+
+void add_fit_command(CLI::App& app, Command& chosen) {
+  const auto options = std::make_shared<FitOptions>();
+  CLI::App* command = app.add_subcommand("fit", "Which model, context and cache type fit this machine");
+  command->footer(kFitExamples);
+  add_level_options(*command, options->level);
+  command->add_flag("--detect-only", options->detect_only, "say what the machine has, and choose nothing");
+  command->add_flag("--targets", options->targets, "a table of well-known models on machines of 8 to 64 GB");
+  command
+      ->add_option_function<std::string>(
+          "--memory", [options](const std::string& text) { options->memory_gb = parse_gb_list(text); },
+          "plan for a machine of this memory, without a GPU, instead; --targets takes a list")
+      ->type_name("GB");
+  command
+      ->add_option("--machine", options->machine, "a recorded machine instead of this one: docs/hardware.md")
+      ->type_name("FOLDER");
+  command->add_flag("--json", options->json, "print one JSON object instead of text");
+  command->callback([&chosen, options] { chosen = [options] { return fit(*options); }; });
+}
+
+}  // namespace tq::app
