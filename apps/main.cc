@@ -18,6 +18,7 @@ constexpr const char* kExamples =
     "  turboquant ollama                                  Ollama's models and API on port 11434\n"
     "  turboquant info model.gguf                         what a file holds, and what its cache costs\n"
     "  turboquant fit --targets                           which models fit which machine\n"
+    "  turboquant doctor                                  what would slow it down here\n"
     "  turboquant bench -m model.gguf                     tokens per second here\n"
     "  turboquant verify -m model.gguf --out report       is a compressed cache good enough for it?\n"
     "\n"
@@ -65,6 +66,7 @@ int main(int argc, char** argv) {
   tq::app::add_profile_command(app, command);
   tq::app::add_info_command(app, command);
   tq::app::add_fit_command(app, command);
+  tq::app::add_doctor_command(app, command);
   tq::app::add_bench_command(app, command);
   tq::app::add_verify_commands(app, command);
   tq::app::add_completion_commands(app, command);

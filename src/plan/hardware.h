@@ -55,8 +55,10 @@ struct Hardware {
   std::string cpu;                // "AMD EPYC 7763 64-Core Processor", "Apple M3 Max"
   std::vector<std::string> isas;  // with kernels in turboquant, slowest first: "scalar", "avx2"
 
-  int n_cpus = 1;       // logical processors online
-  int n_cores = 1;      // without the second threads of a core
+  int n_cpus = 1;   // logical processors online
+  int n_cores = 1;  // without the second threads of a core
+  std::optional<double>
+      cpu_quota;        // processors' worth of time that the control groups allow, where they limit it
   int usable_cpus = 1;  // after the affinity mask and the control groups' quota, rounded up
 
   std::uint64_t machine_bytes = 0;          // memory of the machine

@@ -58,6 +58,7 @@ void read_processors(const MachineSource& source, std::optional<double> quota, H
   const int allowed = count_in_list(field(status, "Cpus_allowed_list").value_or(""));
   // A mask may name processors that the machine could have but has not.
   hardware.usable_cpus = allowed > 0 ? std::min(allowed, hardware.n_cpus) : hardware.n_cpus;
+  hardware.cpu_quota = quota;
   if (quota && *quota < hardware.usable_cpus) {
     hardware.usable_cpus = std::max(1, static_cast<int>(std::ceil(*quota)));
   }

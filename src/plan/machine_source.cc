@@ -58,6 +58,12 @@ bool MachineSource::exists(std::string_view path) const {
   return std::filesystem::exists(root_ + std::string(path), ignored);
 }
 
+std::string MachineSource::link_target(std::string_view path) const {
+  std::error_code error;
+  const auto target = std::filesystem::read_symlink(root_ + std::string(path), error);
+  return error ? std::string() : target.string();
+}
+
 std::vector<std::string> MachineSource::list(std::string_view folder) const {
   std::vector<std::string> names;
   std::error_code error;

@@ -26,6 +26,9 @@ class MachineSource {
   // The first line without its end and blanks around it; empty when there is none.
   std::string read_line(std::string_view path) const;
   bool exists(std::string_view path) const;
+  // Where a symbolic link points to: "socket:[492]" for one of /proc/PID/fd; empty when it is none or not
+  // ours to read.
+  std::string link_target(std::string_view path) const;
   // Names in a folder, sorted, at most 4096 of them.
   std::vector<std::string> list(std::string_view folder) const;
 
