@@ -60,8 +60,11 @@ std::string findings_text(const std::vector<Finding>& findings) {
     return std::count_if(findings.begin(), findings.end(),
                          [&](const Finding& f) { return f.health == health; });
   };
-  return text + "\n" + std::to_string(count(Health::kProblem)) + " problems, " +
-         std::to_string(count(Health::kWarn)) + " warnings\n";
+  const auto counted = [&](Health health, const std::string& noun) {
+    const auto n = count(health);
+    return std::to_string(n) + " " + noun + (n == 1 ? "" : "s");
+  };
+  return text + "\n" + counted(Health::kProblem, "problem") + ", " + counted(Health::kWarn, "warning") + "\n";
 }
 
 int doctor(const DoctorOptions& options) {
@@ -89,7 +92,8 @@ void add_doctor_command(CLI::App& app, Command& chosen) {
   command->footer(kDoctorExamples);
   command
       ->add_option("--machine", options->machine, "a recorded machine instead of this one: docs/hardware.md")
-      ->type_name("FOLDER");
+      ->type_name("FOLDER")
+      ->check(folder_problem);
   command->add_flag("--json", options->json, "print one JSON object instead of text");
   command->callback([&chosen, options] { chosen = [options] { return doctor(*options); }; });
 }

@@ -110,7 +110,8 @@ void add_fit_command(CLI::App& app, Command& chosen) {
       ->type_name("GB");
   command
       ->add_option("--machine", options->machine, "a recorded machine instead of this one: docs/hardware.md")
-      ->type_name("FOLDER");
+      ->type_name("FOLDER")
+      ->check(folder_problem);
   command->add_flag("--json", options->json, "print one JSON object instead of text");
   command->callback([&chosen, options] { chosen = [options] { return fit(*options); }; });
 }

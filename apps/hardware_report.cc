@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <filesystem>
+#include <system_error>
 
 #include "console.h"
 
@@ -82,6 +84,11 @@ Json compatible_json(const Hardware& hardware) {
 double in_gb(std::uint64_t bytes) { return static_cast<double>(bytes) / static_cast<double>(plan::kGiB); }
 
 double rounded(double value, int decimals) { return std::strtod(fixed(value, decimals).c_str(), nullptr); }
+
+std::string folder_problem(const std::string& path) {
+  std::error_code ignored;
+  return std::filesystem::is_directory(path, ignored) ? "" : "there is no folder '" + path + "'";
+}
 
 std::string hardware_text(const Hardware& hardware) {
   std::string text = row("Total memory", gb_text(hardware.total_bytes));

@@ -11,6 +11,9 @@ namespace tq::app {
 double in_gb(std::uint64_t bytes);           // of 2^30 bytes
 double rounded(double value, int decimals);  // 2.345 -> 2.35: what printing shows, as a number
 
+// What is wrong with the value of --machine; empty when it is a folder.
+std::string folder_problem(const std::string& path);
+
 std::string hardware_text(const plan::Hardware& hardware);
 
 // The keys of the first scripts (total_memory_gb, available_memory_gb, gpu_memory_gb, gpu_name,

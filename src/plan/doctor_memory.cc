@@ -55,7 +55,8 @@ Finding examine_swap(const Hardware& hardware) {
   if (hardware.swap_total_bytes == 0) return {"swap", Health::kOk, "none; a full memory ends a process", ""};
   const std::uint64_t used =
       hardware.swap_total_bytes - std::min(hardware.swap_free_bytes, hardware.swap_total_bytes);
-  const bool is_heavy = used > hardware.swap_total_bytes / 4 && used > kGiB / 4;
+  // A phone compresses its memory this way all the time.
+  const bool is_heavy = hardware.os != "android" && used > hardware.machine_bytes / 16;
   return {"swap", is_heavy ? Health::kWarn : Health::kOk,
           gb(used) + " of " + gb(hardware.swap_total_bytes) + " in use",
           is_heavy ? "A model that is swapped is slow beyond use: end programs until swap empties." : ""};

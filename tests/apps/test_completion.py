@@ -7,7 +7,7 @@ import pytest
 
 from program import BINARY, OK, USAGE, assert_error, call
 
-COMMANDS = ([], ["run"], ["serve"], ["info"], ["bench"], ["bench", "codec"], ["verify"], ["kld"], ["completion"])
+COMMANDS = ([], ["run"], ["serve"], ["info"], ["fit"], ["doctor"], ["bench"], ["bench", "codec"], ["verify"], ["kld"], ["completion"])
 
 
 def printed(*arguments):

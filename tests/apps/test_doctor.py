@@ -35,7 +35,7 @@ def test_recorded_machines(tmp_path, name, code):
         assert one["advice"] is None or f"-> {one['advice']}\n" in text
     problems = sum(one["status"] == "problem" for one in report["checks"])
     warnings = sum(one["status"] == "warn" for one in report["checks"])
-    assert text.endswith(f"\n{problems} problems, {warnings} warnings\n")
+    assert text.endswith(f"\n{problems} problem{'s' * (problems != 1)}, {warnings} warning{'s' * (warnings != 1)}\n")
 
 
 def test_here():

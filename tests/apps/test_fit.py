@@ -183,6 +183,6 @@ def test_more_memory_is_never_worse():
     (["--prefer", "turbo9"], "turbo9"), (["--model-size", "big"], "'big'"), (["--model-size", "-1"], "'-1'"),
     (["--model-size", "nan"], "'nan'"), (["--context", "0"], "--context"), (["--layers", "1e9"], "--layers"),
     (["--memory", "0"], "'0'"), (["--memory", "8,,9"], "''"), (["--memory", "8,9"], "--targets"),
-    (["--kv-heads", "x"], "--kv-heads")])
+    (["--kv-heads", "x"], "--kv-heads"), (["--machine", "/no/such"], "'/no/such'")])
 def test_wrong_options(words, fragment):
     assert_error(call("fit", *words), USAGE, fragment)
