@@ -52,8 +52,9 @@ std::optional<std::string_view> group_of(std::string_view text, std::string_view
 
 // A container sees its own group as the mount's root, but /proc/self/cgroup may name it as the host does.
 std::string below_mount(std::string_view group, std::string_view root) {
-  if (root != "/" && group.starts_with(root)) group.remove_prefix(root.size());
-  if (group == "/" || group.find("..") != std::string_view::npos) return {};
+  const bool is_below = group.starts_with(root) && (group.size() == root.size() || group[root.size()] == '/');
+  if (root != "/" && is_below) group.remove_prefix(root.size());
+  if (group.empty() || group == "/" || group.find("..") != std::string_view::npos) return {};
   return std::string(group);
 }
 

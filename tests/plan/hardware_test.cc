@@ -164,13 +164,16 @@ TEST(Cgroup, VersionOneCountsEveryGroupUpwards) {
 // Docker without a namespace of its own: /proc names the group as the host does, the mount shows it as the
 // root.
 TEST(Cgroup, AGroupThatTheMountShowsAsItsRoot) {
-  const RecordedMachine machine(Files{
+  RecordedMachine machine(Files{
       {"/proc/meminfo", kMeminfo},
       {"/proc/self/cgroup", "4:memory:/docker/abc\n"},
       {"/proc/self/mountinfo", "35 31 0:32 /docker/abc /sys/fs/cgroup/memory ro - cgroup cgroup rw,memory\n"},
       {"/sys/fs/cgroup/memory/memory.limit_in_bytes", "2147483648\n"},
+      {"/sys/fs/cgroup/memory/inner/memory.limit_in_bytes", "1073741824\n"},
   });
   EXPECT_EQ(detect_hardware(machine.source()).total_bytes, 2 * kGiB);
+  machine.write("/proc/self/cgroup", "4:memory:/docker/abc/inner\n");
+  EXPECT_EQ(detect_hardware(machine.source()).total_bytes, kGiB);
 }
 
 TEST(Cgroup, MemoryHighCountsAndAnEmptyGroupLeavesNothing) {
