@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <utility>
@@ -56,11 +57,11 @@ MappedFile::~MappedFile() {
 }
 
 void MappedFile::release_pages(std::span<const std::byte> part) const {
+  constexpr std::size_t kAround = std::size_t{2} << 20;
   const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
   const auto offset = static_cast<std::size_t>(part.data() - data_);
-  const std::size_t begin = (offset + page - 1) / page * page;
-  std::size_t end = (offset + part.size()) / page * page;
-  if (offset + part.size() == size_) end = size_;  // nothing shares the last page
+  const std::size_t begin = (offset - std::min(offset, kAround)) / page * page;
+  const std::size_t end = std::min(size_, offset + part.size() + kAround);
   if (begin < end) ::madvise(const_cast<std::byte*>(data_) + begin, end - begin, MADV_DONTNEED);
 }
 

@@ -21,8 +21,8 @@ class MappedFile {
 
   std::span<const std::byte> bytes() const { return {data_, size_}; }
 
-  // Gives the resident pages back that lie wholly in `part` of bytes(); what is read again comes from the
-  // file.
+  // Gives the resident pages back that hold `part` of bytes(), and those up to 2 MiB around it, which the
+  // kernel maps beside a page that is read. What is read again comes from the file.
   void release_pages(std::span<const std::byte> part) const;
 
  private:

@@ -1,5 +1,6 @@
 #include "base/memory.h"
 
+#include <malloc.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 
@@ -47,8 +48,7 @@ std::size_t address_space_used() {
 
 }  // namespace
 
-Expected<Buffer> Buffer::allocate(std::size_t size) {
-  constexpr std::size_t kHugePage = std::size_t{2} << 20;
+Expected<Buffer> Buffer::allocate(std::size_t size, PageSize pages) {
   Buffer buffer;
   if (size == 0) return buffer;
   const bool fits = size <= available_memory();
@@ -59,7 +59,7 @@ Expected<Buffer> Buffer::allocate(std::size_t size) {
                                               " MiB of memory; " + std::to_string(available_memory() >> 20) +
                                               " MiB are available."};
   }
-  if (size >= kHugePage) ::madvise(map, size, MADV_HUGEPAGE);
+  if (pages == PageSize::kHuge && size >= kHugePage) ::madvise(map, size, MADV_HUGEPAGE);
   buffer.data_ = static_cast<std::byte*>(map);
   buffer.size_ = size;
   return buffer;
@@ -74,8 +74,25 @@ Buffer& Buffer::operator=(Buffer&& other) noexcept {
   return *this;
 }
 
+void Buffer::use_huge_page(std::size_t offset) {
+#if defined(MADV_COLLAPSE)
+  const auto begin = reinterpret_cast<std::uintptr_t>(data_);
+  const std::uintptr_t page = (begin + offset) / kHugePage * kHugePage;
+  if (page < begin || page + kHugePage > begin + size_) return;
+  ::madvise(data_ + (page - begin), kHugePage, MADV_COLLAPSE);  // an optimisation: it may fail
+#else
+  static_cast<void>(offset);
+#endif
+}
+
 Buffer::~Buffer() {
   if (data_ != nullptr) ::munmap(data_, size_);
+}
+
+void return_freed_memory() {
+#if defined(__GLIBC__)
+  ::malloc_trim(0);
+#endif
 }
 
 std::size_t available_memory() {

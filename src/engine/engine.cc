@@ -168,6 +168,10 @@ Expected<std::shared_ptr<const CodecSet>> EngineImpl::make_codecs(const CachePla
 }
 
 Expected<void> EngineImpl::load_weights() {
+  // What only the tokenizer was made of, before weights take its room.
+  fingerprint_ = model_fingerprint(file_);
+  file_.forget_metadata();
+  return_freed_memory();
   if (const auto ok = model_->load_weights(file_, n_ctx_, pool_); !ok) return ok.error();
   file_.release_pages();
   auto workspace = Workspace::create(model_->config());
@@ -187,7 +191,7 @@ Expected<std::shared_ptr<const SessionContext>> EngineImpl::make_context(const C
   if (!pool) return pool.error();
   const auto f16 = f16_block_bytes(shape, isa_);
   if (!f16) return f16.error();
-  const SessionFormat format{.fingerprint = model_fingerprint(file_),
+  const SessionFormat format{.fingerprint = fingerprint_,
                              .plan = plan,
                              .shape = shape,
                              .page_bytes = (*pool)->block_bytes(),

@@ -70,6 +70,7 @@ class EngineImpl final : public Engine {
                                                    const ChatOptions& options) const;
 
   GgufFile file_;
+  std::uint64_t fingerprint_ = 0;
   std::unique_ptr<Model> model_;
   Tokenizer tokenizer_;
   mutable std::once_flag vocabulary_once_;

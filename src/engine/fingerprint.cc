@@ -29,7 +29,9 @@ std::uint64_t model_fingerprint(const GgufFile& file) {
     hash = hash64(std::as_bytes(std::span(tensor.shape)), add(hash, tensor.name));
     const auto type = static_cast<std::uint32_t>(tensor.type);
     hash = hash64(std::as_bytes(std::span(&type, 1)), hash);
-    hash = hash64(tensor.data.first(std::min(tensor.data.size(), kSampleBytes)), hash);
+    const auto sample = tensor.data.first(std::min(tensor.data.size(), kSampleBytes));
+    hash = hash64(sample, hash);
+    file.release_pages(sample);
   }
   return hash;
 }

@@ -4,7 +4,6 @@
 #include <cstring>
 
 #include "base/f16.h"
-#include "gguf/quant_group.h"
 
 namespace tq {
 namespace {
@@ -19,22 +18,24 @@ void convert_halves(const std::byte* src, std::int64_t n, Convert convert, float
 }
 
 void dequantize_groups(const QuantReader& reader, const std::byte* src, std::int64_t n, float* dst) {
-  const QuantTraits& traits = reader.traits;
   QuantGroup group;
   for (std::int64_t g = 0; g < n / kQuantGroup; ++g, dst += kQuantGroup) {
     reader.read(src, g, group);
-    for (std::size_t c = 0; c < kQuantGroup; ++c) {
-      const int value =
-          traits.book != nullptr ? traits.book->values[group.codes[c]] : group.codes[c] - traits.zero;
-      const float product = group.d * static_cast<float>(group.scale[c / 16]) * static_cast<float>(value);
-      // Adding a minimum of 0 would lose the sign of -0.
-      dst[c] =
-          traits.has_minimum ? product + group.d_min * static_cast<float>(group.minimum[c / 16]) : product;
-    }
+    dequantize_group(reader.traits, group, dst);
   }
 }
 
 }  // namespace
+
+void dequantize_group(const QuantTraits& traits, const QuantGroup& group, float* dst) {
+  for (std::size_t c = 0; c < kQuantGroup; ++c) {
+    const int value =
+        traits.book != nullptr ? traits.book->values[group.codes[c]] : group.codes[c] - traits.zero;
+    const float product = group.d * static_cast<float>(group.scale[c / 16]) * static_cast<float>(value);
+    // Adding a minimum of 0 would lose the sign of -0.
+    dst[c] = traits.has_minimum ? product + group.d_min * static_cast<float>(group.minimum[c / 16]) : product;
+  }
+}
 
 bool can_dequantize(GgmlType type) {
   return type == GgmlType::kF32 || type == GgmlType::kF16 || type == GgmlType::kBF16 ||

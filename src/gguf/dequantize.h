@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "gguf/ggml_type.h"
+#include "gguf/quant_group.h"
 
 namespace tq {
 
@@ -16,5 +17,8 @@ bool can_dequantize(GgmlType type);
 // can_dequantize() accepts. Products and sums are taken in the order of ggml's reference and never
 // contracted, so values are equal to its bit for bit (a NaN stays one, of any payload).
 void dequantize_row(GgmlType type, const std::byte* src, std::int64_t n, float* dst);
+
+// The kQuantGroup values of one group, in the same order of products and sums.
+void dequantize_group(const QuantTraits& traits, const QuantGroup& group, float* dst);
 
 }  // namespace tq

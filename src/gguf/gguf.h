@@ -58,17 +58,20 @@ class GgufFile {
   std::size_t file_size() const { return bytes_.size(); }
   const std::string& path() const { return path_; }
 
-  // After weights were repacked, their file's pages need not stay in memory: those of one tensor, or all.
-  void release_pages(const TensorView& tensor) const {
-    if (map_) map_->release_pages(tensor.data);
+  // What was copied out of the file need not stay in memory: the pages of a part, or all.
+  void release_pages(std::span<const std::byte> part) const {
+    if (map_) map_->release_pages(part);
   }
-  void release_pages() const {
-    if (map_) map_->release_pages(bytes_);
-  }
+  void release_pages() const { release_pages(bytes_); }
 
   // Metadata in file order. Keys are unique, 1 to 65535 printable ASCII characters.
   std::span<const std::pair<std::string_view, GgufValue>> metadata() const { return metadata_; }
   const GgufValue* find(std::string_view key) const;  // nullptr when absent
+  // Frees it all, a vocabulary's arrays among it; no key is found from then on.
+  void forget_metadata() {
+    metadata_ = {};
+    metadata_index_ = {};
+  }
 
   // Required keys: an error names the key, and what was found instead of the wanted type or range.
   Expected<std::int64_t> get_int(std::string_view key, std::int64_t min, std::int64_t max) const;

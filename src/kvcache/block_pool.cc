@@ -1,6 +1,8 @@
 #include "kvcache/block_pool.h"
 
+#include <algorithm>
 #include <cassert>
+#include <cstdint>
 #include <cstring>
 #include <limits>
 #include <string>
@@ -51,7 +53,8 @@ Expected<std::shared_ptr<BlockPool>> BlockPool::create(const CodecSet& codecs, c
     pool->layers_.push_back({k, v});
   }
   pool->block_bytes_ = n_blocks > 0 ? size / static_cast<std::size_t>(n_blocks) : 0;
-  auto buffer = Buffer::allocate(overflows ? std::numeric_limits<std::size_t>::max() : size);
+  auto buffer =
+      Buffer::allocate(overflows ? std::numeric_limits<std::size_t>::max() : size, PageSize::kSmall);
   if (!buffer) {
     return Error{buffer.error().code,
                  "the KV cache for " + std::to_string(n_blocks * kPageTokens) +
@@ -59,6 +62,7 @@ Expected<std::shared_ptr<BlockPool>> BlockPool::create(const CodecSet& codecs, c
                      " Use a shorter context (-c) or a smaller cache type (-ctk, -ctv)."};
   }
   pool->buffer_ = std::move(*buffer);
+  pool->used_.resize(size / Buffer::kHugePage + 2);
   pool->states_.resize(static_cast<std::size_t>(n_blocks));
   pool->index_ = PrefixIndex(n_blocks);
   return pool;
@@ -146,12 +150,31 @@ Expected<BlockId> BlockPool::take(BlockId previous) {
   return block;
 }
 
+// Short texts in a long cache use a little of every layer's memory, so that it begins as small pages; a huge
+// page comes in when all of it is used.
+void BlockPool::count_used(std::size_t at, std::size_t bytes) {
+  const std::size_t begin = reinterpret_cast<std::uintptr_t>(buffer_.data()) % Buffer::kHugePage;
+  for (const std::size_t end = at + bytes; at < end;) {
+    const std::size_t page = (begin + at) / Buffer::kHugePage;
+    const std::size_t next = std::min(end, (page + 1) * Buffer::kHugePage - begin);
+    used_[page] += next - at;
+    if (used_[page] == Buffer::kHugePage) buffer_.use_huge_page(at);
+    at = next;
+  }
+}
+
+bool BlockPool::first_use(BlockId block) {
+  if (std::exchange(state(block).is_dirty, true)) return false;
+  for_pages(block, [this](std::size_t at, std::size_t bytes) { count_used(at, bytes); });
+  return true;
+}
+
 // The one place where a block that was used before loses its bytes: they may be somebody else's text.
 Expected<BlockId> BlockPool::allocate(BlockId previous) {
   const std::lock_guard lock(mutex_);
   auto block = take(previous);
   if (!block) return block;
-  if (std::exchange(state(*block).is_dirty, true)) {
+  if (!first_use(*block)) {
     for_pages(*block, [&](std::size_t at, std::size_t bytes) { std::memset(buffer_.data() + at, 0, bytes); });
   }
   return block;
@@ -183,7 +206,7 @@ Expected<BlockId> BlockPool::make_writable(BlockId block, BlockId previous) {
     index_.erase(block);
     return block;
   }
-  state(*own).is_dirty = true;
+  first_use(*own);
   copy(block, *own);
   drop(block);
   return own;

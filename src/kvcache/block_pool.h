@@ -119,9 +119,11 @@ class BlockPool {
   template <class Action>
   void for_pages(BlockId block, Action&& action) const;  // action(offset in buffer_, bytes)
   void copy(BlockId from, BlockId to);
+  void count_used(std::size_t at, std::size_t bytes);
   // The functions below expect the lock to be held.
   BlockId pick(BlockId previous) const;  // kNoBlock: all are held
   BlockId start_of_run() const;          // a free block with room behind it
+  bool first_use(BlockId block);         // whether it holds nobody's bytes yet; from now on it does
   Expected<BlockId> take(BlockId previous);
   void drop(BlockId block);
 
@@ -131,6 +133,7 @@ class BlockPool {
   std::size_t block_bytes_ = 0;
   std::vector<Layer> layers_;
   Buffer buffer_;
+  std::vector<std::size_t> used_;  // bytes of each huge page of buffer_ that lie in blocks used before
 
   mutable std::mutex mutex_;
   std::vector<State> states_;

@@ -45,8 +45,8 @@ Expected<std::unique_ptr<Model>> Model::open(const GgufFile& file) {
 
 Expected<void> Model::load_weights(const GgufFile& file, std::int64_t n_ctx, ThreadPool& pool) {
   WeightReader weights(file, pool);
-  embedding_ = Embedding::bind(weights, config_);
   head_ = OutputHead::bind(weights, config_);
+  embedding_ = Embedding::bind(weights, config_, head_);
   bind_ropes(weights, n_ctx);
   if (weights.error()) return *weights.error();
   for (int i = 0; i < config_.n_layers; ++i) {

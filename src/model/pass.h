@@ -34,6 +34,9 @@ struct Batch {
 
 // Most tokens in one forward pass. 512 rows fill the matrix kernels; more only costs memory.
 inline constexpr std::int64_t kMaxBatch = 512;
+// Rows that a feed-forward block computes together: its inner activations are a model's widest. As many fill
+// the kernels as well.
+inline constexpr std::int64_t kFeedForwardRows = 128;
 // Rows of logits computed at once when all are wanted: bounds that buffer.
 inline constexpr std::int64_t kLogitRows = 32;
 
@@ -45,7 +48,9 @@ struct Rows {
   float* row(std::int64_t t) const { return data + t * ld; }
 };
 
-// Activations of one forward pass, [kMaxBatch, ld] each.
+// Activations of one forward pass, [kMaxBatch, ld] each unless said otherwise. Those of attention, of
+// recurrence and of the feed-forward part lie in the same memory, and so do the logits: writing to one may
+// overwrite the others.
 class Workspace {
  public:
   static Expected<Workspace> create(const ModelConfig& config);
@@ -56,8 +61,8 @@ class Workspace {
   Rows k;                    // [n_kv_heads * head_dim]
   Rows v;                    // [n_kv_heads * head_dim]
   Rows mixed;                // attention output [n_heads * head_dim]
-  Rows gate;                 // [n_ff]
-  Rows up;                   // [n_ff]
+  Rows gate;                 // [n_ff], kFeedForwardRows rows; of a mixture's expert kMaxBatch
+  Rows up;                   // the same
   std::vector<Rows> angles;  // cosines and sines of each of the config's ropes [n_rot]
   Rows logits;               // [n_vocab], kLogitRows rows
   Rows gated_q;              // queries and gates, head by head [2 * n_heads * head_dim]

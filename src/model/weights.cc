@@ -71,12 +71,13 @@ Linear WeightReader::linear_part(std::string_view name, std::int64_t n_in, std::
 }
 
 Linear WeightReader::pack(const TensorView& matrix) {
-  auto packed = Linear::pack(matrix, pool_);
+  // As it goes, or a large matrix would be in memory twice.
+  const auto release = [this](std::span<const std::byte> part) { file_.release_pages(part); };
+  auto packed = Linear::pack(matrix, pool_, release);
   if (!packed) {
     fail(packed.error().code, packed.error().message);
     return {};
   }
-  if (packed->is_packed()) file_.release_pages(matrix);  // or the model would be in memory twice
   return std::move(*packed);
 }
 
@@ -99,6 +100,7 @@ std::vector<float> WeightReader::matrix(std::string_view name, std::int64_t n, s
     dequantize_row(values->type, values->data.data() + static_cast<std::size_t>(row) * row_bytes, n,
                    floats.data() + row * n);
   }
+  file_.release_pages(values->data);
   return floats;
 }
 
@@ -107,6 +109,7 @@ std::vector<float> WeightReader::vector(std::string_view name, std::int64_t n) {
   if (values == nullptr) return {};
   std::vector<float> floats(static_cast<std::size_t>(n));
   dequantize_row(values->type, values->data.data(), n, floats.data());
+  file_.release_pages(values->data);
   return floats;
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -35,12 +36,17 @@ struct QuantizedBatch {
 // file, which must outlive the layer.
 class Linear {
  public:
-  static Expected<Linear> pack(const TensorView& weight, ThreadPool& pool);
+  // Called, from any thread of the pool, with bytes of the weight that are no longer needed.
+  using Release = std::function<void(std::span<const std::byte> part)>;
+
+  static Expected<Linear> pack(const TensorView& weight, ThreadPool& pool, const Release& release = {});
 
   std::int64_t n_in() const { return n_in_; }
   std::int64_t n_out() const { return n_out_; }
   bool is_packed() const { return dense_ == nullptr; }
   std::size_t packed_bytes() const { return packed_.size(); }
+  // The n_in weights of one output, bit for bit what dequantize_row() makes of the row in the file.
+  void read_row(std::int64_t row, float* out) const;
 
   // Rows of 16 outputs.
   std::int64_t n_tiles() const { return (n_out_ + kTileRows - 1) / kTileRows; }

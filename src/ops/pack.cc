@@ -5,6 +5,7 @@
 #include <cstring>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "base/f16.h"
 #include "gguf/quant_group.h"
@@ -14,6 +15,9 @@ namespace tq {
 namespace {
 
 static_assert(kQuantGroup == kGroupCols);
+
+// Bytes of the file that a thread holds beside the packed form, at most.
+constexpr std::size_t kReleasedAtOnce = std::size_t{1} << 20;
 
 bool is_dense(GgmlType type) {
   return type == GgmlType::kF32 || type == GgmlType::kF16 || type == GgmlType::kBF16;
@@ -144,7 +148,7 @@ void pack_tile(PackedFormat format, ReadQuantGroup read, const std::byte* rows, 
 
 bool can_pack(GgmlType type) { return is_dense(type) || format_for(type).has_value(); }
 
-Expected<Linear> Linear::pack(const TensorView& weight, ThreadPool& pool) {
+Expected<Linear> Linear::pack(const TensorView& weight, ThreadPool& pool, const Release& release) {
   Linear layer;
   layer.n_in_ = weight.shape[0];
   layer.n_out_ = weight.shape[1];
@@ -171,11 +175,17 @@ Expected<Linear> Linear::pack(const TensorView& weight, ThreadPool& pool) {
   const std::size_t row_bytes = weight.data.size() / static_cast<std::size_t>(layer.n_out_);
   pool.run([&](int thread) {
     const Range share = share_of(layer.n_tiles(), thread, pool.size());
+    std::span<const std::byte> done;  // read and not yet released
     for (std::int64_t tile = share.begin; tile < share.end; ++tile) {
       const std::int64_t row = tile * kTileRows;
-      pack_tile(*format, read, weight.data.data() + static_cast<std::size_t>(row) * row_bytes, row_bytes,
-                static_cast<std::size_t>(std::min<std::int64_t>(kTileRows, layer.n_out_ - row)), n_groups,
+      const auto n_rows = static_cast<std::size_t>(std::min<std::int64_t>(kTileRows, layer.n_out_ - row));
+      const std::byte* rows = weight.data.data() + static_cast<std::size_t>(row) * row_bytes;
+      pack_tile(*format, read, rows, row_bytes, n_rows, n_groups,
                 layer.packed_.as<std::uint8_t>() + tile * layer.tile_bytes_);
+      if (!release) continue;
+      const std::byte* begin = done.empty() ? rows : done.data();
+      done = {begin, rows + n_rows * row_bytes};
+      if (done.size() >= kReleasedAtOnce || tile + 1 == share.end) release(std::exchange(done, {}));
     }
   });
   return layer;

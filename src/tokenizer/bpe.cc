@@ -1,6 +1,7 @@
 #include "tokenizer/bpe.h"
 
 #include <algorithm>
+#include <tuple>
 
 #include "tokenizer/utf8.h"
 
@@ -13,18 +14,27 @@ struct RawMerge {
 
 }  // namespace
 
-Bpe::Bpe(const Vocab& vocab, const std::vector<std::string_view>& merges)
-    : vocab_(vocab), byte_level_(vocab.kind == VocabKind::kByteLevel) {
-  pieces_.reserve(vocab.entries.size() + 256);
-  for (int b = 0; byte_level_ && b < 256; ++b) intern(std::string(1, static_cast<char>(b)));
+Bpe::Bpe(const Vocab& vocab, const std::vector<std::string_view>& merges, bool finds_words)
+    : vocab_(vocab),
+      byte_level_(vocab.kind == VocabKind::kByteLevel),
+      n_tokens_(static_cast<Token>(vocab.size())),
+      by_bytes_(vocab.size() + bytes_.size()) {
   std::string bytes;
-  for (std::size_t i = 0; i < vocab.entries.size(); ++i) {
-    if (!spell(vocab.entries[i].text, bytes)) continue;
+  for (Token token = 0; token < n_tokens_; ++token) {
+    const bool is_piece = spell(vocab.texts[static_cast<std::size_t>(token)], bytes);
+    pieces_.push(is_piece ? bytes : std::string_view());
     // Texts that differ decode alike only through overlong UTF-8; the first id counts.
-    Token& token = piece_tokens_[static_cast<std::size_t>(intern(bytes))];
-    if (token < 0) token = static_cast<Token>(i);
+    if (is_piece) by_bytes_.insert(token, pieces_);
+  }
+  for (std::size_t b = 0; byte_level_ && b < bytes_.size(); ++b) {
+    bytes_[b] = intern(std::string(1, static_cast<char>(b)));
   }
   index_merges(merges);
+  pieces_.fit();
+  if (byte_level_ && !finds_words) {
+    pieces_ = {};
+    by_bytes_ = {};
+  }
 }
 
 bool Bpe::spell(std::string_view text, std::string& bytes) const {
@@ -45,16 +55,17 @@ void Bpe::index_merges(const std::vector<std::string_view>& merges) {
     const std::int32_t l = intern(left), r = intern(right);
     left += right;
     const std::int32_t merged = intern(left);
-    const Token token = piece_tokens_[static_cast<std::size_t>(merged)];
+    if (l < 0 || r < 0 || merged < 0) continue;
+    const Token token = token_of(merged);
     if (token >= 0 && vocab_.is_control(token)) continue;
     if (!byte_level_) cuts_.add(left);
     raw.push_back({l, r, static_cast<std::int32_t>(rank), merged});
   }
-  // Of merges listed twice the first counts: a stable sort keeps it in front, where find_merge() stops.
-  std::stable_sort(raw.begin(), raw.end(), [](const RawMerge& a, const RawMerge& b) {
-    return a.left != b.left ? a.left < b.left : a.right < b.right;
+  // Of merges listed twice the first counts: it comes to stand in front, where find_merge() stops.
+  std::sort(raw.begin(), raw.end(), [](const RawMerge& a, const RawMerge& b) {
+    return std::tie(a.left, a.right, a.rank) < std::tie(b.left, b.right, b.rank);
   });
-  merges_begin_.assign(piece_tokens_.size() + 1, 0);
+  merges_begin_.assign(pieces_.size() + 1, 0);
   merges_.reserve(raw.size());
   for (const RawMerge& m : raw) {
     ++merges_begin_[static_cast<std::size_t>(m.left) + 1];
@@ -63,10 +74,11 @@ void Bpe::index_merges(const std::vector<std::string_view>& merges) {
   for (std::size_t i = 1; i < merges_begin_.size(); ++i) merges_begin_[i] += merges_begin_[i - 1];
 }
 
-std::int32_t Bpe::intern(const std::string& bytes) {
-  const auto [entry, inserted] = pieces_.emplace(bytes, static_cast<std::int32_t>(pieces_.size()));
-  if (inserted) piece_tokens_.push_back(-1);
-  return entry->second;
+std::int32_t Bpe::intern(std::string_view bytes) {
+  const std::int32_t known = by_bytes_.find(bytes, pieces_);
+  if (known >= 0 || pieces_.size() > StringIndex::kMaxNumber) return known;
+  pieces_.push(bytes);
+  return by_bytes_.insert(static_cast<std::int32_t>(pieces_.size() - 1), pieces_);
 }
 
 MergeResult Bpe::find_merge(std::int32_t left, std::int32_t right) const {
@@ -80,9 +92,8 @@ MergeResult Bpe::find_merge(std::int32_t left, std::int32_t right) const {
 }
 
 Token Bpe::whole(std::string_view word) const {
-  const auto found = pieces_.find(word);
-  if (found == pieces_.end()) return -1;
-  const Token token = piece_tokens_[static_cast<std::size_t>(found->second)];
+  const std::int32_t piece = by_bytes_.find(word, pieces_);
+  const Token token = piece < 0 ? -1 : token_of(piece);
   return token >= 0 && vocab_.is_control(token) ? -1 : token;
 }
 
@@ -90,11 +101,8 @@ void Bpe::encode(std::string_view word, Merger& merger, std::vector<Token>& out)
   merger.clear();
   for (std::size_t at = 0; at < word.size();) {
     const std::size_t length = byte_level_ ? 1 : lead_length(word.substr(at));
-    std::int32_t piece = static_cast<unsigned char>(word[at]);
-    if (!byte_level_) {
-      const auto found = pieces_.find(word.substr(at, length));
-      piece = found == pieces_.end() ? -1 : found->second;
-    }
+    const std::int32_t piece = byte_level_ ? bytes_[static_cast<unsigned char>(word[at])]
+                                           : by_bytes_.find(word.substr(at, length), pieces_);
     merger.add(static_cast<std::uint32_t>(length), piece);
     at += length;
   }
@@ -103,7 +111,7 @@ void Bpe::encode(std::string_view word, Merger& merger, std::vector<Token>& out)
   });
   // A piece that is no token (a byte or a merge that the vocabulary lacks) is given out in bytes.
   merger.for_each([&](const MergeSymbol& symbol) {
-    const Token token = symbol.piece < 0 ? -1 : piece_tokens_[static_cast<std::size_t>(symbol.piece)];
+    const Token token = symbol.piece < 0 ? -1 : token_of(symbol.piece);
     if (token >= 0) {
       out.push_back(token);
     } else {

@@ -20,7 +20,7 @@ Result make_bpe(const GgufFile& file, const Vocab& vocab) {
   if (!spec) return spec.error();
   auto pre = PreTokenizer::compile(*spec);
   if (!pre) return pre.error();
-  Bpe bpe(vocab, **merges);
+  Bpe bpe(vocab, **merges, spec->ignore_merges);
   if (vocab.kind == VocabKind::kMergedChars) {
     return Result(std::make_unique<LineBpeEncoder>(std::move(*pre), std::move(bpe)));
   }

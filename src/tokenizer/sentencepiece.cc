@@ -21,7 +21,7 @@ std::int32_t rank_of(float score) {
 
 SentencePieceEncoder::SentencePieceEncoder(const Vocab& vocab, bool adds_space_prefix)
     : vocab_(vocab), adds_space_prefix_(adds_space_prefix) {
-  for (const Vocab::Entry& entry : vocab.entries) cuts_.add(entry.text);
+  for (std::size_t i = 0; i < vocab.size(); ++i) cuts_.add(vocab.texts[i]);
 }
 
 // A control token is never made from text (SentencePiece says so; llama.cpp lets `<`, `s>` become `<s>`).
@@ -62,7 +62,8 @@ void SentencePieceEncoder::encode_word(std::string_view word, Merger& merger, st
   merger.run([&](const MergeSymbol& left, const MergeSymbol& right) {
     const Token token = find(word.substr(left.begin, left.size + right.size));
     if (token < 0) return MergeResult{};
-    return MergeResult{rank_of(vocab_.entries[static_cast<std::size_t>(token)].score), token, true};
+    const float score = vocab_.scores.empty() ? 0.0F : vocab_.scores[static_cast<std::size_t>(token)];
+    return MergeResult{rank_of(score), token, true};
   });
   merger.for_each([&](const MergeSymbol& symbol) {
     const std::string_view text = word.substr(symbol.begin, symbol.size);

@@ -21,16 +21,17 @@ bool overlaps(std::span<const ByteRange> ranges, std::size_t begin, std::size_t 
 
 Expected<SpecialTokens> SpecialTokens::build(const Vocab& vocab) {
   SpecialTokens result;
-  for (std::size_t i = 0; i < vocab.entries.size(); ++i) {
-    const Vocab::Entry& entry = vocab.entries[i];
-    if ((entry.attr & (kAttrControl | kAttrUserDefined | kAttrUnknown)) == 0) continue;
-    if (entry.text.size() > kMaxSpecialBytes) {
+  for (std::size_t i = 0; i < vocab.size(); ++i) {
+    const std::uint8_t attr = vocab.attrs[i];
+    if ((attr & (kAttrControl | kAttrUserDefined | kAttrUnknown)) == 0) continue;
+    const std::string_view text = vocab.bytes[i];  // these stand for their texts
+    if (text.size() > kMaxSpecialBytes) {
       return Error{ErrorCode::kUnsupported, "special token " + std::to_string(i) + " is longer than " +
                                                 std::to_string(kMaxSpecialBytes) + " bytes."};
     }
-    const bool needs_trust = (entry.attr & (kAttrControl | kAttrUnknown)) != 0;
-    result.specials_.push_back({entry.text, static_cast<Token>(i), needs_trust,
-                                (entry.attr & kAttrStripsLeft) != 0, (entry.attr & kAttrStripsRight) != 0});
+    const bool needs_trust = (attr & (kAttrControl | kAttrUnknown)) != 0;
+    result.specials_.push_back({text, static_cast<Token>(i), needs_trust, (attr & kAttrStripsLeft) != 0,
+                                (attr & kAttrStripsRight) != 0});
   }
   std::sort(result.specials_.begin(), result.specials_.end(),
             [](const Special& a, const Special& b) { return a.text < b.text; });

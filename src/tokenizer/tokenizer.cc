@@ -83,6 +83,7 @@ Expected<Tokenizer> Tokenizer::from_gguf(const GgufFile& file) {
   auto encoder = make_encoder(file, impl->vocab);
   if (!encoder) return encoder.error();
   impl->encoder = std::move(*encoder);
+  if (!impl->encoder->reads_texts()) impl->vocab.forget_texts();
   const bool has_prefix = impl->vocab.kind == VocabKind::kSentencePiece;
   auto adds_space_prefix = file.get_bool_or("tokenizer.ggml.add_space_prefix", has_prefix);
   if (!adds_space_prefix) return adds_space_prefix.error();
@@ -130,9 +131,8 @@ void Tokenizer::add_special(std::vector<Token>& tokens) const {
 
 std::string_view Tokenizer::token_bytes(Token token, SpecialText special) const {
   if (token < 0 || token >= vocab_size()) return {};
-  const Vocab::Entry& entry = impl_->vocab.entries[static_cast<std::size_t>(token)];
-  if (special == SpecialText::kPlain && (entry.attr & (kAttrControl | kAttrUnknown)) != 0) return {};
-  return entry.bytes;
+  if (special == SpecialText::kPlain && impl_->vocab.is_control(token)) return {};
+  return impl_->vocab.bytes[static_cast<std::size_t>(token)];
 }
 
 std::string Tokenizer::decode(std::span<const Token> tokens, SpecialText special) const {
@@ -147,7 +147,7 @@ std::string Tokenizer::decode(std::span<const Token> tokens, SpecialText special
   return out;
 }
 
-int Tokenizer::vocab_size() const { return static_cast<int>(impl_->vocab.entries.size()); }
+int Tokenizer::vocab_size() const { return static_cast<int>(impl_->vocab.size()); }
 Token Tokenizer::bos() const { return impl_->vocab.bos; }
 Token Tokenizer::eos() const { return impl_->vocab.eos; }
 bool Tokenizer::is_end_of_generation(Token token) const {

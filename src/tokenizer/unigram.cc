@@ -27,16 +27,17 @@ UnigramEncoder::UnigramEncoder(const Vocab& vocab, Charsmap charsmap, Options op
     : vocab_(vocab), charsmap_(std::move(charsmap)), options_(options) {
   std::vector<std::pair<std::string_view, std::int32_t>> tokens, user_defined;
   float lowest = std::numeric_limits<float>::max();
-  for (std::size_t i = 0; i < vocab.entries.size(); ++i) {
-    const Vocab::Entry& entry = vocab.entries[i];
-    const std::pair<std::string_view, std::int32_t> item(entry.text, static_cast<std::int32_t>(i));
-    scores_.push_back((entry.attr & kAttrUserDefined) != 0 ? 0.0 : static_cast<double>(entry.score));
-    if ((entry.attr & kAttrNormal) != 0) lowest = std::min(lowest, entry.score);
-    if ((entry.attr & (kAttrNormal | kAttrUserDefined | kAttrUnused)) != 0 &&
+  for (std::size_t i = 0; i < vocab.size(); ++i) {
+    const std::uint8_t attr = vocab.attrs[i];
+    const float score = vocab.scores.empty() ? 0.0F : vocab.scores[i];
+    const std::pair<std::string_view, std::int32_t> item(vocab.texts[i], static_cast<std::int32_t>(i));
+    scores_.push_back((attr & kAttrUserDefined) != 0 ? 0.0 : static_cast<double>(score));
+    if ((attr & kAttrNormal) != 0) lowest = std::min(lowest, score);
+    if ((attr & (kAttrNormal | kAttrUserDefined | kAttrUnused)) != 0 &&
         !vocab.is_control(static_cast<Token>(i))) {
       tokens.push_back(item);
     }
-    if ((entry.attr & kAttrUserDefined) != 0) user_defined.push_back(item);
+    if ((attr & kAttrUserDefined) != 0) user_defined.push_back(item);
   }
   unknown_score_ = static_cast<double>(lowest - kUnknownPenalty);
   tokens_ = Trie(std::move(tokens));

@@ -9,8 +9,8 @@
 namespace tq {
 namespace {
 
-constexpr std::size_t kMaxTokens = std::size_t{1}
-                                   << 24;  // far above any model; keeps ids and sums in 32 bits
+// Far above any model; keeps ids and sums in 32 bits, and leaves room for the pieces of a StringIndex.
+constexpr std::size_t kMaxTokens = StringIndex::kMaxNumber / 2;
 
 Error bad_file(const GgufFile& file, const std::string& what) {
   return Error{ErrorCode::kBadFile, file.path() + ": " + what + "."};
@@ -43,26 +43,30 @@ int hex_digit(char c) {
 }
 
 // "<0x0A>" -> "\n"; anything else stands for itself.
-std::string byte_token_bytes(const std::string& text) {
-  if (text.size() != 6 || text.compare(0, 3, "<0x") != 0 || text[5] != '>') return text;
+std::string byte_token_bytes(std::string_view text) {
+  if (text.size() != 6 || !text.starts_with("<0x") || text[5] != '>') return std::string(text);
   const int high = hex_digit(text[3]), low = hex_digit(text[4]);
-  if (high < 0 || low < 0) return text;
+  if (high < 0 || low < 0) return std::string(text);
   return std::string(1, static_cast<char>(high << 4 | low));
 }
 
-void fill_bytes(VocabKind kind, Vocab::Entry& entry) {
-  if ((entry.attr & (kAttrUnknown | kAttrControl | kAttrUserDefined)) != 0) {
-    entry.bytes = entry.text;
-  } else if ((entry.attr & kAttrNormal) != 0) {
-    if (kind != VocabKind::kByteLevel) {
-      entry.bytes = unescape_spaces(entry.text);
-    } else if (!decode_byte_text(entry.text, entry.bytes)) {
-      // A text outside the byte alphabet can't come out of BPE, only out of a hostile or broken vocabulary.
-      entry.bytes = entry.text;
-    }
-  } else if ((entry.attr & kAttrByte) != 0) {
-    entry.bytes = byte_token_bytes(entry.text);
-  }  // unused and undefined tokens print nothing
+// What a token stands for.
+std::string bytes_of(VocabKind kind, std::string_view text, std::uint8_t attr) {
+  if ((attr & (kAttrUnknown | kAttrControl | kAttrUserDefined)) != 0) return std::string(text);
+  if ((attr & kAttrNormal) != 0) {
+    if (kind != VocabKind::kByteLevel) return unescape_spaces(text);
+    std::string bytes;
+    // A text outside the byte alphabet can't come out of BPE, only out of a hostile or broken vocabulary.
+    return decode_byte_text(text, bytes) ? bytes : std::string(text);
+  }
+  return (attr & kAttrByte) != 0 ? byte_token_bytes(text) : std::string();  // the others print nothing
+}
+
+void fill_bytes(Vocab& vocab) {
+  for (std::size_t i = 0; i < vocab.size(); ++i) {
+    vocab.bytes.push(bytes_of(vocab.kind, vocab.texts[i], vocab.attrs[i]));
+  }
+  vocab.bytes.fit();
 }
 
 Expected<void> load_entries(const GgufFile& file, Vocab& vocab) {
@@ -77,18 +81,20 @@ Expected<void> load_entries(const GgufFile& file, Vocab& vocab) {
     return bad_file(file, "tokenizer.ggml.token_type has " + std::to_string((*types)->size()) +
                               " entries for " + std::to_string(texts.size()) + " tokens");
   }
-  vocab.entries.resize(texts.size());
-  vocab.by_text.reserve(texts.size());
+  vocab.attrs.assign(texts.size(), kAttrNormal);
+  vocab.texts.reserve(texts.size());
+  vocab.by_text = StringIndex(texts.size());
   for (std::size_t i = 0; i < texts.size(); ++i) {
-    Vocab::Entry& entry = vocab.entries[i];
-    entry.text = texts[i].empty() ? "[EMPTY_" + std::to_string(i) + "]" : std::string(texts[i]);
-    if (*types != nullptr) entry.attr = attr_of_type((**types)[i]);
-    const auto [same, inserted] = vocab.by_text.emplace(entry.text, static_cast<Token>(i));
-    if (!inserted) {
-      return bad_file(file, "tokens " + std::to_string(same->second) + " and " + std::to_string(i) +
-                                " have the same text " + quoted(entry.text));
+    vocab.texts.push(texts[i].empty() ? "[EMPTY_" + std::to_string(i) + "]" : texts[i]);
+    if (*types != nullptr) vocab.attrs[i] = attr_of_type((**types)[i]);
+    const auto token = static_cast<Token>(i);
+    const Token same = vocab.by_text.insert(token, vocab.texts);
+    if (same != token) {
+      return bad_file(file, "tokens " + std::to_string(same) + " and " + std::to_string(i) +
+                                " have the same text " + quoted(vocab.texts[i]));
     }
   }
+  vocab.texts.fit();
   return {};
 }
 
@@ -98,12 +104,13 @@ Expected<void> load_scores(const GgufFile& file, Vocab& vocab) {
   const auto* array = std::get_if<GgufArray>(value);
   if (array == nullptr) return bad_file(file, "tokenizer.ggml.scores is not an array");
   const std::size_t size = std::visit([](const auto& values) { return values.size(); }, *array);
-  if (size != vocab.entries.size()) {
+  if (size != vocab.size()) {
     return bad_file(file, "tokenizer.ggml.scores has " + std::to_string(size) + " entries for " +
-                              std::to_string(vocab.entries.size()) + " tokens");
+                              std::to_string(vocab.size()) + " tokens");
   }
+  vocab.scores.resize(size);
   for (std::size_t i = 0; i < size; ++i) {
-    float& score = vocab.entries[i].score;
+    float& score = vocab.scores[i];
     if (const auto* floats = std::get_if<std::vector<double>>(array)) {
       score = static_cast<float>((*floats)[i]);
     } else if (const auto* ints = std::get_if<std::vector<std::int64_t>>(array)) {
@@ -140,9 +147,10 @@ bool decode_byte_text(std::string_view text, std::string& bytes) {
   return true;
 }
 
-Token Vocab::find(std::string_view text) const {
-  const auto found = by_text.find(text);
-  return found == by_text.end() ? -1 : found->second;
+void Vocab::forget_texts() {
+  texts = {};
+  by_text = {};
+  scores = {};
 }
 
 // In GPT-2's alphabet llama.cpp takes the bytes of a byte's spelling, not the byte, and drops those without a
@@ -189,7 +197,7 @@ Expected<Vocab> Vocab::load(const GgufFile& file) {
   if (auto ok = load_entries(file, vocab); !ok) return ok.error();
   if (auto ok = load_scores(file, vocab); !ok) return ok.error();
   if (auto ok = load_roles(file, vocab); !ok) return ok.error();
-  for (Entry& entry : vocab.entries) fill_bytes(vocab.kind, entry);
+  fill_bytes(vocab);
   index_bytes(vocab);
   return vocab;
 }

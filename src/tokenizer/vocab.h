@@ -5,11 +5,11 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <unordered_set>
 #include <vector>
 
 #include "gguf/gguf.h"
+#include "tokenizer/string_table.h"
 #include "tq/error.h"
 #include "tq/text.h"
 
@@ -40,24 +40,24 @@ enum TokenAttr : std::uint8_t {
 struct Vocab {
   static Expected<Vocab> load(const GgufFile& file);
 
-  struct Entry {
-    std::string text;   // as the file spells it, see VocabKind
-    std::string bytes;  // what it stands for
-    float score = 0;    // finite
-    std::uint8_t attr = kAttrNormal;
-  };
-
-  Token find(std::string_view text) const;  // -1 when no token has this text
+  std::size_t size() const { return attrs.size(); }
+  Token find(std::string_view text) const { return by_text.find(text, texts); }  // -1: no token has this text
   bool is_control(Token token) const {
-    return (entries[static_cast<std::size_t>(token)].attr & (kAttrControl | kAttrUnknown)) != 0;
+    return (attrs[static_cast<std::size_t>(token)] & (kAttrControl | kAttrUnknown)) != 0;
   }
+  // Frees the texts, what finds them, and the scores: most encoders need them only while they are built.
+  void forget_texts();
   // Appends the tokens of single bytes for a text that no token spells; what they lack becomes unknown or
   // nothing.
   void spell_bytes(std::string_view text, std::vector<Token>& out) const;
 
   VocabKind kind = VocabKind::kByteLevel;
-  std::vector<Entry> entries;                           // by id
-  std::unordered_map<std::string_view, Token> by_text;  // views into `entries`
+  // By id.
+  StringTable texts;                // as the file spells them, see VocabKind
+  StringTable bytes;                // what they stand for
+  std::vector<float> scores;        // finite; empty: all 0
+  std::vector<std::uint8_t> attrs;  // TokenAttr
+  StringIndex by_text;
   std::unordered_set<Token> end_of_generation;
   Token bos = -1;
   Token eos = -1;

@@ -79,7 +79,7 @@ DefaultIds default_ids(VocabKind kind) {
 // tokenizer.ggml.<name>_token_id.
 Expected<Token> special_id(const GgufFile& file, std::string_view name, const Vocab& vocab, Token fallback) {
   const std::string key = "tokenizer.ggml." + std::string(name) + "_token_id";
-  const auto n_tokens = static_cast<std::int64_t>(vocab.entries.size());
+  const auto n_tokens = static_cast<std::int64_t>(vocab.size());
   if (file.find(key) == nullptr) return fallback < n_tokens ? fallback : Token{-1};
   auto id =
       file.get_int(key, std::numeric_limits<std::int64_t>::min(), std::numeric_limits<std::int64_t>::max());
@@ -98,7 +98,7 @@ Token first_known(Vocab& vocab, const std::array<std::string_view, N>& texts) {
   for (const std::string_view text : texts) {
     const Token token = vocab.find(text);
     if (token < 0) continue;
-    vocab.entries[static_cast<std::size_t>(token)].attr |= kAttrControl;
+    vocab.attrs[static_cast<std::size_t>(token)] |= kAttrControl;
     return token;
   }
   return -1;
@@ -117,7 +117,7 @@ Expected<Token> role(const GgufFile& file, std::string_view name, Vocab& vocab,
 
 void set_attr(Vocab& vocab, std::string_view text, std::uint8_t attr) {
   const Token token = vocab.find(text);
-  if (token >= 0) vocab.entries[static_cast<std::size_t>(token)].attr = attr;
+  if (token >= 0) vocab.attrs[static_cast<std::size_t>(token)] = attr;
 }
 
 // Texts that mean an end in some families and not in others.
@@ -158,7 +158,7 @@ Expected<void> load_ends(const GgufFile& file, Vocab& vocab) {
     const Token token = vocab.find(text);
     if (token < 0) continue;
     vocab.end_of_generation.insert(token);
-    vocab.entries[static_cast<std::size_t>(token)].attr |= kAttrControl;
+    vocab.attrs[static_cast<std::size_t>(token)] |= kAttrControl;
   }
   for (const std::string_view text : kHarmonyTexts) set_attr(vocab, text, kAttrUserDefined);
   settle_ambiguous_ends(vocab);
@@ -167,7 +167,7 @@ Expected<void> load_ends(const GgufFile& file, Vocab& vocab) {
 
 void add_attr(Vocab& vocab, std::string_view text, std::uint8_t attr) {
   const Token token = vocab.find(text);
-  if (token >= 0) vocab.entries[static_cast<std::size_t>(token)].attr |= attr;
+  if (token >= 0) vocab.attrs[static_cast<std::size_t>(token)] |= attr;
 }
 
 // Special tokens that swallow the white space beside them: files do not say so, the models' names do.
@@ -187,14 +187,13 @@ Expected<void> load_strips(const GgufFile& file, Vocab& vocab) {
       has(*architecture, "nomic-bert-moe") || has(*architecture, "jina-bert-v3")) {
     add_attr(vocab, "<mask>", kAttrStripsLeft);
   } else if (has(name, "phi-3") || has(name, "phi3")) {
-    for (Vocab::Entry& entry : vocab.entries) {
-      if ((entry.attr & (kAttrControl | kAttrUserDefined | kAttrUnknown)) != 0)
-        entry.attr |= kAttrStripsRight;
+    for (std::uint8_t& attr : vocab.attrs) {
+      if ((attr & (kAttrControl | kAttrUserDefined | kAttrUnknown)) != 0) attr |= kAttrStripsRight;
     }
     add_attr(vocab, "</s>", kAttrStripsRight);
     for (const std::string_view text : {"<unk>", "<s>", "<|endoftext|>"}) {
       const Token token = vocab.find(text);
-      if (token >= 0) vocab.entries[static_cast<std::size_t>(token)].attr &= ~unsigned{kAttrStripsRight};
+      if (token >= 0) vocab.attrs[static_cast<std::size_t>(token)] &= ~unsigned{kAttrStripsRight};
     }
   } else if (has(name, "modern-bert")) {
     add_attr(vocab, "[MASK]", kAttrStripsLeft);

@@ -74,9 +74,9 @@ CharClass class_of(std::uint32_t code) {
 
 WordPieceEncoder::WordPieceEncoder(const Vocab& vocab, Options options) : vocab_(vocab), options_(options) {
   std::vector<std::pair<std::string_view, std::int32_t>> tokens;
-  for (std::size_t i = 0; i < vocab.entries.size(); ++i) {
+  for (std::size_t i = 0; i < vocab.size(); ++i) {
     const auto token = static_cast<Token>(i);
-    if (!vocab.is_control(token)) tokens.emplace_back(vocab.entries[i].text, token);
+    if (!vocab.is_control(token)) tokens.emplace_back(vocab.texts[i], token);
   }
   tokens_ = Trie(std::move(tokens));
 }

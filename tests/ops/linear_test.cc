@@ -7,6 +7,8 @@
 #include <array>
 #include <cmath>
 #include <cstring>
+#include <map>
+#include <mutex>
 #include <random>
 #include <string>
 #include <vector>
@@ -232,6 +234,34 @@ TEST(Linear, PacksOneExpertOfMany) {
       ASSERT_EQ(layer->n_out(), 20);
       check(*layer, expert, compute, 3, 7);
     }
+  }
+}
+
+// What embeddings are looked up with: the file's values to the last bit, out of whole and cut tiles; and what
+// was read of the file is released once, all of it and nothing else.
+TEST(Linear, ReadsRowsBackOutOfTiles) {
+  ThreadPool pool(3);
+  for (const GgmlType type : kTypes) {
+    const Weights w = random_weights(type, 512, 53, 17);
+    std::mutex mutex;
+    std::map<const std::byte*, std::size_t> released;
+    const auto layer = Linear::pack(w.view, pool, [&](std::span<const std::byte> part) {
+      const std::lock_guard lock(mutex);
+      released[part.data()] += part.size();
+    });
+    ASSERT_TRUE(layer);
+    std::vector<float> row(512);
+    for (std::int64_t r = 0; r < 53; ++r) {
+      layer->read_row(r, row.data());
+      ASSERT_EQ(std::memcmp(row.data(), w.values.data() + r * 512, 512 * sizeof(float)), 0)
+          << ggml_type_traits(type)->name << " row " << r;
+    }
+    const std::byte* next = w.bytes.data();
+    for (const auto& [begin, size] : released) {
+      EXPECT_EQ(begin, next);
+      next = begin + size;
+    }
+    EXPECT_EQ(next, layer->is_packed() ? w.bytes.data() + w.bytes.size() : w.bytes.data());
   }
 }
 

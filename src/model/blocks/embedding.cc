@@ -6,8 +6,9 @@
 
 namespace tq {
 
-Embedding Embedding::bind(WeightReader& weights, const ModelConfig& config) {
-  return {weights.table("token_embd.weight", config.n_embd, config.n_vocab), config.embedding_scale};
+Embedding Embedding::bind(WeightReader& weights, const ModelConfig& config, const OutputHead& head) {
+  const TensorView* table = weights.table("token_embd.weight", config.n_embd, config.n_vocab);
+  return {table, head.is_tied ? &head.matrix : nullptr, config.embedding_scale};
 }
 
 void Embedding::run(const Pass& pass) const {
@@ -15,7 +16,11 @@ void Embedding::run(const Pass& pass) const {
   const Rows& x = pass.w.x;
   pass.for_tokens([&](std::int64_t t) {
     const auto token = static_cast<std::size_t>(pass.batch.tokens[static_cast<std::size_t>(t)]);
-    dequantize_row(table->type, table->data.data() + token * row_bytes, x.n, x.row(t));
+    if (tied != nullptr) {
+      tied->read_row(static_cast<std::int64_t>(token), x.row(t));
+    } else {
+      dequantize_row(table->type, table->data.data() + token * row_bytes, x.n, x.row(t));
+    }
     if (scale != 1) {
       for (std::int64_t i = 0; i < x.n; ++i) x.row(t)[i] *= scale;
     }
@@ -23,9 +28,10 @@ void Embedding::run(const Pass& pass) const {
 }
 
 OutputHead OutputHead::bind(WeightReader& weights, const ModelConfig& config) {
-  const char* matrix = weights.has("output.weight") ? "output.weight" : "token_embd.weight";
+  const bool is_tied = !weights.has("output.weight");
   return {Norm::bind(weights, "output_norm.weight", config.n_embd, config.norm_eps),
-          weights.linear(matrix, config.n_embd, config.n_vocab), config.logit_soft_cap};
+          weights.linear(is_tied ? "token_embd.weight" : "output.weight", config.n_embd, config.n_vocab),
+          is_tied, config.logit_soft_cap};
 }
 
 void OutputHead::normalize(std::int64_t first, std::int64_t n, Compute& compute, Workspace& w) const {

@@ -10,17 +10,10 @@
 
 namespace tq {
 
-struct Embedding {
-  const TensorView* table = nullptr;  // [n_embd, n_vocab], stays in the mapped file
-  float scale = 1;
-
-  static Embedding bind(WeightReader& weights, const ModelConfig& config);
-  void run(const Pass& pass) const;  // w.x
-};
-
 struct OutputHead {
   Norm norm;
-  Linear matrix;  // the embedding's when the model has none of its own
+  Linear matrix;
+  bool is_tied = false;  // the matrix is the embedding's; the model has none of its own
   float soft_cap = 0;
 
   static OutputHead bind(WeightReader& weights, const ModelConfig& config);
@@ -28,6 +21,16 @@ struct OutputHead {
   void normalize(std::int64_t first, std::int64_t n, Compute& compute, Workspace& w) const;
   // Logits of rows [first, first + n) of w.x into w.logits; overwrites w.h.
   void run(std::int64_t first, std::int64_t n, Compute& compute, Workspace& w) const;
+};
+
+struct Embedding {
+  const TensorView* table = nullptr;  // [n_embd, n_vocab], stays in the mapped file
+  const Linear* tied = nullptr;       // instead, when the table is the output's matrix too
+  float scale = 1;
+
+  // `head` must outlive the result.
+  static Embedding bind(WeightReader& weights, const ModelConfig& config, const OutputHead& head);
+  void run(const Pass& pass) const;  // w.x
 };
 
 }  // namespace tq

@@ -1,5 +1,6 @@
 #include "model/blocks/feed_forward.h"
 
+#include <algorithm>
 #include <array>
 
 #include "model/blocks/norm.h"
@@ -28,21 +29,28 @@ FeedForward FeedForward::bind_fused(WeightReader& weights, const ModelConfig& co
 }
 
 void FeedForward::run(const Pass& pass) const {
+  for (std::int64_t first = 0; first < pass.batch.size(); first += kFeedForwardRows) {
+    run_rows(pass, first, std::min(kFeedForwardRows, pass.batch.size() - first));
+  }
+}
+
+void FeedForward::run_rows(const Pass& pass, std::int64_t first, std::int64_t n) const {
   const Workspace& w = pass.w;
   const Kernels& kernels = pass.kernels();
-  const std::int64_t n = pass.batch.size();
-  pass.compute.linear(
-      w.h.data, w.h.ld, n,
+  Compute& compute = pass.compute;
+  float* const h = w.h.row(first);
+  compute.linear(
+      h, w.h.ld, n,
       std::array{LinearOutput{&gate, w.gate.data, w.gate.ld}, LinearOutput{&up, w.up.data, w.up.ld}});
   const auto gated = activation == Activation::kSilu ? kernels.silu_mul : kernels.gelu_mul;
-  pass.for_tokens([&](std::int64_t t) {
+  compute.for_tokens(n, [&](std::int64_t t) {
     add_bias(kernels, gate_bias, w.gate.row(t));
     add_bias(kernels, up_bias, w.up.row(t));
     gated(w.up.row(t), w.gate.n, w.gate.row(t));
   });
-  pass.compute.linear(w.gate.data, w.gate.ld, n, std::array{LinearOutput{&down, w.h.data, w.h.ld}});
+  compute.linear(w.gate.data, w.gate.ld, n, std::array{LinearOutput{&down, h, w.h.ld}});
   if (down_bias.empty()) return;
-  pass.for_tokens([&](std::int64_t t) { add_bias(kernels, down_bias, w.h.row(t)); });
+  compute.for_tokens(n, [&](std::int64_t t) { add_bias(kernels, down_bias, w.h.row(first + t)); });
 }
 
 }  // namespace tq

@@ -23,6 +23,9 @@ struct FeedForward {
   static FeedForward bind_fused(WeightReader& weights, const ModelConfig& config);
 
   void run(const Pass& pass) const;  // w.h = feed_forward(w.h)
+
+ private:
+  void run_rows(const Pass& pass, std::int64_t first, std::int64_t n) const;
 };
 
 }  // namespace tq

@@ -1,0 +1,74 @@
+"""Resident memory as a user sees it: the kernel's peak of a process that loads a model, reads a prompt of several hundred
+tokens and generates, against the size of the model's file plus that of its cache. The kernel counts; nothing that the
+program says of itself is believed."""
+import os
+import pathlib
+import subprocess
+import sys
+
+import gguf
+import pytest
+from program import BINARY, MODEL
+
+SOURCE = pathlib.Path(os.environ["TQ_SOURCE_DIR"])
+sys.path.insert(0, str(SOURCE / "bench/engine"))
+from random_model import PRESETS, write_model  # noqa: E402
+
+PROMPT = 600  # tokens: more than one batch
+SHARE = 1.10
+# What the program has without a model: its own code and that of its libraries. It is the larger part of what a model
+# of 100 MiB needs beyond its weights, and is allowed for there alone.
+PROGRAM_BYTES = 16 << 20
+
+
+# Starts a command and prints its peak in KiB. A small process of its own: the kernel counts what the parent holds at
+# the fork as the child's.
+WAIT = ("import os, sys; pid = os.posix_spawn(sys.argv[1], sys.argv[1:], os.environ); _, status, usage = os.wait4(pid, 0); "
+        "print(usage.ru_maxrss); sys.exit(os.waitstatus_to_exitcode(status))")
+
+
+def peak_bytes(path):
+    """The cache is f16, so that its size is plain."""
+    command = [BINARY, "bench", "-m", str(path), "-t", "2", "--prefill", str(PROMPT), "--decode", "8", "--depths", "0",
+               "-ctk", "f16", "-ctv", "f16"]
+    done = subprocess.run([sys.executable, "-S", "-c", WAIT, *command], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return int(done.stdout.split()[-1]) * 1024
+
+
+def cache_bytes(path):
+    """K and V of every layer for the prompt, in blocks of 128 tokens, by the file's metadata."""
+    fields = gguf.GGUFReader(path).fields
+    arch = fields["general.architecture"].contents()
+    n_layers, n_kv_heads = (fields[f"{arch}.{key}"].contents() for key in ("block_count", "attention.head_count_kv"))
+    length = fields.get(f"{arch}.attention.key_length")
+    head_dim = length.contents() if length else (fields[f"{arch}.embedding_length"].contents()
+                                                 // fields[f"{arch}.attention.head_count"].contents())
+    return 2 * n_layers * n_kv_heads * head_dim * 2 * -(-PROMPT // 128) * 128
+
+
+def check(path, allowance=0):
+    size, cache, peak = os.path.getsize(path), cache_bytes(path), peak_bytes(path)
+    print(f"{pathlib.Path(path).name}: file {size / 2**20:.1f} MiB, cache {cache / 2**20:.1f}, peak {peak / 2**20:.1f}, "
+          f"without cache {(peak - cache) / size:.3f} of the file")
+    assert peak <= SHARE * size + cache + allowance
+
+
+def test_random_model(tmp_path):
+    """A model large enough for the program itself not to matter, of types that take more room once they are repacked."""
+    path = tmp_path / "random.gguf"
+    write_model(path, {**PRESETS["1b"], "layers": 3}, "Q4_K_M", n_ctx=4096)
+    check(path)
+
+
+def test_small_model():
+    """Its embedding is its output's matrix, and nearly a third of the file: held twice, it would show."""
+    check(MODEL, PROGRAM_BYTES)
+
+
+@pytest.mark.parametrize("name", ["gemma-3-270m.Q4_K_M.gguf", "Qwen2.5-Coder-0.5B-Instruct.Q4_K_M.gguf"])
+def test_large_vocabularies(name):
+    path = pathlib.Path(MODEL).parent / name
+    if not path.exists():
+        pytest.skip(f"no model {name}")
+    check(path)
