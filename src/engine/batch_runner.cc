@@ -21,8 +21,8 @@ std::int64_t piece(std::int64_t missing, std::int64_t limit) {
 
 }  // namespace
 
-void share_rows(std::span<Job> jobs) {
-  std::int64_t free = kMaxBatch;
+void share_rows(std::span<Job> jobs, std::int64_t max_batch) {
+  std::int64_t free = max_batch;
   std::int64_t n_prompts = 0;
   for (Job& job : jobs) {
     job.n_rows = 0;
@@ -34,7 +34,7 @@ void share_rows(std::span<Job> jobs) {
       free -= job.n_rows;
     }
   }
-  if (free < kMaxBatch) free = std::min(free, kPrefillBesideDecode);
+  if (free < max_batch) free = std::min(free, kPrefillBesideDecode);
   for (Job& job : jobs) {
     if (job.result || job.missing() <= kDecodeRows) continue;
     const std::int64_t share = std::max(free / n_prompts--, kMinShare);
@@ -49,7 +49,7 @@ void BatchRunner::step(std::span<Job> jobs) {
   for (Job& job : jobs) {
     if (const auto ok = begin(job); !ok) job.result = ok.error();
   }
-  share_rows(jobs);
+  share_rows(jobs, workspace_.max_batch);
   forward(jobs);
   for (Job& job : jobs) {
     if (job.n_rows > 0) advance(job);

@@ -72,7 +72,7 @@ class BatchRunner {
 
 // Chooses n_rows of each job without a result: how a step's rows are shared out. Decodes first, all their
 // rows; then prompts, in equal shares, and fewer of those while somebody decodes, so that nobody's text
-// stalls for long behind another's prompt.
-void share_rows(std::span<Job> jobs);
+// stalls for long behind another's prompt. At most max_batch rows in all.
+void share_rows(std::span<Job> jobs, std::int64_t max_batch = kMaxBatch);
 
 }  // namespace tq

@@ -41,7 +41,7 @@ class Model {
   // tokens (RoPE may depend on it). Once, before forward().
   Expected<void> load_weights(const GgufFile& file, std::int64_t n_ctx, ThreadPool& pool);
 
-  // Computes the batch (at most kMaxBatch tokens): stores its keys and values in the sequences' caches and
+  // Computes the batch (at most w.max_batch tokens): stores its keys and values in the sequences' caches and
   // leaves the residual stream of every token in w.x. Token ids must be below n_vocab.
   void forward(const Batch& batch, Compute& compute, Attention& attention, Workspace& w) const;
   // The hidden states of rows [first, first + n) of w.x, after the last norm, into w.h from its first row on.

@@ -26,6 +26,7 @@ Expected<Workspace> Workspace::create(const ModelConfig& c) {
   // of 32.
   const auto rows_of = [](std::int64_t n) { return Rows{nullptr, n, (n + 31) / 32 * 32}; };
   Workspace w;
+  w.max_batch = c.mixture ? kMaxBatch : kMaxDenseBatch;
   w.x = w.h = rows_of(c.n_embd);
   w.q = w.mixed = rows_of(static_cast<std::int64_t>(c.n_heads) * c.head_dim);
   w.k = w.v = rows_of(static_cast<std::int64_t>(c.n_kv_heads) * c.head_dim);
@@ -56,16 +57,16 @@ Expected<Workspace> Workspace::create(const ModelConfig& c) {
     feed_forward.insert(feed_forward.end(),
                         {&w.experts.scores, &w.experts.weights, &w.experts.gathered, &w.experts.sum});
   }
-  const std::int64_t feed_forward_rows = c.mixture ? kMaxBatch : kFeedForwardRows;
+  const std::int64_t feed_forward_rows = c.mixture ? w.max_batch : kFeedForwardRows;
   const std::int64_t shared =
-      std::max({kMaxBatch * row_floats(attention), kMaxBatch * row_floats(recurrence),
+      std::max({w.max_batch * row_floats(attention), w.max_batch * row_floats(recurrence),
                 feed_forward_rows * row_floats(feed_forward), kLogitRows * w.logits.ld});
-  const std::int64_t floats = kMaxBatch * row_floats(always) + shared;
+  const std::int64_t floats = w.max_batch * row_floats(always) + shared;
   auto buffer = Buffer::allocate(static_cast<std::size_t>(floats) * sizeof(float), PageSize::kSmall);
   if (!buffer) return buffer.error();
   w.buffer_ = std::move(*buffer);
-  float* const behind = place(always, kMaxBatch, w.buffer_.as<float>());
-  for (const auto* stage : {&attention, &recurrence}) place(*stage, kMaxBatch, behind);
+  float* const behind = place(always, w.max_batch, w.buffer_.as<float>());
+  for (const auto* stage : {&attention, &recurrence}) place(*stage, w.max_batch, behind);
   place(feed_forward, feed_forward_rows, behind);
   w.logits.data = behind;
   return w;

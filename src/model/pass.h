@@ -32,8 +32,11 @@ struct Batch {
   }
 };
 
-// Most tokens in one forward pass. 512 rows fill the matrix kernels; more only costs memory.
+// Most tokens in one forward pass; more only costs memory.
 inline constexpr std::int64_t kMaxBatch = 512;
+// Most tokens in one pass of a model without experts. 256 rows fill the matrix kernels as well; only experts,
+// of which each takes a few of the rows, want more.
+inline constexpr std::int64_t kMaxDenseBatch = 256;
 // Rows that a feed-forward block computes together: its inner activations are a model's widest. As many fill
 // the kernels as well.
 inline constexpr std::int64_t kFeedForwardRows = 128;
@@ -48,20 +51,21 @@ struct Rows {
   float* row(std::int64_t t) const { return data + t * ld; }
 };
 
-// Activations of one forward pass, [kMaxBatch, ld] each unless said otherwise. Those of attention, of
+// Activations of one forward pass, [max_batch, ld] each unless said otherwise. Those of attention, of
 // recurrence and of the feed-forward part lie in the same memory, and so do the logits: writing to one may
 // overwrite the others.
 class Workspace {
  public:
   static Expected<Workspace> create(const ModelConfig& config);
 
+  std::int64_t max_batch = kMaxBatch;
   Rows x;                    // residual stream [n_embd]
   Rows h;                    // what a block reads, then its output [n_embd]
   Rows q;                    // [n_heads * head_dim]
   Rows k;                    // [n_kv_heads * head_dim]
   Rows v;                    // [n_kv_heads * head_dim]
   Rows mixed;                // attention output [n_heads * head_dim]
-  Rows gate;                 // [n_ff], kFeedForwardRows rows; of a mixture's expert kMaxBatch
+  Rows gate;                 // [n_ff], kFeedForwardRows rows; of a mixture's expert max_batch
   Rows up;                   // the same
   std::vector<Rows> angles;  // cosines and sines of each of the config's ropes [n_rot]
   Rows logits;               // [n_vocab], kLogitRows rows

@@ -19,8 +19,8 @@ class Encoder {
   // Appends the ids of `text`, in which special tokens have no meaning. `opens`: it stands at the beginning
   // or after a special token. Any bytes are accepted. Safe to call from several threads at once.
   virtual void encode(std::string_view text, bool opens, std::vector<Token>& out) const = 0;
-  // Whether it finds tokens in the vocabulary by their texts or scores once it is built.
-  virtual bool reads_texts() const { return false; }
+  // Whether it looks for tokens in the vocabulary by their texts, and at their scores, once it is built.
+  virtual bool finds_texts() const { return false; }
 };
 
 // What the file says of splitting text into words; nothing where the kind of vocabulary knows no such step.

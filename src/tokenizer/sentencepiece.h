@@ -16,7 +16,7 @@ class SentencePieceEncoder : public Encoder {
   // `vocab` must outlive it.
   SentencePieceEncoder(const Vocab& vocab, bool adds_space_prefix);
   void encode(std::string_view text, bool opens, std::vector<Token>& out) const override;
-  bool reads_texts() const override { return true; }
+  bool finds_texts() const override { return true; }
 
  private:
   Token find(std::string_view text) const;

@@ -20,6 +20,15 @@ std::string replace_all(std::string_view text, std::string_view from, std::strin
 std::string escape_spaces(std::string_view text) { return replace_all(text, " ", kEscapedSpace); }
 std::string unescape_spaces(std::string_view text) { return replace_all(text, kEscapedSpace, " "); }
 
+bool is_escaped(std::string_view escaped, std::string_view text) {
+  for (const char c : text) {
+    const std::string_view spelled = c == ' ' ? kEscapedSpace : std::string_view(&c, 1);
+    if (!escaped.starts_with(spelled)) return false;
+    escaped.remove_prefix(spelled.size());
+  }
+  return escaped.empty();
+}
+
 void SpaceCuts::add(std::string_view piece) {
   for (std::size_t at = piece.find(kEscapedSpace, 1); at != std::string_view::npos;
        at = piece.find(kEscapedSpace, at + 1)) {

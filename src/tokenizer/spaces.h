@@ -12,6 +12,9 @@ inline constexpr std::string_view kEscapedSpace = "\xE2\x96\x81";
 std::string escape_spaces(std::string_view text);
 std::string unescape_spaces(std::string_view text);
 
+// Whether escape_spaces(text) == escaped.
+bool is_escaped(std::string_view escaped, std::string_view text);
+
 // Where a text can be cut before U+2581 without changing its ids: after a byte that no piece has there.
 // Pieces seldom span words, so that merging works on words instead of on whole texts.
 class SpaceCuts {

@@ -45,8 +45,10 @@ class StringIndex {
   // With room for n strings.
   explicit StringIndex(std::size_t n) : slots_(std::bit_ceil(n + n / 3 + 1), kFree) {}
 
-  // -1 when `text` was not inserted. `strings` is the table whose numbers were inserted.
-  std::int32_t find(std::string_view text, const StringTable& strings) const {
+  // -1 when `text` was not inserted. `strings[i] == text` says whether that is string i of the table whose
+  // numbers were inserted.
+  template <class Strings>
+  std::int32_t find(std::string_view text, const Strings& strings) const {
     const std::uint32_t slot = slots_[place_of(text, strings)];
     return slot == kFree ? -1 : static_cast<std::int32_t>(slot & kNumber);
   }
@@ -73,11 +75,13 @@ class StringIndex {
   static std::uint32_t tag_of(std::size_t hash) { return static_cast<std::uint32_t>(hash >> 32) % 255 << 24; }
 
   // The slot that holds `text`, or the free one where it would be.
-  std::size_t place_of(std::string_view text, const StringTable& strings) const {
+  template <class Strings>
+  std::size_t place_of(std::string_view text, const Strings& strings) const {
     const std::size_t h = hash(text);
     const std::uint32_t tag = tag_of(h);
     std::size_t at = h & (slots_.size() - 1);
-    while (slots_[at] != kFree && ((slots_[at] & ~kNumber) != tag || strings[slots_[at] & kNumber] != text)) {
+    while (slots_[at] != kFree &&
+           ((slots_[at] & ~kNumber) != tag || !(strings[slots_[at] & kNumber] == text))) {
       at = (at + 1) & (slots_.size() - 1);
     }
     return at;

@@ -83,7 +83,11 @@ Expected<Tokenizer> Tokenizer::from_gguf(const GgufFile& file) {
   auto encoder = make_encoder(file, impl->vocab);
   if (!encoder) return encoder.error();
   impl->encoder = std::move(*encoder);
-  if (!impl->encoder->reads_texts()) impl->vocab.forget_texts();
+  if (impl->encoder->finds_texts()) {
+    impl->vocab.compact_texts();
+  } else {
+    impl->vocab.forget_texts();
+  }
   const bool has_prefix = impl->vocab.kind == VocabKind::kSentencePiece;
   auto adds_space_prefix = file.get_bool_or("tokenizer.ggml.add_space_prefix", has_prefix);
   if (!adds_space_prefix) return adds_space_prefix.error();

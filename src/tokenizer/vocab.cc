@@ -133,6 +133,21 @@ void index_bytes(Vocab& vocab) {
   }
 }
 
+// Compact texts, to be compared with others.
+struct CompactTexts {
+  struct Text {
+    const Vocab& vocab;
+    Token token;
+    bool operator==(std::string_view text) const {
+      const auto odd = vocab.odd_texts.find(token);
+      return odd != vocab.odd_texts.end() ? odd->second == text
+                                          : is_escaped(text, vocab.bytes[static_cast<std::size_t>(token)]);
+    }
+  };
+  const Vocab& vocab;
+  Text operator[](std::size_t i) const { return {vocab, static_cast<Token>(i)}; }
+};
+
 }  // namespace
 
 bool decode_byte_text(std::string_view text, std::string& bytes) {
@@ -145,6 +160,17 @@ bool decode_byte_text(std::string_view text, std::string& bytes) {
     text.remove_prefix(static_cast<std::size_t>(c.length));
   }
   return true;
+}
+
+Token Vocab::find(std::string_view text) const {
+  return texts.size() > 0 ? by_text.find(text, texts) : by_text.find(text, CompactTexts{*this});
+}
+
+void Vocab::compact_texts() {
+  for (std::size_t i = 0; i < texts.size(); ++i) {
+    if (!is_escaped(texts[i], bytes[i])) odd_texts.emplace(static_cast<Token>(i), texts[i]);
+  }
+  texts = {};
 }
 
 void Vocab::forget_texts() {

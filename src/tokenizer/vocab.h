@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <map>
 #include <string>
 #include <string_view>
 #include <unordered_set>
@@ -41,23 +42,27 @@ struct Vocab {
   static Expected<Vocab> load(const GgufFile& file);
 
   std::size_t size() const { return attrs.size(); }
-  Token find(std::string_view text) const { return by_text.find(text, texts); }  // -1: no token has this text
+  Token find(std::string_view text) const;  // -1 when no token has this text
   bool is_control(Token token) const {
     return (attrs[static_cast<std::size_t>(token)] & (kAttrControl | kAttrUnknown)) != 0;
   }
   // Frees the texts, what finds them, and the scores: most encoders need them only while they are built.
   void forget_texts();
+  // Frees the texts that follow from the bytes, most of them; find() still knows all.
+  void compact_texts();
   // Appends the tokens of single bytes for a text that no token spells; what they lack becomes unknown or
   // nothing.
   void spell_bytes(std::string_view text, std::vector<Token>& out) const;
 
   VocabKind kind = VocabKind::kByteLevel;
   // By id.
-  StringTable texts;                // as the file spells them, see VocabKind
+  StringTable texts;                // as the file spells them, see VocabKind; empty once forgotten or compact
   StringTable bytes;                // what they stand for
   std::vector<float> scores;        // finite; empty: all 0
   std::vector<std::uint8_t> attrs;  // TokenAttr
   StringIndex by_text;
+  std::map<Token, std::string>
+      odd_texts;  // of compact texts those that are not the bytes with escaped spaces
   std::unordered_set<Token> end_of_generation;
   Token bos = -1;
   Token eos = -1;

@@ -114,10 +114,10 @@ TEST_F(StepTest, EveryPromptAdvancesAndShortOnesFinishFirst) {
   e->step(work);
   EXPECT_FALSE(work[0].result);
   EXPECT_TRUE(work[1].result);
-  EXPECT_GE(a->tokens().size(), 256U);
+  EXPECT_GE(a->tokens().size(), 128U);
   int steps = 1;
   for (; !work[0].result; ++steps) e->step(work);
-  EXPECT_LE(steps, 4);
+  EXPECT_LE(steps, 5);
   EXPECT_EQ(taken(work[0]), sync(*new_session(*engine()), long_text));
 }
 
@@ -188,7 +188,8 @@ TEST_F(StepTest, ManyMoreDecodesThanABatchHolds) {
     work.push_back({.session = sessions.back().get(), .tokens = tokens});
   }
   e->step(work);
-  EXPECT_EQ(std::ranges::count_if(work, [](const Work& w) { return w.result.has_value(); }), 512);
+  EXPECT_EQ(std::ranges::count_if(work, [](const Work& w) { return w.result.has_value(); }), 256);
+  e->step(work);
   e->step(work);
   const Logits alone = sync(*new_session(*engine()), tokens);
   for (const Work& w : work) EXPECT_EQ(taken(w), alone);
