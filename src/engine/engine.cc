@@ -169,10 +169,11 @@ Expected<std::shared_ptr<const CodecSet>> EngineImpl::make_codecs(const CachePla
 
 Expected<void> EngineImpl::load_weights() {
   // What only the tokenizer was made of, before weights take its room.
-  fingerprint_ = model_fingerprint(file_);
+  const std::uint64_t metadata = metadata_fingerprint(file_);
   file_.forget_metadata();
   return_freed_memory();
   if (const auto ok = model_->load_weights(file_, n_ctx_, pool_); !ok) return ok.error();
+  fingerprint_ = model_fingerprint(file_, metadata);
   file_.release_pages();
   auto workspace = Workspace::create(model_->config());
   if (!workspace) return workspace.error();

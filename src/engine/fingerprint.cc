@@ -20,11 +20,16 @@ std::uint64_t add(std::uint64_t hash, std::string_view text) {
 
 }  // namespace
 
-std::uint64_t model_fingerprint(const GgufFile& file) {
+std::uint64_t metadata_fingerprint(const GgufFile& file) {
   std::uint64_t hash = 0;
   for (const auto& [key, value] : file.metadata()) {
     if (is_computed_with(key)) hash = add(add(hash, key), describe(value));
   }
+  return hash;
+}
+
+std::uint64_t model_fingerprint(const GgufFile& file, std::uint64_t metadata) {
+  std::uint64_t hash = metadata;
   for (const TensorView& tensor : file.tensors()) {
     hash = hash64(std::as_bytes(std::span(tensor.shape)), add(hash, tensor.name));
     const auto type = static_cast<std::uint32_t>(tensor.type);
