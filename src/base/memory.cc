@@ -59,7 +59,7 @@ Expected<Buffer> Buffer::allocate(std::size_t size, PageSize pages) {
                                               " MiB of memory; " + std::to_string(available_memory() >> 20) +
                                               " MiB are available."};
   }
-  if (pages == PageSize::kHuge && size >= kHugePage) ::madvise(map, size, MADV_HUGEPAGE);
+  if (size >= kHugePage) ::madvise(map, size, pages == PageSize::kHuge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
   buffer.data_ = static_cast<std::byte*>(map);
   buffer.size_ = size;
   return buffer;
@@ -75,13 +75,13 @@ Buffer& Buffer::operator=(Buffer&& other) noexcept {
 }
 
 void Buffer::use_huge_page(std::size_t offset) {
-#if defined(MADV_COLLAPSE)
   const auto begin = reinterpret_cast<std::uintptr_t>(data_);
   const std::uintptr_t page = (begin + offset) / kHugePage * kHugePage;
   if (page < begin || page + kHugePage > begin + size_) return;
-  ::madvise(data_ + (page - begin), kHugePage, MADV_COLLAPSE);  // an optimisation: it may fail
-#else
-  static_cast<void>(offset);
+  // An optimisation, which may fail. Without the second request the kernel comes round to it by itself.
+  ::madvise(data_ + (page - begin), kHugePage, MADV_HUGEPAGE);
+#if defined(MADV_COLLAPSE)
+  ::madvise(data_ + (page - begin), kHugePage, MADV_COLLAPSE);
 #endif
 }
 

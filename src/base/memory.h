@@ -24,7 +24,7 @@ class Buffer {
   Buffer& operator=(const Buffer&) = delete;
   ~Buffer();
 
-  // Backs the huge page that holds data()[offset] by one now, where the kernel can (Linux 6.1); contents
+  // Backs the huge page that holds data()[offset] by one, at once where the kernel can (Linux 6.1); contents
   // stay. Of use to a buffer of small pages once this part of it is full. No effect where it reaches beyond
   // the buffer.
   void use_huge_page(std::size_t offset);

@@ -38,13 +38,11 @@ void take_scales(PackedScales scales, const std::uint8_t* in, std::int64_t r, Qu
 // Adds a plane's bits of row r to its 32 codes, from bit `to` on.
 void take_plane(int bits, const std::uint8_t* plane, std::int64_t r, int to, QuantGroup& group) {
   if (bits == 0) return;
-  const int mask = (1 << bits) - 1;
-  for (int v = 0; v < 8; ++v) {
-    const std::uint8_t* bytes = plane + 64 * (v % bits) + 4 * r;
-    for (int j = 0; j < 4; ++j) {
-      group.codes[static_cast<std::size_t>(4 * v + j)] |=
-          static_cast<std::uint8_t>((bytes[j] >> (bits * (v / bits)) & mask) << to);
-    }
+  const unsigned mask = (1U << bits) - 1;
+  for (std::size_t c = 0; c < group.codes.size(); ++c) {
+    const int vector = static_cast<int>(c / 4);
+    const unsigned byte = plane[64 * (vector % bits) + 4 * r + static_cast<std::int64_t>(c % 4)];
+    group.codes[c] |= static_cast<std::uint8_t>((byte >> (bits * (vector / bits)) & mask) << to);
   }
 }
 

@@ -3,8 +3,11 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstring>
+#include <fstream>
 #include <numeric>
+#include <string>
 #include <vector>
 
 #include "kvcache/kv_cache.h"
@@ -95,6 +98,37 @@ TEST_F(BlockPoolTest, ReadAndWriteAreInverse) {
   EXPECT_EQ(contents(*p, a), bytes);
   EXPECT_EQ(std::memcmp(p->k_page(0, 0, a), bytes.data(), codecs_.k(0).page_bytes()), 0);
   EXPECT_EQ(contents(*p, b), std::vector<std::byte>(bytes.size()));
+}
+
+std::size_t resident_kib() {
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);) {
+    if (line.starts_with("RssAnon:")) return std::stoul(line.substr(8));
+  }
+  return 0;
+}
+
+// Layers, sides and heads lie megabytes apart in a cache for long texts, but a short text touches only its
+// own bytes; and what is full by then moves to huge pages without a change.
+TEST_F(BlockPoolTest, AShortTextTakesLittleOfALongCache) {
+  const auto p = pool(2000);
+  const std::size_t before = resident_kib();
+  const auto written = [](BlockId block) { return static_cast<std::byte>(block % 251 + 1); };
+  std::vector<std::byte> bytes(p->block_bytes());
+  BlockId block = kNoBlock;
+  for (int i = 0; i < 2000; ++i) {
+    block = take(*p, block);
+    std::ranges::fill(bytes, written(block));
+    p->write(block, bytes.data());
+    if (i == 7) {
+      EXPECT_LE(resident_kib(), before + 1024);
+    }
+  }
+  EXPECT_GE(resident_kib(), before + 2000 * p->block_bytes() / 1024);
+  for (block = 0; block < 2000; ++block) {
+    const auto held = contents(*p, block);
+    ASSERT_TRUE(std::ranges::all_of(held, [&](std::byte b) { return b == written(block); })) << block;
+  }
 }
 
 TEST_F(BlockPoolTest, ABlockOfAnotherSessionComesEmpty) {
