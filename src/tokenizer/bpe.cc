@@ -18,7 +18,7 @@ Bpe::Bpe(const Vocab& vocab, const std::vector<std::string_view>& merges, bool f
     : vocab_(vocab),
       byte_level_(vocab.kind == VocabKind::kByteLevel),
       n_tokens_(static_cast<Token>(vocab.size())),
-      by_bytes_(vocab.size() + bytes_.size()) {
+      by_bytes_(vocab.size() + std::tuple_size_v<decltype(bytes_)>) {
   std::string bytes;
   for (Token token = 0; token < n_tokens_; ++token) {
     const bool is_piece = spell(vocab.texts[static_cast<std::size_t>(token)], bytes);
