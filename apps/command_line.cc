@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <optional>
 
+#include "console.h"
 #include "text_input.h"
 
 namespace tq::app {
@@ -56,6 +58,19 @@ CLI::Option* add_plan(CLI::App& app, EngineOptions& options) {
       ->type_name("FILE");
 }
 
+// "20G", "512M": a whole number of bytes, or of KiB, MiB, GiB, TiB. Empty: it is none.
+std::optional<std::uint64_t> parse_size(std::string text) {
+  constexpr std::string_view kUnits = "KMGT";
+  int shift = 0;
+  if (!text.empty() && kUnits.find(text.back()) != std::string_view::npos) {
+    shift = 10 * static_cast<int>(kUnits.find(text.back()) + 1);
+    text.pop_back();
+  }
+  std::uint64_t number = 0;
+  if (!parse_number(text, number) || number > std::numeric_limits<std::uint64_t>::max() >> shift) return {};
+  return number << shift;
+}
+
 }  // namespace
 
 std::vector<std::string> normalized_words(int argc, const char* const* argv) {
@@ -93,6 +108,23 @@ CLI::Option* add_float(CLI::App& app, const std::string& names, float& value, co
     }
   };
   return app.add_option_function<std::string>(names, parse, help)->type_name("X");
+}
+
+void add_disk_cache_options(CLI::App& app, DiskCacheOptions& options) {
+  options.note = [](const std::string& line) { note(printable(line)); };
+  app.add_option("--cache-dir", options.folder,
+                 "folder that keeps computed pages of prompts, so that they need not be computed again")
+      ->type_name("FOLDER");
+  app.add_option_function<std::string>(
+         "--cache-disk",
+         [&options](const std::string& text) {
+           const auto size = parse_size(text);
+           if (!size)
+             throw CLI::ValidationError("--cache-disk", "'" + text + "' is no size; write 20G or 512M");
+           options.max_bytes = *size;
+         },
+         "bytes that the folder may take, with K, M, G or T [10G]")
+      ->type_name("SIZE");
 }
 
 CacheOptions add_cache_options(CLI::App& app, EngineOptions& options) {

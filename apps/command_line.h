@@ -45,6 +45,9 @@ struct CacheOptions {
   CLI::Option* plan;
 };
 
+// --cache-dir and --cache-disk into the options of an engine.
+void add_disk_cache_options(CLI::App& app, DiskCacheOptions& options);
+
 // --cache-type-k, --cache-type-v, --layer-adaptive and --cache-plan into the options of an engine.
 CacheOptions add_cache_options(CLI::App& app, EngineOptions& options);
 

@@ -52,6 +52,7 @@ void add_engine_options(CLI::App& app, RunOptions& options) {
       app, "-c,--ctx-size", [&](std::int64_t n) { engine.n_ctx = n; }, 1, kNoMaximum,
       "context: tokens of prompt and answers together [the model's]");
   add_cache_options(app, engine);
+  add_disk_cache_options(app, engine.disk_cache);
   add_integer(
       app, "-t,--threads", [&](std::int64_t n) { engine.n_threads = static_cast<int>(n); }, 1,
       std::numeric_limits<int>::max(), "threads [one a physical core]");

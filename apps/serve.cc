@@ -148,6 +148,7 @@ void add_model_options(CLI::App& app, EngineOptions& engine) {
       std::numeric_limits<std::int64_t>::max(),
       "tokens of each request's prompt and answer together [the model's]");
   add_cache_options(app, engine);
+  add_disk_cache_options(app, engine.disk_cache);
   add_integer(
       app, "-t,--threads", [&](std::int64_t n) { engine.n_threads = static_cast<int>(n); }, 1, kMaxInt,
       "threads [one a physical core]");

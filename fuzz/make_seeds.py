@@ -5,6 +5,7 @@
 
 The files are committed, so that fuzzing needs no Python; run this after a change here. The bytes do not depend on the machine.
 """
+import hashlib
 import pathlib
 import struct
 import sys
@@ -229,9 +230,33 @@ def session_seeds():
     }
 
 
+# Shape and types as block_fuzz.cc has them, which are those of a session; it puts the checksums right.
+def cache_block(token=7, version=1, n_tokens=128, page_bytes=SESSION_PAGE_BYTES, model=b"a model"):
+    head = b"TQBLOCK\0" + struct.pack("<IIQ", version, n_tokens, page_bytes) + hashlib.sha256(model).hexdigest().encode()
+    pages = np.random.default_rng(token).bytes(SESSION_PAGE_BYTES)
+    return head + struct.pack("<128i", *[token] * 128) + bytes(8) + pages + bytes(8)
+
+
+def block_seeds():
+    whole = cache_block()
+    return {
+        "whole": whole,
+        "cut": whole[:-1],
+        "too_long": whole + b"x",
+        "head": whole[:600],
+        "empty": b"",
+        "version2": cache_block(version=2),
+        "other_tokens": cache_block(token=8),
+        "other_model": cache_block(model=b"another model"),
+        "other_size": cache_block(page_bytes=1 << 63),
+        "no_tokens": cache_block(n_tokens=0),
+    }
+
+
 def main():
     # Those of the other targets are written by hand.
-    for target, seeds in {"gguf": gguf_seeds(), "tokenizer": tokenizer_seeds(), "session": session_seeds()}.items():
+    for target, seeds in {"gguf": gguf_seeds(), "tokenizer": tokenizer_seeds(), "session": session_seeds(),
+                          "block": block_seeds()}.items():
         folder = CORPUS / target
         folder.mkdir(parents=True, exist_ok=True)
         for old in folder.iterdir():

@@ -13,6 +13,7 @@
 
 #include "tq/cache_plan.h"
 #include "tq/codec.h"
+#include "tq/disk_cache.h"
 #include "tq/error.h"
 #include "tq/session.h"
 #include "tq/text.h"
@@ -31,6 +32,9 @@ struct EngineOptions {
   // The cache is reserved at load and shared: so many sessions can fill their n_ctx at the same time. More
   // sessions may live, as long as the tokens of all fit.
   int n_parallel = 1;
+  // Full pages of prompts are kept here, and read by other engines with the same model and cache types. Not
+  // used where the model has recurrent layers (a note says so).
+  DiskCacheOptions disk_cache = {};
 };
 
 // A session whose cache differs from the engine's: to compare two caches over one copy of the weights.
@@ -87,6 +91,8 @@ class Engine {
   virtual const CachePlan& cache_plan() const = 0;
   // The cache type of each layer, for people: "K turbo4, V turbo4 (layers 0-1, 28-29: V q8_0)".
   virtual std::string cache_description() const = 0;
+  // Of EngineOptions::disk_cache; none: it is not used.
+  virtual std::optional<DiskCacheStats> disk_cache() const = 0;
 
   // Text. encode() adds BOS in front exactly when `add_bos` is set and the model wants one (and EOS behind,
   // where the file asks for that, as those of embedding models do).

@@ -26,7 +26,7 @@ void share_rows(std::span<Job> jobs, std::int64_t max_batch) {
   std::int64_t n_prompts = 0;
   for (Job& job : jobs) {
     job.n_rows = 0;
-    if (job.result) continue;
+    if (job.result || job.is_loading) continue;
     if (job.missing() > kDecodeRows) {
       ++n_prompts;
     } else if (job.missing() <= free) {
@@ -36,7 +36,7 @@ void share_rows(std::span<Job> jobs, std::int64_t max_batch) {
   }
   if (free < max_batch) free = std::min(free, kPrefillBesideDecode);
   for (Job& job : jobs) {
-    if (job.result || job.missing() <= kDecodeRows) continue;
+    if (job.result || job.is_loading || job.missing() <= kDecodeRows) continue;
     const std::int64_t share = std::max(free / n_prompts--, kMinShare);
     if (share > free) return;  // the others wait for the next step
     job.n_rows = piece(job.missing(), share);
@@ -100,9 +100,14 @@ Expected<void> BatchRunner::begin(Job& job) const {
     shared = std::min(shared, std::max<std::int64_t>(n - kMinPrefillRows, 0));
   const std::int64_t own = t.recurrent.rewind(shared, cached);
   // What is left must still be prefilled, as all of it would have been.
-  job.held = t.recurrent.is_used() ? own : t.cache.adopt(job.tokens, own, n - kMinPrefillRows);
+  const KvCache::Adopted adopted = t.recurrent.is_used()
+                                       ? KvCache::Adopted{own, false}
+                                       : t.cache.adopt(job.tokens, own, n - kMinPrefillRows);
+  job.held = adopted.held;
+  job.is_loading = adopted.is_partial;
   t.n_canonical = job.held > own ? job.held : std::min(t.n_canonical, own);
   t.tokens.assign(job.tokens.begin(), job.tokens.begin() + job.held);
+  if (job.is_loading) return {};
   return t.cache.reserve(job.held, n);
 }
 

@@ -29,6 +29,7 @@ struct Job {
 
   // Of the step under way.
   std::int64_t held = 0;       // tokens that need not be computed
+  bool is_loading = false;     // more of them come from disk: nothing is computed now
   std::int64_t n_rows = 0;     // tokens computed now, from `held` on
   std::int64_t first_row = 0;  // their place in the batch
 

@@ -112,6 +112,7 @@ Expected<std::unique_ptr<Engine>> EngineImpl::load(const EngineOptions& options)
   auto context = engine->make_context(engine->plan_, engine->n_ctx_, engine->n_parallel_);
   if (!context) return context.error();
   engine->context_ = *std::move(context);
+  if (const auto ok = engine->open_disk_cache(options.disk_cache); !ok) return ok.error();
   engine->load_chat_template();
   return std::unique_ptr<Engine>(std::move(engine));
 }
@@ -200,6 +201,28 @@ Expected<std::shared_ptr<const SessionContext>> EngineImpl::make_context(const C
                              .n_vocab = info_.n_vocab};
   return std::make_shared<const SessionContext>(
       SessionContext{runner_.get(), *std::move(codecs), *std::move(pool), format, *f16});
+}
+
+Expected<void> EngineImpl::open_disk_cache(const DiskCacheOptions& options) const {
+  if (options.folder.empty()) return {};
+  if (info_.is_recurrent) {
+    if (options.note)
+      options.note(info_.name + " has recurrent layers, whose texts share no pages: it does not use " +
+                   options.folder + " (--cache-dir).");
+    return {};
+  }
+  BlockPool& pool = *context_->blocks;
+  auto disk = DiskCache::open(
+      options, cache_identity(context_->format, model_->config(), n_ctx_, isa_), pool.block_bytes(),
+      [&pool](BlockId block, Serial serial, std::byte* out) { return pool.read_sealed(block, serial, out); });
+  if (!disk) return disk.error();
+  pool.attach(*std::move(disk));
+  return {};
+}
+
+std::optional<DiskCacheStats> EngineImpl::disk_cache() const {
+  const DiskCache* disk = context_->blocks->disk();
+  return disk == nullptr ? std::nullopt : std::optional(disk->stats());
 }
 
 // A template that cannot be used is no reason not to run the model; it is reported when a chat asks for it.

@@ -28,6 +28,7 @@ class EngineImpl final : public Engine {
   std::string_view isa() const override { return isa_name(isa_); }
   const CachePlan& cache_plan() const override { return plan_; }
   std::string cache_description() const override { return plan_.describe(); }
+  std::optional<DiskCacheStats> disk_cache() const override;
   std::vector<Token> encode(std::string_view text, SpecialText special, bool add_bos) const override;
   std::string_view token_bytes(Token token, SpecialText special) const override {
     return tokenizer_.token_bytes(token, special);
@@ -65,6 +66,7 @@ class EngineImpl final : public Engine {
   // Reserves a cache for n_sessions of n_ctx tokens.
   Expected<std::shared_ptr<const SessionContext>> make_context(const CachePlan& plan, std::int64_t n_ctx,
                                                                int n_sessions) const;
+  Expected<void> open_disk_cache(const DiskCacheOptions& options) const;
   void load_chat_template();
   Expected<std::vector<TextSegment>> chat_segments(std::span<const ChatMessage> messages,
                                                    const ChatOptions& options) const;

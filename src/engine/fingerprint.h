@@ -1,9 +1,13 @@
-// Which model a saved session belongs to.
+// Which model a saved session belongs to, and what the bytes of a cache depend on.
 #pragma once
 
 #include <cstdint>
+#include <string>
 
+#include "base/cpu.h"
+#include "engine/session_file.h"
 #include "gguf/gguf.h"
+#include "model/config.h"
 
 namespace tq {
 
@@ -15,5 +19,11 @@ namespace tq {
 // the weights were read: their beginnings are then in the page cache.
 std::uint64_t metadata_fingerprint(const GgufFile& file);
 std::uint64_t model_fingerprint(const GgufFile& file, std::uint64_t metadata);
+
+// Of everything beside its text that the bytes of a page depend on, as 64 hexadecimal digits: the model, the
+// cache's types and shape, the instruction set, this build of the program and the C library. What follows it
+// is the same bit for bit, or has another name.
+std::string cache_identity(const SessionFormat& format, const ModelConfig& config, std::int64_t n_ctx,
+                           Isa isa);
 
 }  // namespace tq

@@ -76,14 +76,17 @@ std::int64_t BlockPool::available() const {
 }
 
 template <class Action>
-void BlockPool::for_pages(BlockId block, Action&& action) const {
-  for (const Layer& layer : layers_) {
-    for (const Stream& stream : {layer.k, layer.v}) {
-      for (int head = 0; head < shape_.n_kv_heads; ++head) {
-        action(offset(stream, head, block), stream.page_bytes);
-      }
+void BlockPool::for_layer_pages(const Layer& layer, BlockId block, Action&& action) const {
+  for (const Stream& stream : {layer.k, layer.v}) {
+    for (int head = 0; head < shape_.n_kv_heads; ++head) {
+      action(offset(stream, head, block), stream.page_bytes);
     }
   }
+}
+
+template <class Action>
+void BlockPool::for_pages(BlockId block, Action&& action) const {
+  for (const Layer& layer : layers_) for_layer_pages(layer, block, action);
 }
 
 void BlockPool::read(BlockId block, std::byte* out) const {
@@ -91,6 +94,20 @@ void BlockPool::read(BlockId block, std::byte* out) const {
     std::memcpy(out, buffer_.data() + at, bytes);
     out += bytes;
   });
+}
+
+// A layer at a time, so that nobody waits long for a block. Sealed pages don't change, and a serial is never
+// given twice: if it is there at each piece, all pieces belong together.
+bool BlockPool::read_sealed(BlockId block, Serial serial, std::byte* out) const {
+  for (const Layer& layer : layers_) {
+    const std::lock_guard lock(mutex_);
+    if (index_.serial(block) != serial) return false;
+    for_layer_pages(layer, block, [&](std::size_t at, std::size_t bytes) {
+      std::memcpy(out, buffer_.data() + at, bytes);
+      out += bytes;
+    });
+  }
+  return true;
 }
 
 void BlockPool::write(BlockId block, const std::byte* bytes) {

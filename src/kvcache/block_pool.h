@@ -23,6 +23,7 @@
 #include "base/cpu.h"
 #include "base/memory.h"
 #include "codec/codec.h"
+#include "kvcache/disk_cache.h"
 #include "kvcache/prefix_index.h"
 #include "tq/cache_plan.h"
 #include "tq/error.h"
@@ -77,6 +78,9 @@ class BlockPool {
   // All pages of a block, [block_bytes]: by layer, first K then V, by head.
   void read(BlockId block, std::byte* out) const;
   void write(BlockId block, const std::byte* bytes);
+  // read() of a block that somebody else may give up meanwhile; false when it is not, or not any more, the
+  // sealed block of this serial.
+  bool read_sealed(BlockId block, Serial serial, std::byte* out) const;
 
   // A block of zeros with one holder, the caller; the one behind `previous` (kNoBlock: none) if that is free.
   // kOutOfMemory when sessions hold every block.
@@ -93,6 +97,10 @@ class BlockPool {
   SealedBlock seal(BlockId block, Serial parent, std::span<const Token> tokens);
   // A sealed block with these tokens behind `parent`, held for the caller; block == kNoBlock: none.
   SealedBlock find(Serial parent, std::span<const Token> tokens);
+
+  // Where sealed blocks are kept for other processes; null: nowhere.
+  DiskCache* disk() const { return disk_.get(); }
+  void attach(std::unique_ptr<DiskCache> disk) { disk_ = std::move(disk); }
 
  private:
   struct Stream {
@@ -118,6 +126,8 @@ class BlockPool {
   bool is_free(BlockId block) const { return state(block).holders == 0 && !index_.is_sealed(block); }
   template <class Action>
   void for_pages(BlockId block, Action&& action) const;  // action(offset in buffer_, bytes)
+  template <class Action>
+  void for_layer_pages(const Layer& layer, BlockId block, Action&& action) const;
   void copy(BlockId from, BlockId to);
   void count_used(std::size_t at, std::size_t bytes);
   // The functions below expect the lock to be held.
@@ -139,6 +149,7 @@ class BlockPool {
   std::vector<State> states_;
   PrefixIndex index_;
   std::uint64_t clock_ = 0;
+  std::unique_ptr<DiskCache> disk_;  // last: its thread reads all the others
 };
 
 }  // namespace tq

@@ -64,7 +64,7 @@ Expected<void> KvCache::reserve(std::int64_t begin, std::int64_t end) {
       return block.error();
     }
     if (is_new) pages_.emplace_back();
-    pages_[p] = {*block, kNoSerial};
+    pages_[p] = {*block, kNoSerial, {}};
   }
   return {};
 }
@@ -79,33 +79,73 @@ void KvCache::store(int layer, std::int64_t position, const float* k, const floa
   }
 }
 
-std::int64_t KvCache::adopt(std::span<const Token> tokens, std::int64_t held, std::int64_t end) {
+std::string KvCache::key_before(std::size_t page) const {
+  const DiskCache* disk = pool_->disk();
+  if (disk == nullptr) return {};
+  return page == 0 ? disk->root() : pages_[page - 1].key;
+}
+
+SealedBlock KvCache::load(const BlockText& text, Serial parent, BlockId previous) {
+  const auto pages = pool_->disk()->load(text);
+  if (!pages) return {};
+  const auto block = pool_->allocate(previous);
+  if (!block) return {};  // all are in use: whoever needs one to write to will say so
+  pool_->write(*block, pages->data());
+  return pool_->seal(*block, parent, text.tokens);
+}
+
+void KvCache::keep(std::span<const Token> tokens, std::size_t first, std::size_t end) const {
+  DiskCache* disk = pool_->disk();
+  if (disk == nullptr) return;
+  for (std::size_t p = first; p < end; ++p) {
+    disk->keep({key_before(p), page_of(tokens, p)}, static_cast<std::int64_t>(p),
+               {pages_[p].block, pages_[p].serial});
+  }
+}
+
+KvCache::Adopted KvCache::adopt(std::span<const Token> tokens, std::int64_t held, std::int64_t end) {
+  const DiskCache* disk = pool_->disk();
+  if (disk != nullptr) truncate(held);  // room to read into
   // Own sealed pages that are wholly held begin the chain.
   const auto first = static_cast<std::size_t>(std::min(n_sealed(), held / kPageTokens));
   std::vector<Page> found;
-  Serial parent = serial_before(first);
+  Page last{block_before(first), serial_before(first), key_before(first)};
+  std::size_t loaded_bytes = 0;
+  bool is_partial = false;
   for (std::size_t p = first; static_cast<std::int64_t>(p + 1) * kPageTokens <= end; ++p) {
-    const SealedBlock next = pool_->find(parent, page_of(tokens, p));
+    const BlockText text{last.key, page_of(tokens, p)};
+    SealedBlock next = pool_->find(last.serial, text.tokens);
+    const bool may_load = disk != nullptr && static_cast<std::int64_t>(p + 1) * kPageTokens > held;
+    if (next.block == kNoBlock && may_load) {
+      is_partial = loaded_bytes >= disk->step_bytes() && disk->has(text.key());
+      if (loaded_bytes < disk->step_bytes()) next = load(text, last.serial, last.block);
+      loaded_bytes += disk->page_bytes();
+    }
     if (next.block == kNoBlock) break;
-    found.push_back({next.block, next.serial});
-    parent = next.serial;
+    last = {next.block, next.serial, disk == nullptr ? "" : text.key()};
+    found.push_back(last);
   }
   const auto reached = static_cast<std::int64_t>(first + found.size()) * kPageTokens;
   if (reached <= held) {
     for (const Page& page : found) pool_->release(page.block);
-    return held;
+    return {held, false};
   }
   truncate(static_cast<std::int64_t>(first) * kPageTokens);
   pages_.insert(pages_.end(), found.begin(), found.end());
-  return reached;
+  keep(tokens, first, pages_.size());
+  return {reached, is_partial};
 }
 
 void KvCache::publish(std::span<const Token> tokens) {
   const std::size_t full = std::min(tokens.size() / kPageTokens, pages_.size());
-  for (auto p = static_cast<std::size_t>(n_sealed()); p < full; ++p) {
+  const auto first = static_cast<std::size_t>(n_sealed());
+  for (auto p = first; p < full; ++p) {
     const SealedBlock sealed = pool_->seal(pages_[p].block, serial_before(p), page_of(tokens, p));
-    pages_[p] = {sealed.block, sealed.serial};
+    const std::string parent = key_before(p);
+    pages_[p] = {sealed.block, sealed.serial,
+                 parent.empty() ? parent : BlockText{parent, page_of(tokens, p)}.key()};
   }
+  keep(tokens, first, full);
 }
 
 }  // namespace tq

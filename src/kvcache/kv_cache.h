@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "kvcache/block_pool.h"
@@ -56,10 +57,13 @@ class KvCache {
   // Encodes one token's keys or values, [n_kv_heads, head_dim], at a reserved position.
   void store(int layer, std::int64_t position, const float* k, const float* v);
 
+  struct Adopted {
+    std::int64_t held;  // how many tokens are held now: whole blocks, or as many as before
+    bool is_partial;    // there is more on disk: call again, reading takes its time
+  };
   // The cache holds the first `held` of `tokens`: takes over what other sessions published of the following
-  // ones, up to position `end`, and returns how many are held now (whole blocks, or `held` where there are no
-  // more).
-  std::int64_t adopt(std::span<const Token> tokens, std::int64_t held, std::int64_t end);
+  // ones, and other processes left on disk, up to position `end`.
+  Adopted adopt(std::span<const Token> tokens, std::int64_t held, std::int64_t end);
   // Lets other sessions take over the full blocks of `tokens`, the first that the cache holds.
   void publish(std::span<const Token> tokens);
 
@@ -71,13 +75,19 @@ class KvCache {
  private:
   struct Page {
     BlockId block;
-    Serial serial;  // kNoSerial: not sealed; sealed pages come first
+    Serial serial;    // kNoSerial: not sealed; sealed pages come first
+    std::string key;  // of a sealed page on disk; empty without one
   };
 
   BlockId block(std::int64_t page) const { return pages_[static_cast<std::size_t>(page)].block; }
   std::int64_t n_sealed() const;
   BlockId block_before(std::size_t page) const { return page == 0 ? kNoBlock : pages_[page - 1].block; }
   Serial serial_before(std::size_t page) const { return page == 0 ? kNoSerial : pages_[page - 1].serial; }
+  std::string key_before(std::size_t page) const;  // empty without a disk
+  // The page `text` from disk, in a block behind `previous`; block == kNoBlock: it isn't there.
+  SealedBlock load(const BlockText& text, Serial parent, BlockId previous);
+  // Pages from `first` on were sealed or taken over: they are to be on disk.
+  void keep(std::span<const Token> tokens, std::size_t first, std::size_t end) const;
 
   std::shared_ptr<BlockPool> pool_;
   std::int64_t n_ctx_ = 0;

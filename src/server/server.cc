@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <vector>
 
 #include "server/api/answer.h"
 #include "server/api/error.h"
@@ -167,16 +168,17 @@ class ServerImpl final : public Server {
   void add_page() {
     router_.add("GET", "/", [this](const Request& request) { return root(request); });
     if (!options_.serves_page) return;
-    for (const web::File& file : web::files()) {
-      router_.add("GET", std::string(kPageFolder) + std::string(file.name),
-                  [&file](const Request& request) { return web::serve(file, request); });
+    for (const web::File& file : web::files()) pages_.emplace_back(file);
+    for (const web::ServedFile& page : pages_) {
+      router_.add("GET", std::string(kPageFolder) + std::string(page.file().name),
+                  [&page](const Request& request) { return page.serve(request); });
     }
   }
 
   // The page for people. Programs are told what Ollama tells them.
   Response root(const Request& request) const {
     Response response = options_.serves_page && web::wants_page(request)
-                            ? web::serve(web::files().front(), request)
+                            ? pages_.front().serve(request)
                             : ollama::is_running(*pool_, request);
     response.headers.emplace_back("Vary", "Accept");
     return response;
@@ -243,6 +245,7 @@ class ServerImpl final : public Server {
   Gate gate_;
   std::unique_ptr<Log> log_;
   std::unique_ptr<ModelPool> pool_;
+  std::vector<web::ServedFile> pages_;  // the page's files, index.html first
   http::Router router_;
   std::unique_ptr<http::HttpServer> http_;  // last: its threads use all the others
 };
@@ -263,6 +266,7 @@ Expected<void> check(const ServerOptions& options) {
     if (std::filesystem::is_directory(folder, ignored)) continue;
     return refuse_option(folder + " is no folder of models (--model-dir).");
   }
+  if (auto ok = check(options.models.engine.disk_cache); !ok) return ok;
   if (const auto gate = server::Gate::create(options); !gate) return gate.error();
   return check(options.sampler);
 }

@@ -297,17 +297,17 @@ TEST_F(CacheTest, AnotherSessionAdoptsWhatWasPublished) {
   fill(a, tokens);
   a.publish(tokens);
   KvCache b(p, 2000);
-  EXPECT_EQ(b.adopt(tokens, 0, 699), 640);
+  EXPECT_EQ(b.adopt(tokens, 0, 699).held, 640);
   EXPECT_EQ(b.k_page(1, 1, 4), a.k_page(1, 1, 4));
   KvCache c(p, 2000);
   auto other = tokens;
   other[300] = -1;
-  EXPECT_EQ(c.adopt(other, 0, 699), 256);
+  EXPECT_EQ(c.adopt(other, 0, 699).held, 256);
   KvCache d(p, 2000);
-  EXPECT_EQ(d.adopt(tokens, 0, 255), 128);  // whole blocks alone
-  EXPECT_EQ(d.adopt(tokens, 128, 600), 512);
+  EXPECT_EQ(d.adopt(tokens, 0, 255).held, 128);  // whole blocks alone
+  EXPECT_EQ(d.adopt(tokens, 128, 600).held, 512);
   other[0] = -1;
-  EXPECT_EQ(d.adopt(other, 0, 600), 0);
+  EXPECT_EQ(d.adopt(other, 0, 600).held, 0);
 }
 
 TEST_F(CacheTest, AdoptedBlocksOutliveTheirMaker) {
@@ -320,7 +320,7 @@ TEST_F(CacheTest, AdoptedBlocksOutliveTheirMaker) {
   }
   EXPECT_EQ(p->available(), 16);
   KvCache b(p, 2000);
-  EXPECT_EQ(b.adopt(tokens, 0, 299), 256);
+  EXPECT_EQ(b.adopt(tokens, 0, 299).held, 256);
   EXPECT_EQ(value(b, 200), 200);
 }
 
@@ -331,9 +331,9 @@ TEST_F(CacheTest, AdoptionKeepsWhatReachesFarther) {
   fill(a, tokens);
   a.publish(tokens);
   fill(b, tokens);
-  EXPECT_EQ(b.adopt(tokens, 290, 299), 290);
+  EXPECT_EQ(b.adopt(tokens, 290, 299).held, 290);
   EXPECT_EQ(p->available(), 16 - 6);
-  EXPECT_EQ(b.adopt(tokens, 100, 299), 256);  // in place of own ones
+  EXPECT_EQ(b.adopt(tokens, 100, 299).held, 256);  // in place of own ones
   EXPECT_EQ(p->available(), 16 - 3);
 }
 
@@ -346,7 +346,7 @@ TEST_F(CacheTest, WritingInASealedBlockLeavesItAsItWas) {
   ASSERT_TRUE(a.reserve(200, 260));
   store(a, 200, 1000);
   EXPECT_EQ(value(a, 199), 199);
-  EXPECT_EQ(b.adopt(tokens, 0, 299), 256);
+  EXPECT_EQ(b.adopt(tokens, 0, 299).held, 256);
   EXPECT_EQ(value(b, 200), 200);
   // Sealed pages that are overwritten whole are not copied first.
   const std::int64_t before = p->available();

@@ -22,6 +22,7 @@ ENVIRONMENT = {k: v for k, v in os.environ.items() if k not in ("TURBO_LAYER_ADA
 class Server:
     def __init__(self, *arguments, command=("serve", "-m", MODEL), environment=None):
         command = [BINARY, *command, "-c", "2048", "--port", "0", *arguments]
+        self.api_key = arguments[arguments.index("--api-key") + 1] if "--api-key" in arguments else "none"
         self.process = subprocess.Popen(command, env=ENVIRONMENT | (environment or {}), stderr=subprocess.PIPE, text=True)
         self.port = None
         self.log = ""
@@ -86,6 +87,19 @@ class Server:
         if self.port:
             self.reader.join()
         self.process.stderr.close()
+
+
+def openai_client(server, api_key=None):
+    """The official client of OpenAI's API."""
+    openai = pytest.importorskip("openai")
+    return openai.OpenAI(base_url=server.url + "/v1", api_key=api_key or server.api_key, max_retries=0)
+
+
+@pytest.fixture(scope="module")
+def client(server):
+    """For modules that import it and have a fixture `server`."""
+    with openai_client(server) as made:
+        yield made
 
 
 def busy(slots):

@@ -6,7 +6,7 @@ import openai
 import pytest
 
 from llama_peer import LlamaPeer
-from serving import MODEL, Server
+from serving import MODEL, Server, client  # noqa: F401, a fixture
 
 TEXTS = ["The cat sat on the mat.", "A kitten was lying on the rug.", "The central bank raised interest rates again.",
          "Rust prevents data races.", "x", "Describe the sea at night. " * 40]
@@ -34,10 +34,9 @@ def folder(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def client(folder):
-    with Server("--model-dir", str(folder), command=("serve",)) as server:
-        with openai.OpenAI(base_url=server.url + "/v1", api_key="none", max_retries=0) as made:
-            yield made
+def server(folder):
+    with Server("--model-dir", str(folder), command=("serve",)) as running:
+        yield running
 
 
 @pytest.mark.parametrize("pooling", ["last", "mean"])

@@ -7,7 +7,7 @@ import jsonschema
 import openai
 import pytest
 
-from serving import BINARY, ENVIRONMENT, MODEL, Server
+from serving import BINARY, ENVIRONMENT, MODEL, Server, client, openai_client  # noqa: F401, a fixture
 
 QUESTIONS = ["What is the capital of France?", "Name three colours.", "Write a haiku about rain.", "What is 2 + 2?",
              "Who wrote Hamlet?", "Describe the sea.", "List some fruits.", "Why is the sky blue?"]
@@ -18,12 +18,6 @@ N_TOKENS = 16
 def server():
     with Server("--parallel", "8", "--alias", "smol", "--api-key", "secret") as running:
         yield running
-
-
-@pytest.fixture(scope="module")
-def client(server):
-    with openai.OpenAI(base_url=server.url + "/v1", api_key="secret", max_retries=0) as made:
-        yield made
 
 
 def ask(client, question, **options):
@@ -140,7 +134,7 @@ def test_errors_are_those_the_client_knows(client, server):
     with pytest.raises(openai.BadRequestError) as caught:
         ask(client, "word " * 3000)
     assert caught.value.code == "context_length_exceeded"
-    with openai.OpenAI(base_url=server.url + "/v1", api_key="wrong", max_retries=0) as other:
+    with openai_client(server, "wrong") as other:
         with pytest.raises(openai.AuthenticationError) as caught:
             ask(other, "Hi")
         assert caught.value.code == "invalid_api_key"

@@ -8,7 +8,7 @@ import openai
 import pytest
 
 from agent_tools import SCHEMAS, TOOLS, named
-from serving import Server
+from serving import Server, client  # noqa: F401, a fixture
 
 PROMPTS = {"read_file": "Read the file at /tmp/test.txt", "web_search": "Search the web for 'bitcoin price'",
            "execute_code": "Run a Python script that prints 1"}
@@ -18,12 +18,6 @@ PROMPTS = {"read_file": "Read the file at /tmp/test.txt", "web_search": "Search 
 def server():
     with Server("--parallel", "2", "--alias", "smol") as running:
         yield running
-
-
-@pytest.fixture(scope="module")
-def client(server):
-    with openai.OpenAI(base_url=server.url + "/v1", api_key="none", max_retries=0) as made:
-        yield made
 
 
 def ask(client, content, **options):
@@ -71,6 +65,30 @@ def test_stream_adds_up_to_the_answer(client, choice):
         return
     assert len(calls) == 1 and whole.message.content is None and whole.finish_reason == "tool_calls"
     assert choice == "required" or calls[0].function.name == choice["function"]["name"]
+
+
+def allowed(mode, *names):
+    return {"type": "allowed_tools", "allowed_tools": {"mode": mode, "tools": [named(name) for name in names]}}
+
+
+def test_allowed_tools(client, server):
+    options = {"parallel_tool_calls": False, "temperature": 1.5, "n": 4, "seed": 2}
+    answer = ask(client, PROMPTS["read_file"], tool_choice=allowed("required", "web_search", "execute_code"), **options)
+    for choice in answer.choices:
+        assert choice.finish_reason in ("tool_calls", "length")
+        for call in choice.message.tool_calls or []:
+            check(call)
+            assert call.function.name != "read_file"
+    # The prompt lists all tools, so that what is cached of it stays good.
+    body = {"messages": [{"role": "user", "content": "Hi"}], "tools": TOOLS}
+    prompts = {server.post("/apply-template", body | {"tool_choice": choice})["prompt"]
+               for choice in ("auto", allowed("auto", "web_search"))}
+    assert len(prompts) == 1
+    for wrong, param in ((allowed("auto"), "tools"), (allowed("auto", "rm"), "tools[0].function.name"),
+                         (allowed("any", "read_file"), "mode")):
+        with pytest.raises(openai.BadRequestError) as caught:
+            ask(client, "Hi", tool_choice=wrong)
+        assert caught.value.param == "tool_choice.allowed_tools." + param
 
 
 @pytest.mark.parametrize("name", PROMPTS)
@@ -162,6 +180,16 @@ def test_responses_call(client, choice):
     assert added.arguments == "" and added.status == "in_progress" and added.call_id == item.call_id
     assert "".join(deltas) == done.arguments == item.arguments == call.arguments
     assert done.item_id == item.id and events[-1].response.output == [item]
+
+
+def test_responses_allowed_tools(client):
+    choice = {"type": "allowed_tools", "mode": "required", "tools": [{"type": "function", "name": "execute_code"}]}
+    got = respond(client, PROMPTS["read_file"], tool_choice=choice)
+    assert [(item.type, item.name) for item in got.output] == [("function_call", "execute_code")]
+    assert got.tool_choice.model_dump() == choice
+    with pytest.raises(openai.BadRequestError) as caught:
+        respond(client, "Hi", tool_choice=choice | {"tools": [{"type": "function", "name": "rm"}]})
+    assert caught.value.param == "tool_choice.tools[0].name"
 
 
 def test_responses_take_results(client):

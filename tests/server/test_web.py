@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from serving import Server
+from serving import MODEL, Server
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 CHROMIUM = "/usr/bin/chromium"
@@ -273,6 +273,32 @@ def test_key_and_settings(open_page):
         assert body["max_tokens"] == 3 and "temperature" not in body
         page.wait_for_selector(ANSWER_DONE)
         expect(page.locator(".message.assistant .meta")).to_contain_text("3 tokens")
+
+
+def test_no_model_is_loaded_yet(open_page, tmp_path):
+    for name in ("first", "second"):
+        (tmp_path / f"{name}.gguf").symlink_to(MODEL)
+    with Server("--model-dir", str(tmp_path), "--parallel", "1", command=("serve",)) as server:
+        page = open_page(url=server.url)
+        failed = []
+        page.on("response", lambda response: failed.append(response.url) if response.status >= 400 else None)
+        chooser = page.get_by_label("Model", exact=True)
+        expect(chooser.locator("option")).to_have_text(["first (not loaded)", "second (not loaded)"])
+        expect(page.locator("#loading-note")).to_contain_text("first is loaded by the first question")
+        expect(page.locator("#connection")).to_be_hidden()
+        expect(page.locator("header")).to_contain_text("not loaded yet")
+        chooser.select_option("second")
+        page.reload()
+        expect(chooser).to_have_value("second")
+        set_parameters(page, temperature=0, max_tokens=4)
+        assert server.get("/api/ps")["models"] == []  # looking loads nothing
+        ask(page, "Hello")
+        page.wait_for_selector(ANSWER_DONE)
+        expect(page.locator(".message.assistant .markdown")).not_to_be_empty()
+        expect(chooser.locator("option")).to_have_text(["first (not loaded)", "second"])
+        expect(page.locator("header")).to_contain_text("K turbo4, V turbo4")
+        expect(page.locator("#slots")).to_have_text("0 of 1 busy")
+        assert failed == []
 
 
 def brightness(page):

@@ -1,5 +1,7 @@
 #include "server/api/chat_request.h"
 
+#include <algorithm>
+
 #include "server/api/chat_messages.h"
 #include "server/api/plain_tools.h"
 
@@ -37,17 +39,58 @@ std::string tools_json(const std::vector<Tool>& tools) {
   return dump(list);
 }
 
-void read_tools(const Fields& fields, ChatRequest& request) {
+// What every entry of a list of allowed tools is: {"type": "function", "function": {"name": ...}}.
+std::string allowed_name(const Json& entry, const std::string& path, const std::vector<Tool>& tools) {
+  const bool is_function = entry.is_object() && entry.value("type", Json()) == "function" &&
+                           entry.contains("function") && entry["function"].is_object();
+  const Json name = is_function ? entry["function"].value("name", Json()) : Json();
+  if (!name.is_string())
+    refuse(path + R"( must be of the form {"type": "function", "function": {"name": "..."}}.)", path);
+  if (std::ranges::find(tools, name.get<std::string>(), &Tool::name) == tools.end())
+    refuse(path + ".function.name is none of the tools.", path + ".function.name");
+  return name.get<std::string>();
+}
+
+// {"type": "allowed_tools", "allowed_tools": {"mode": "auto" or "required", "tools": [...]}}: some of the
+// tools that the prompt lists may be called, so that the prompt, and what is cached of it, stays the same.
+ToolChoice read_allowed_tools(const Json& choice, ChatRequest& request) {
+  const Json* const allowed = Fields(choice, "tool_choice.").object("allowed_tools");
+  if (allowed == nullptr) refuse("tool_choice.allowed_tools is missing.", "tool_choice.allowed_tools");
+  const Fields fields(*allowed, "tool_choice.allowed_tools.");
+  const std::string mode = fields.string("mode").value_or("");
+  if (mode != "auto" && mode != "required") fields.refuse_type("mode", R"("auto" or "required")");
+  const Json* const list = fields.array("tools");
+  if (list == nullptr || list->empty())
+    refuse(fields.path("tools") + " has to name at least one tool.", fields.path("tools"));
+  std::vector<std::string> names;
+  for (std::size_t i = 0; i < list->size(); ++i) {
+    const std::string path = fields.path("tools") + "[" + std::to_string(i) + "]";
+    names.push_back(allowed_name((*list)[i], path, request.tools));
+  }
+  std::erase_if(request.tools, [&](const Tool& tool) { return std::ranges::count(names, tool.name) == 0; });
+  return {.mode = mode == "auto" ? ToolChoice::Mode::kAuto : ToolChoice::Mode::kRequired};
+}
+
+// Returns the tools that the prompt lists; those of the request are the ones that may be called.
+std::vector<Tool> read_tools(const Fields& fields, ChatRequest& request) {
   if (fields.find("functions") != nullptr) {
     refuse("'functions' was replaced by 'tools' in OpenAI's API; use that.", "functions");
   }
   const Json* const tools = fields.array("tools");
   if (tools != nullptr) request.tools = field_or_refuse(parse_tools(dump(*tools)));
   const Json* const choice = fields.find("tool_choice");
+  std::vector<Tool> listed = request.tools;
+  const bool is_list =
+      choice != nullptr && choice->is_object() && choice->value("type", Json()) == "allowed_tools";
   request.tool_choice =
-      field_or_refuse(parse_tool_choice(choice == nullptr ? "" : dump(*choice), request.tools));
+      is_list ? read_allowed_tools(*choice, request)
+              : field_or_refuse(parse_tool_choice(choice == nullptr ? "" : dump(*choice), request.tools));
   request.tool_choice.parallel = fields.boolean("parallel_tool_calls").value_or(true);
-  if (request.tool_choice.mode == ToolChoice::Mode::kNone) request.tools.clear();
+  if (request.tool_choice.mode == ToolChoice::Mode::kNone) {
+    request.tools.clear();
+    listed.clear();
+  }
+  return listed;
 }
 
 // A model without a template gets the messages as plain turns, as people write them.
@@ -92,13 +135,12 @@ ChatRequest read_chat_request(const Fields& fields, const ServedModel& model) {
   request.add_generation_prompt = fields.boolean("add_generation_prompt").value_or(true);
   if (const Json* const variables = fields.object("chat_template_kwargs"))
     request.variables = dump(*variables);
-  read_tools(fields, request);
+  const std::vector<Tool> listed = read_tools(fields, request);
   if (!model.markup->format().template_lists_tools) {
     write_calls_as_text(request.messages);
-    if (!request.tools.empty())
-      tell_tools(request.messages, request.tools, takes_system_message(model.engine));
+    if (!request.tools.empty()) tell_tools(request.messages, listed, takes_system_message(model.engine));
   } else if (!request.tools.empty()) {
-    request.template_tools = tools_json(request.tools);
+    request.template_tools = tools_json(listed);
   }
   return request;
 }

@@ -13,7 +13,7 @@ namespace tq::server {
 
 struct ChatRequest {
   std::vector<ChatMessage> messages;
-  std::vector<Tool> tools = {};  // that the answer may call
+  std::vector<Tool> tools = {};  // that the answer may call; the prompt may list more
   ToolChoice tool_choice = {};
   std::string template_tools = {};  // what the template lists, JSON; empty: nothing
   std::string variables = {};       // JSON object for the template, empty: none

@@ -24,6 +24,21 @@ class Page {
   std::string text_;
 };
 
+void add_disk_cache(Page& page, const DiskCacheStats& s) {
+  const auto add = [&page](const char* type, const char* name, const char* help, std::uint64_t value) {
+    page.add(type, name, help, static_cast<double>(value));
+  };
+  add("counter", "disk_cache_hit_tokens_total", "Tokens of prompts that were read from --cache-dir.",
+      s.hit_tokens);
+  add("counter", "disk_cache_read_bytes_total", "Bytes read for them.", s.read_bytes);
+  add("counter", "disk_cache_written_bytes_total", "Bytes written to --cache-dir.", s.written_bytes);
+  add("counter", "disk_cache_written_files_total", "Pages written, a file each.", s.written_files);
+  add("counter", "disk_cache_dropped_total", "Pages not written: the disk was too slow or full.", s.dropped);
+  add("counter", "disk_cache_damaged_total", "Files that could not be used.", s.damaged);
+  add("gauge", "disk_cache_bytes", "Size of --cache-dir, all models.", s.bytes);
+  add("gauge", "disk_cache_files", "Files in --cache-dir, all models.", s.files);
+}
+
 double per(double amount, double of) { return of > 0 ? amount / of : 0.0; }
 
 }  // namespace
@@ -66,6 +81,7 @@ http::Response metrics(const ServedModel& model) {
   page.add("gauge", "kv_cache_bytes", "Cache that slots hold; pages that they share count for each.",
            static_cast<double>(kv_bytes));
   page.add("gauge", "kv_cache_f16_bytes", "The same if it were f16.", static_cast<double>(kv_bytes_f16));
+  if (const auto disk = model.engine.disk_cache()) add_disk_cache(page, *disk);
   return {.body = page.take(), .content_type = "text/plain; version=0.0.4"};
 }
 

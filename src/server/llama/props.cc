@@ -37,17 +37,21 @@ Json sampling_json(const SamplerOptions& o) {
 }
 
 // The cache at this moment, and what it saved since the start.
-Json cache_json(const Metrics& metrics, const std::vector<SlotStatus>& slots) {
+Json cache_json(const Engine& engine, const Metrics& metrics, const std::vector<SlotStatus>& slots) {
   std::size_t n_bytes = 0;
   std::size_t n_bytes_f16 = 0;
   for (const SlotStatus& slot : slots) {
     n_bytes += slot.kv_bytes;
     n_bytes_f16 += slot.kv_bytes_f16;
   }
-  return {{"bytes", n_bytes},
-          {"bytes_f16", n_bytes_f16},
-          {"hit_tokens", metrics.cached_tokens.load()},
-          {"computed_tokens", metrics.prompt_tokens.load()}};
+  Json json = {{"bytes", n_bytes},
+               {"bytes_f16", n_bytes_f16},
+               {"hit_tokens", metrics.cached_tokens.load()},
+               {"computed_tokens", metrics.prompt_tokens.load()}};
+  if (const auto disk = engine.disk_cache()) {
+    json["disk"] = {{"bytes", disk->bytes}, {"files", disk->files}, {"hit_tokens", disk->hit_tokens}};
+  }
+  return json;
 }
 
 }  // namespace
@@ -72,7 +76,7 @@ http::Response props(const ServedModel& model) {
                         {"bos_token", special(engine.info().bos)},
                         {"eos_token", special(engine.info().eos)},
                         {"cache_type", engine.cache_description()},
-                        {"cache", cache_json(model.scheduler.metrics(), slots)},
+                        {"cache", cache_json(engine, model.scheduler.metrics(), slots)},
                         {"build_info", std::string("turboquant ") + kVersion}})};
 }
 

@@ -199,6 +199,7 @@ EngineOptions ModelPool::engine_options(const std::string& path, std::int64_t n_
   EngineOptions options = options_.models.engine;
   options.model_path = path;
   options.n_parallel = options_.n_parallel;
+  options.disk_cache.note = note_;
   const auto facts = value_or_throw(catalog_.facts(path));
   const std::int64_t usual = options.n_ctx > 0 ? options.n_ctx : kDefaultContext;
   options.n_ctx = std::min(std::max(usual, n_ctx), facts.n_ctx_train);

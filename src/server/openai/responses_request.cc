@@ -66,6 +66,17 @@ Json to_chat_function(const Json& flat) {
   return {{"type", "function"}, {"function", std::move(function)}};
 }
 
+// The same of a choice; a list of allowed tools is flat, too.
+Json to_chat_choice(const Json& flat) {
+  if (!flat.is_object() || flat.value("type", Json()) != "allowed_tools") return to_chat_function(flat);
+  Json allowed = flat;
+  allowed.erase("type");
+  if (allowed.contains("tools") && allowed["tools"].is_array()) {
+    for (Json& tool : allowed["tools"]) tool = to_chat_function(tool);
+  }
+  return {{"type", "allowed_tools"}, {"allowed_tools", std::move(allowed)}};
+}
+
 Json to_chat_body(const Fields& fields) {
   Json body = {{"messages", to_chat_messages(fields)}};
   for (const char* const name : {"parallel_tool_calls", "chat_template_kwargs", "reasoning_format"}) {
@@ -75,14 +86,15 @@ Json to_chat_body(const Fields& fields) {
     body["tools"] = Json::array();
     for (const Json& tool : *tools) body["tools"].push_back(to_chat_function(tool));
   }
-  if (const Json* const choice = fields.find("tool_choice")) body["tool_choice"] = to_chat_function(*choice);
+  if (const Json* const choice = fields.find("tool_choice")) body["tool_choice"] = to_chat_choice(*choice);
   return body;
 }
 
 // Errors of tools name their place as chat completions have it.
 void flatten(std::string& path) {
-  constexpr std::string_view kLevel = ".function";
-  if (const std::size_t at = path.find(kLevel); at != std::string::npos) path.erase(at, kLevel.size());
+  for (const std::string_view level : {".function", ".allowed_tools"}) {
+    if (const std::size_t at = path.find(level); at != std::string::npos) path.erase(at, level.size());
+  }
 }
 
 ChatRequest read_chat(const Fields& fields, const ServedModel& model) {

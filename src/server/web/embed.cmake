@@ -1,5 +1,5 @@
 # Makes a C++ file of the page's files, each as a raw string literal. It is written again when one of them changes.
-set(TQ_PAGE_FILES index.html style.css theme.js app.js api.js conversation_view.js dom.js markdown.js panel.js
+set(TQ_PAGE_FILES index.html style.css theme.js app.js api.js conversation_view.js dom.js markdown.js models.js panel.js
                   settings.js store.js icon.svg)
 set(TQ_PAGE_TYPE_html "text/html; charset=utf-8")
 set(TQ_PAGE_TYPE_css "text/css; charset=utf-8")

@@ -28,20 +28,21 @@ bool wants_page(const http::Request& request) {
   return request.header("accept").find("text/html") != std::string_view::npos;
 }
 
-http::Response serve(const File& file, const http::Request& request) {
-  const std::string tag = tag_of(file);
-  http::Response response{.content_type = std::string(file.content_type),
-                          .headers = {{"ETag", tag},
+ServedFile::ServedFile(const File& file) : file_(file), tag_(tag_of(file)) {}
+
+http::Response ServedFile::serve(const http::Request& request) const {
+  http::Response response{.content_type = std::string(file_.content_type),
+                          .headers = {{"ETag", tag_},
                                       {"Cache-Control", "no-cache"},
                                       {"Content-Security-Policy", kPolicy},
                                       {"Cross-Origin-Resource-Policy", "same-origin"},
                                       {"Referrer-Policy", "no-referrer"},
                                       {"X-Content-Type-Options", "nosniff"},
                                       {"X-Frame-Options", "DENY"}}};
-  if (request.header("if-none-match").find(tag) != std::string_view::npos) {
+  if (request.header("if-none-match").find(tag_) != std::string_view::npos) {
     response.status = 304;
   } else {
-    response.body = std::string(file.content);
+    response.body = std::string(file_.content);
   }
   return response;
 }

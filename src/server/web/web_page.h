@@ -15,11 +15,21 @@ struct File {
   std::string_view content;
 };
 
+// A file as it is served.
+class ServedFile {
+ public:
+  explicit ServedFile(const File& file);
+  const File& file() const { return file_; }
+  http::Response serve(const http::Request& request) const;
+
+ private:
+  File file_;
+  std::string tag_;
+};
+
 std::span<const File> files();  // index.html first
 
 // Whether a person's browser asks, and not a program.
 bool wants_page(const http::Request& request);
-
-http::Response serve(const File& file, const http::Request& request);
 
 }  // namespace tq::server::web

@@ -28,11 +28,16 @@ function sentence(text) {
   return text.charAt(0).toUpperCase() + text.slice(1) + end;
 }
 
-export async function properties(apiKey) {
-  const response = await fetch("props", {headers: headers(apiKey), cache: "no-store"});
+async function get(path, apiKey) {
+  const response = await fetch(path, {headers: headers(apiKey), cache: "no-store"});
   if (!response.ok) throw await refusal(response);
   return response.json();
 }
+
+export const models = (apiKey) => get("v1/models", apiKey);
+
+/** Of a model that is loaded; another one would be loaded for it. */
+export const properties = (apiKey, model) => get(`props?model=${encodeURIComponent(model)}`, apiKey);
 
 /**
  * Streams an answer. `body` is what /v1/chat/completions takes; yields its chunks as objects.

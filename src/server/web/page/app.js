@@ -2,6 +2,7 @@
 import * as api from "./api.js";
 import {ConversationView} from "./conversation_view.js";
 import {element, find} from "./dom.js";
+import {Models} from "./models.js";
 import {Panel} from "./panel.js";
 import {Settings} from "./settings.js";
 import * as store from "./store.js";
@@ -15,6 +16,7 @@ class App {
   constructor() {
     this.panel = new Panel();
     this.settings = new Settings(() => this.refresh());
+    this.models = new Models(() => this.refresh());
     this.view = new ConversationView(find("log"), find("scroller"), {
       edit: (index) => this.edit(index),
       again: (index) => this.again(index),
@@ -131,7 +133,8 @@ class App {
     const {system} = this.settings.values;
     const said = this.conversation.messages.filter((m) => m.role === "user" || m.content)
       .map(({role, content}) => ({role, content}));
-    return {messages: system ? [{role: "system", content: system}, ...said] : said, ...this.settings.request};
+    const messages = system ? [{role: "system", content: system}, ...said] : said;
+    return {model: this.models.chosen?.id, messages, ...this.settings.request};
   }
 
   // The conversation may be left meanwhile: its answer then ends, and is kept as far as it came.
@@ -217,9 +220,8 @@ class App {
 
   async refresh() {
     try {
-      const properties = await api.properties(this.settings.values.apiKey);
-      this.panel.update(properties);
-      this.settings.describe(properties);
+      this.models.update(await api.models(this.settings.values.apiKey));
+      await this.showModel();
       if (!this.answering) this.panel.answer(this.conversation.messages.findLast((m) => m.timings));
       this.connection("");
     } catch (error) {
@@ -229,6 +231,21 @@ class App {
         this.settings.open("This server needs an API key.");
       }
     }
+  }
+
+  async showModel() {
+    const model = this.models.chosen;
+    if (model?.isLoaded) {
+      const properties = await api.properties(this.settings.values.apiKey, model.id);
+      this.panel.update(properties);
+      this.settings.describe(properties);
+    } else {
+      this.panel.waiting(model?.id ?? "no model");
+    }
+    const note = model ? `${model.id} is loaded by the first question to it, which takes a moment.`
+      : "This server has no model: put GGUF files into its folder.";
+    find("loading-note").textContent = note;
+    find("loading-note").hidden = Boolean(model?.isLoaded);
   }
 
   connection(problem) {

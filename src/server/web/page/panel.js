@@ -49,6 +49,16 @@ export class Panel {
       (properties.queued ? `, ${properties.queued} waiting` : "");
   }
 
+  /** Of a model that has no figures yet. */
+  waiting(name) {
+    this.contextSize = 0;
+    find("model-name").textContent = name;
+    find("cache-type").textContent = "not loaded yet";
+    for (const id of ["cache-now", "cache-f16", "slots"]) find(id).textContent = "–";
+    for (const id of ["cache-ratio", "hits-total"]) find(id).textContent = "";
+    setMeter("cache-meter", 0, 0, "nothing yet");
+  }
+
   /** While an answer is written. */
   speed(tokensPerSecond) {
     find("speed").textContent = tokensPerSecond ? tokensPerSecond.toFixed(1) : "–";

@@ -55,6 +55,11 @@ export function settings() {
 
 export const saveSettings = (values) => localStorage.setItem(SETTINGS, JSON.stringify(values));
 
+/** The name of the model that was chosen; empty: none. */
+export const model = () => localStorage.getItem("turboquant.model") ?? "";
+
+export const saveModel = (name) => localStorage.setItem("turboquant.model", name);
+
 export function theme() {
   return localStorage.getItem("turboquant.theme") || "auto";
 }
