@@ -15,7 +15,7 @@ RUN cmake --preset release -DTQ_TESTS=OFF -DTQ_EXAMPLES=OFF \
 FROM debian:bookworm-slim
 RUN apt-get update \
  && apt-get install -y --no-install-recommends \
-      libcpp-httplib0.11 libedit2 libpcre2-8-0 libspdlog1.10 libutf8proc2 libxxhash0 libyaml-cpp0.7 \
+      libcpp-httplib0.11 libedit2 libfmt9 libpcre2-8-0 libspdlog1.10 libutf8proc2 libyaml-cpp0.7 \
  && rm -rf /var/lib/apt/lists/*
 COPY --from=build /install/bin/turboquant /usr/local/bin/
 COPY --from=build /install/share/man/man1/turboquant.1 /usr/local/share/man/man1/

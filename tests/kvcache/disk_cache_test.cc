@@ -65,7 +65,7 @@ std::vector<Token> numbers(std::size_t n, Token first = 0) {
 class DiskCacheTest : public ::testing::Test {
  protected:
   static CodecSet make_codecs() {
-    return *CodecSet::create({.layers = {{KvType::kQ8_0, KvType::kQ8_0}, {KvType::kTurbo4, KvType::kTurbo2}}},
+    return *CodecSet::create({.layers = {{KvType::kF16, KvType::kF16}, {KvType::kTurbo4, KvType::kTurbo2}}},
                              16, Isa::kScalar);
   }
 
