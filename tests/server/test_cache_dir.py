@@ -79,7 +79,7 @@ def test_a_prompt_comes_back_after_a_restart(tmp_path, expected):
         path.write_bytes(data)
     with Server(*arguments) as server:
         assert ask(server) == (expected, 0)
-        assert metric(server, "damaged_total") == 1
+        assert metric(server, "damaged_total") >= 1  # looked for again where each step ends
         end(server)
     assert "dropping" in server.log and "checksum" in server.log
 
