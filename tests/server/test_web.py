@@ -299,6 +299,9 @@ def test_no_model_is_loaded_yet(open_page, tmp_path):
         expect(page.locator("header")).to_contain_text("K turbo4, V turbo4")
         expect(page.locator("#slots")).to_have_text("0 of 1 busy")
         assert failed == []
+        page.set_viewport_size({"width": 360, "height": 740})
+        box, beside = chooser.bounding_box(), page.get_by_label("Colours").bounding_box()
+        assert box["x"] + box["width"] <= beside["x"]
 
 
 def brightness(page):
