@@ -19,13 +19,12 @@ namespace tq {
 namespace {
 
 namespace fs = std::filesystem;
-using std::chrono_literals::operator""min;
 
 constexpr std::string_view kSuffix = ".tqkv";
 constexpr std::size_t kKeyDigits = 64;
 constexpr std::size_t kModelDigits = 16;
 // A file that was begun and not finished so long ago belongs to a process that was killed.
-constexpr auto kAbandoned = 10min;
+constexpr std::chrono::minutes kAbandoned{10};
 
 using FileTime = CacheFolder::Clock::time_point;
 
@@ -188,7 +187,7 @@ Expected<void> CacheFolder::write(const std::string& key, std::span<const std::b
     trim(max_bytes_ - std::min(max_bytes_, std::max<std::uint64_t>(bytes.size(), slack)));
   }
   if (bytes_ + bytes.size() > max_bytes_) return folder_error(path_, "a page is larger than --cache-disk");
-  if (const auto ok = make_own(own_); !ok) return ok;  // another process may have taken it away, empty
+  if (auto ok = make_own(own_); !ok) return ok;  // another process may have taken it away, empty
   auto file = AtomicFile::create(path_of(key), FileAccess::kOwner);
   if (!file) return file.error();
   file->write(bytes);

@@ -47,9 +47,7 @@ DiskCache::~DiskCache() {
   if (thread_.joinable()) thread_.join();
 }
 
-void DiskCache::keep(const BlockText& text, std::int64_t page, const SealedBlock& block) {
-  // A text's beginning counts as used later than its end, so that the end goes first.
-  const auto used = CacheFolder::Clock::now() - std::chrono::microseconds(page);
+void DiskCache::keep(const BlockText& text, CacheFolder::Clock::time_point used, const SealedBlock& block) {
   Job job{.parent = text.parent, .tokens = {}, .block = block, .used = used};
   std::ranges::copy(text.tokens, job.tokens.begin());
   {

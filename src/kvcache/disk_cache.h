@@ -46,8 +46,9 @@ class DiskCache {
   std::size_t page_bytes() const { return page_bytes_; }
   std::size_t step_bytes() const { return options_.step_bytes; }
 
-  // A sealed block was used: it is written unless it is there. `page`: its place in its text.
-  void keep(const BlockText& text, std::int64_t page, const SealedBlock& block);
+  // A sealed block was used, at this time for those who look for files to take away: it is written unless it
+  // is there.
+  void keep(const BlockText& text, CacheFolder::Clock::time_point used, const SealedBlock& block);
   bool has(const std::string& key) const { return folder_->has(key); }
   // The pages of `text`, valid until the next call; none where there is no file, or a bad one, which is
   // deleted. Callers take turns.

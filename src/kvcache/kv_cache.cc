@@ -94,11 +94,14 @@ SealedBlock KvCache::load(const BlockText& text, Serial parent, BlockId previous
   return pool_->seal(*block, parent, text.tokens);
 }
 
-void KvCache::keep(std::span<const Token> tokens, std::size_t first, std::size_t end) const {
+// A text's beginning counts as used later than its end, so that the end goes first.
+void KvCache::keep(std::span<const Token> tokens) const {
   DiskCache* disk = pool_->disk();
   if (disk == nullptr) return;
-  for (std::size_t p = first; p < end; ++p) {
-    disk->keep({key_before(p), page_of(tokens, p)}, static_cast<std::int64_t>(p),
+  const auto now = CacheFolder::Clock::now();
+  const auto n = static_cast<std::size_t>(n_sealed());
+  for (std::size_t p = 0; p < n; ++p) {
+    disk->keep({key_before(p), page_of(tokens, p)}, now - std::chrono::microseconds(p),
                {pages_[p].block, pages_[p].serial});
   }
 }
@@ -132,7 +135,7 @@ KvCache::Adopted KvCache::adopt(std::span<const Token> tokens, std::int64_t held
   }
   truncate(static_cast<std::int64_t>(first) * kPageTokens);
   pages_.insert(pages_.end(), found.begin(), found.end());
-  keep(tokens, first, pages_.size());
+  keep(tokens);
   return {reached, is_partial};
 }
 
@@ -145,7 +148,7 @@ void KvCache::publish(std::span<const Token> tokens) {
     pages_[p] = {sealed.block, sealed.serial,
                  parent.empty() ? parent : BlockText{parent, page_of(tokens, p)}.key()};
   }
-  keep(tokens, first, full);
+  if (first < full) keep(tokens);
 }
 
 }  // namespace tq

@@ -86,8 +86,8 @@ class KvCache {
   std::string key_before(std::size_t page) const;  // empty without a disk
   // The page `text` from disk, in a block behind `previous`; block == kNoBlock: it isn't there.
   SealedBlock load(const BlockText& text, Serial parent, BlockId previous);
-  // Pages from `first` on were sealed or taken over: they are to be on disk.
-  void keep(std::span<const Token> tokens, std::size_t first, std::size_t end) const;
+  // The sealed pages, which hold the first of `tokens`, were used and are to be on disk.
+  void keep(std::span<const Token> tokens) const;
 
   std::shared_ptr<BlockPool> pool_;
   std::int64_t n_ctx_ = 0;

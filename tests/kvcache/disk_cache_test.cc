@@ -10,7 +10,7 @@
 #include <filesystem>
 #include <fstream>
 #include <random>
-#include <set>
+#include <thread>
 
 #include "base/hash.h"
 #include "base/sha256.h"
@@ -299,7 +299,14 @@ TEST_F(DiskCacheTest, TheFolderStaysWithinItsBudget) {
 
 TEST_F(DiskCacheTest, EndsOfTextsGoBeforeTheirBeginnings) {
   const std::size_t size = block_file_bytes((*BlockPool::create(codecs_, kDiskShape, 1))->block_bytes());
-  written(process(), numbers(640));
+  {
+    KvCache cache(process(), 4000);
+    ASSERT_TRUE(cache.reserve(0, 640));
+    for (const std::size_t n : {128, 384, 640}) {  // as prefill goes on
+      cache.publish(numbers(n));
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
+  }
   KvCache cache(process({.max_bytes = 3 * size}), 4000);
   EXPECT_EQ(adopt(cache, numbers(640)), 384);
 }
@@ -307,7 +314,7 @@ TEST_F(DiskCacheTest, EndsOfTextsGoBeforeTheirBeginnings) {
 TEST_F(DiskCacheTest, BlocksThatAreGoneBeforeTheirTurnAreNotWritten) {
   const auto pool = process();
   const auto tokens = numbers(128);
-  pool->disk()->keep({pool->disk()->root(), tokens}, 0, {3, 77});  // no such block
+  pool->disk()->keep({pool->disk()->root(), tokens}, CacheFolder::Clock::now(), {3, 77});  // no such block
   pool->disk()->wait_until_written();
   EXPECT_EQ(pool->disk()->stats().dropped, 1u);
   EXPECT_TRUE(folder_.files().empty());
