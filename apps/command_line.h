@@ -24,6 +24,8 @@ void add_doctor_command(CLI::App& app, Command& chosen);
 void add_bench_command(CLI::App& app, Command& chosen);
 void add_serve_command(CLI::App& app, Command& chosen);
 void add_profile_command(CLI::App& app, Command& chosen);
+void add_dflash_command(CLI::App& app, Command& chosen);
+void add_edge_command(CLI::App& app, Command& chosen);
 void add_completion_commands(CLI::App& app, Command& chosen);
 
 // The words after the program's name, with llama.cpp's -ctk, -ctv, -md and -np as --cache-type-k,

@@ -12,14 +12,15 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 ORDER = ("base gguf tokenizer codec ops kvcache attention model sampler engine "
-         "device server plan eval bench capi").split()
+         "device server plan edge eval bench capi").split()
 # File of apps/ -> folders of src/ it may look into: `info` prints what a GGUF file says without loading the model.
 # `fit` and `doctor` look at the machine.
-APP_INTERNALS = {"info": {"gguf", "base", "kvcache", "model"}, "fit": {"plan"}, "doctor": {"plan"}, "hardware": {"plan"}}
+APP_INTERNALS = {"info": {"gguf", "base", "kvcache", "model"}, "fit": {"plan"}, "doctor": {"plan"}, "hardware": {"plan"}, "dflash": {"plan"},
+                 "edge": {"edge"}}
 # Library -> folders that may include it. Folders of tests and benches are free.
 THIRD_PARTY = {
     "yaml-cpp/": {"eval", "server"},
-    "nlohmann/": {"apps", "gguf", "tokenizer", "kvcache", "sampler", "server", "plan", "eval"},
+    "nlohmann/": {"apps", "gguf", "tokenizer", "kvcache", "sampler", "server", "plan", "edge", "eval"},
     "CLI/": {"apps"},
     "histedit.h": {"apps"},
     "pcre2.h": {"tokenizer"},

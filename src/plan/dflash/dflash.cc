@@ -1,0 +1,131 @@
+#include "plan/dflash/dflash.h"
+
+#include <array>
+#include <charconv>
+#include <cmath>
+#include <cstdint>
+#include <fstream>
+#include <sstream>
+#ifdef __APPLE__
+#include <sys/sysctl.h>
+#endif
+
+namespace tq::plan {
+namespace {
+
+constexpr std::array kPairs = {
+    DflashPair{.slug = "qwen35-4b",
+               .base_model = "Qwen/Qwen3.5-4B",
+               .draft_model = "z-lab/Qwen3.5-4B-DFlash",
+               .weights_gb = 9.68,
+               .minimum_memory_gb = 16.0,
+               .draft_window = 4096},
+    DflashPair{.slug = "qwen35-9b",
+               .base_model = "Qwen/Qwen3.5-9B",
+               .draft_model = "z-lab/Qwen3.5-9B-DFlash",
+               .weights_gb = 19.93,
+               .minimum_memory_gb = 28.0,
+               .draft_window = 4096},
+};
+
+constexpr std::array kKnownResults = {
+    DflashKnownResult{.slug = "qwen35-4b",
+                      .machine = "Apple M3 Max, 36 GB",
+                      .date = "2026-04-21",
+                      .works = true,
+                      .finding =
+                          "46.78 tok/s beside 22.35 without guesses (2.09x), acceptance 6.48; one sample "
+                          "of gsm8k, so a direction and no decision"},
+    DflashKnownResult{.slug = "qwen35-9b",
+                      .machine = "Apple M3 Max, 36 GB",
+                      .date = "2026-04-21",
+                      .works = false,
+                      .finding =
+                          "ended in a Metal GPU timeout (kIOGPUCommandBufferCallbackErrorTimeout); take "
+                          "the 4B pair there until that is solved"},
+};
+
+double gib(double bytes) { return std::round(bytes / (1024.0 * 1024.0 * 1024.0) * 10.0) / 10.0; }
+
+}  // namespace
+
+std::span<const DflashPair> dflash_pairs() { return kPairs; }
+
+std::span<const DflashKnownResult> dflash_known_results() { return kKnownResults; }
+
+Expected<DflashPair> find_dflash_pair(std::string_view slug) {
+  std::string names;
+  for (const DflashPair& pair : kPairs) {
+    if (pair.slug == slug) return pair;
+    names += (names.empty() ? "" : " and ") + std::string(pair.slug);
+  }
+  return Error{ErrorCode::kBadArgument,
+               "there is no DFlash pair '" + std::string(slug) + "'; there are " + names + "."};
+}
+
+DflashPair select_dflash_pair(double memory_gb) {
+  DflashPair best = kPairs.front();
+  for (const DflashPair& pair : kPairs) {
+    const bool fits = memory_gb >= pair.minimum_memory_gb;
+    if (fits && pair.minimum_memory_gb > best.minimum_memory_gb) best = pair;
+  }
+  return best;
+}
+
+Expected<double> memory_gb_of_meminfo(std::string_view text) {
+  constexpr std::string_view kKey = "MemTotal:";
+  const Error unknown{ErrorCode::kUnsupported,
+                      "this machine's memory is unknown (/proc/meminfo has no MemTotal); give --memory-gb."};
+  std::size_t at = text.find(kKey);
+  if (at == std::string_view::npos) return unknown;
+  at = text.find_first_not_of(' ', at + kKey.size());
+  if (at == std::string_view::npos) return unknown;
+  double kib = 0.0;
+  const auto read = std::from_chars(text.data() + at, text.data() + text.size(), kib);
+  if (read.ec != std::errc() || !(kib > 0.0)) return unknown;
+  return gib(kib * 1024.0);
+}
+
+Expected<double> detect_memory_gb() {
+#ifdef __APPLE__
+  std::uint64_t bytes = 0;
+  std::size_t size = sizeof bytes;
+  if (::sysctlbyname("hw.memsize", &bytes, &size, nullptr, 0) != 0 || bytes == 0) {
+    return Error{ErrorCode::kUnsupported,
+                 "this machine's memory is unknown (sysctl hw.memsize failed); give --memory-gb."};
+  }
+  return gib(static_cast<double>(bytes));
+#else
+  const std::ifstream file("/proc/meminfo");
+  std::ostringstream text;
+  text << file.rdbuf();
+  return memory_gb_of_meminfo(text.str());
+#endif
+}
+
+std::string dflash_command(const DflashPair& pair, const DflashBenchmark& benchmark) {
+  const auto option = [](std::string_view name, std::string_view value) {
+    return " \\\n  " + std::string(name) + " " + std::string(value);
+  };
+  std::string command = "python -m dflash.benchmark --backend mlx";
+  command += option("--model", pair.base_model);
+  command += option("--draft-model", pair.draft_model);
+  command += option("--dataset", benchmark.dataset);
+  command += option("--max-samples", std::to_string(benchmark.max_samples));
+  if (benchmark.thinking) command += " \\\n  --enable-thinking";
+  command += option("--draft-sliding-window-size", std::to_string(pair.draft_window));
+  return command;
+}
+
+std::vector<std::string> dflash_setup(const DflashPair& pair, const DflashBenchmark& benchmark) {
+  return {
+      "python3 -m venv .venv-dflash",
+      "source .venv-dflash/bin/activate",
+      "git clone https://github.com/z-lab/dflash.git",
+      "cd dflash",
+      "pip install -e .[mlx]",
+      dflash_command(pair, benchmark),
+  };
+}
+
+}  // namespace tq::plan
