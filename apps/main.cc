@@ -70,6 +70,7 @@ int main(int argc, char** argv) {
   tq::app::add_bench_command(app, command);
   tq::app::add_verify_commands(app, command);
   tq::app::add_dflash_command(app, command);
+  tq::app::add_edge_command(app, command);
   tq::app::add_completion_commands(app, command);
   tq::app::add_memory_probe_command(app, command);
 

@@ -24,7 +24,7 @@ THIRD_PARTY = {
     "CLI/": {"apps"},
     "histedit.h": {"apps"},
     "pcre2.h": {"tokenizer"},
-    "utf8proc.h": {"tokenizer"},
+    "utf8proc.h": {"tokenizer", "edge"},
     "httplib.h": {"server"},
     "spdlog/": {"server"},
     "xxhash.h": {"base"},

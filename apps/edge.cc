@@ -1,0 +1,301 @@
+// `turboquant edge`: notices that somebody may be in danger of suicide, and shows where there is help.
+// Without a network, on small machines; a model may add to what rules find, and never delays or takes back.
+#include "edge.h"
+
+#include <cstdlib>
+#include <ctime>
+#include <limits>
+
+#include "command_line.h"
+#include "console.h"
+#include "text_input.h"
+
+namespace tq::app {
+namespace {
+
+constexpr const char* kEdgeExamples =
+    "Examples:\n"
+    "  turboquant edge check \"I can't go on\"               help, if the message asks for it\n"
+    "  turboquant edge chat -m model.gguf                  a chat in which every message is checked first\n"
+    "  turboquant edge resources --country GB              where there is help\n"
+    "  turboquant edge evaluate                            how often the check is right\n"
+    "\n"
+    "This is no medical device. docs/edge.md says how to deploy it and what it can't do.";
+
+constexpr std::size_t kMaxMessageBytes = std::size_t{1} << 20;
+constexpr std::size_t kMaxFileBytes = std::size_t{4} << 20;
+
+std::string today() {
+  const std::time_t now = std::time(nullptr);
+  std::tm parts{};
+  ::gmtime_r(&now, &parts);
+  std::string text(10, '\0');
+  text.resize(std::strftime(text.data(), text.size() + 1, "%Y-%m-%d", &parts));
+  return text;
+}
+
+// Help for a message that could not even be read.
+int help_for(const Error& error, const EdgeOptions& options) {
+  edge::Screening screening;
+  screening.level = edge::Level::kUnreadable;
+  screening.reason = error.message;
+  const edge::Resources resources = resources_of(options);
+  Output output;
+  output.write(options.json ? screening_json(screening, {}, resources, options)
+                            : edge::help_text(screening, resources, {.country = country_of(options)}));
+  fail(error);
+  return output.finish(kExitHelp);
+}
+
+int check(const EdgeOptions& options) {
+  const auto message =
+      options.text ? Expected<std::string>(*options.text) : read_standard_input(kMaxMessageBytes);
+  if (!message) return help_for(message.error(), options);
+  const edge::Resources resources = resources_of(options);
+  edge::Screening screening = edge::Detector::built_in().screen(*message);
+  Output output;
+  const auto show = [&](const std::optional<edge::Judgement>& judgement) {
+    if (options.json) {
+      output.write(screening_json(screening, judgement, resources, options));
+    } else if (screening.needs_help()) {
+      output.write(edge::help_text(screening, resources, {.country = country_of(options)}));
+    }
+  };
+  // Help that the rules ask for waits for nothing.
+  if (screening.needs_help() || !options.model) {
+    show({});
+    return output.finish(screening.needs_help() ? kExitHelp : kExitOk);
+  }
+  EdgeModel model(options);
+  std::optional<edge::Judgement> judgement;
+  screening = ask_model(model, *message, std::move(screening), judgement);
+  show(judgement);
+  if (!judgement->problem.empty()) note("turboquant: " + printable(judgement->problem));
+  const int code = output.finish(screening.needs_help() ? kExitHelp : kExitOk);
+  if (model.is_stuck()) std::_Exit(code);
+  return code;
+}
+
+std::string resource_text(const edge::Resources& resources, const std::vector<std::string>& countries) {
+  std::string text;
+  for (const std::string& country : countries) {
+    text += country + "\n" + edge::resource_lines(resources, country, false);
+  }
+  return text;
+}
+
+int list_due(const edge::Resources& resources, const EdgeOptions& options) {
+  const auto due = resources.due(today(), *options.check_days);
+  Output output;
+  if (options.json) {
+    output.write(resources_json(resources, due));
+  } else {
+    for (const edge::Resource& entry : due) {
+      output.write(entry.country + "  " + printable(entry.name) + ": " +
+                   (entry.verified.empty() ? "never checked (recorded " + entry.recorded + ")"
+                                           : "last checked " + entry.verified) +
+                   "; source: " + printable(entry.source) + "\n");
+    }
+    output.write(std::to_string(due.size()) + " of " + std::to_string(resources.all().size()) +
+                 " entries were not checked within " + std::to_string(*options.check_days) + " days.\n");
+  }
+  return output.finish(due.empty() ? kExitOk : kExitFailed);
+}
+
+int show_resources(const EdgeOptions& options) {
+  const edge::Resources resources = resources_of(options);
+  if (options.check_days) return list_due(resources, options);
+  const std::string country = options.country.empty() ? std::string() : country_of(options);
+  if (!country.empty() && !resources.has(country)) {
+    std::string names;
+    for (const std::string& name : resources.countries()) names += (names.empty() ? "" : ", ") + name;
+    return fail({ErrorCode::kBadArgument, "no help lines are known for '" + country +
+                                              "'; there are those of " + names +
+                                              ". In danger call the local emergency number; from most "
+                                              "mobile phones 112 reaches it."});
+  }
+  Output output;
+  if (options.json) {
+    output.write(resources_json(resources, country.empty() ? resources.all() : resources.of(country, false)));
+  } else {
+    output.write(printable_lines(
+        resource_text(resources, country.empty() ? resources.countries() : std::vector{country})));
+  }
+  return output.finish(kExitOk);
+}
+
+std::string evaluation_text(const std::string& title, const edge::Evaluation& evaluation, bool lists) {
+  const auto percent = [](double share) { return fixed(100.0 * share, 1) + " %"; };
+  const edge::Counts& total = evaluation.total;
+  std::string text = title + ": " + std::to_string(total.risks() + total.harmless()) + " sentences, recall " +
+                     percent(total.recall()) + ", precision " + percent(total.precision()) + ", F1 " +
+                     fixed(total.f1(), 3) + "\n";
+  for (const auto& [kind, counts] : evaluation.by_kind) {
+    if (counts.risks() > 0) {
+      text += "  " + kind + ": noticed " + std::to_string(counts.true_positives) + " of " +
+              std::to_string(counts.risks()) + "\n";
+    }
+    if (counts.harmless() > 0) {
+      text += "  " + kind + ": left alone " + std::to_string(counts.true_negatives) + " of " +
+              std::to_string(counts.harmless()) + "\n";
+    }
+  }
+  for (const edge::Sample& sample : lists ? evaluation.missed : std::vector<edge::Sample>())
+    text += "  missed: " + printable(sample.text) + "\n";
+  for (const edge::Sample& sample : lists ? evaluation.false_alarms : std::vector<edge::Sample>())
+    text += "  false alarm: " + printable(sample.text) + "\n";
+  return text;
+}
+
+Expected<edge::Evaluation> evaluate_text(std::string_view text, const edge::Screen& screen) {
+  const auto samples = edge::parse_samples(text);
+  if (!samples) return samples.error();
+  return edge::evaluate_detector(*samples, screen);
+}
+
+int evaluate(const EdgeOptions& options) {
+  const auto file =
+      options.data ? read_file(*options.data, kMaxFileBytes)
+                   : Expected<std::string>(std::string(edge::built_in_samples(edge::Split::kDevelopment)));
+  if (!file) return fail(file.error());
+  std::unique_ptr<EdgeModel> model = options.model ? std::make_unique<EdgeModel>(options) : nullptr;
+  if (model) {
+    if (const auto loaded = model->get(); !loaded) return fail(loaded.error());
+  }
+  const edge::Screen screen = [&model](std::string_view text) {
+    edge::Screening screening = edge::Detector::built_in().screen(text);
+    std::optional<edge::Judgement> judgement;
+    return model ? ask_model(*model, std::string(text), std::move(screening), judgement) : screening;
+  };
+  const auto first = evaluate_text(*file, screen);
+  if (!first)
+    return fail({first.error().code, options.data.value_or("built-in") + ": " + first.error().message});
+  std::optional<edge::Evaluation> heldout;
+  if (!options.data) {
+    auto second = evaluate_text(edge::built_in_samples(edge::Split::kHeldOut), screen);
+    if (!second) return fail(second.error());
+    heldout = *std::move(second);
+  }
+  Output output;
+  if (options.json) {
+    output.write(evaluation_json(*first, heldout, options));
+  } else {
+    output.write(evaluation_text(heldout ? "development" : *options.data, *first, options.list));
+    if (heldout) output.write(evaluation_text("held-out", *heldout, options.list));
+  }
+  return output.finish(kExitOk);
+}
+
+}  // namespace
+
+std::string country_of(const EdgeOptions& options) {
+  std::string country = options.country;
+  if (country.empty()) {
+    if (const char* set = std::getenv("TURBOQUANT_COUNTRY"); set != nullptr) country = set;
+  }
+  for (char& c : country) c = static_cast<char>(c >= 'a' && c <= 'z' ? c - 'a' + 'A' : c);
+  for (const char* name : {"LC_ALL", "LC_MESSAGES", "LANG"}) {
+    const char* locale = std::getenv(name);
+    if (country.empty() && locale != nullptr) country = edge::country_of_locale(locale);
+  }
+  return country;
+}
+
+edge::Resources resources_of(const EdgeOptions& options) {
+  if (!options.resources) return edge::Resources::built_in();
+  const auto text = read_file(*options.resources, kMaxFileBytes);
+  auto own = text ? edge::Resources::parse(*text) : Expected<edge::Resources>(text.error());
+  if (own) return *std::move(own);
+  note("turboquant: " + printable(own.error().message) + " The built-in help lines are used.");
+  return edge::Resources::built_in();
+}
+
+namespace {
+
+void add_common_options(CLI::App& app, const std::shared_ptr<EdgeOptions>& options) {
+  app.add_option("--country", options->country, "two letters [TURBOQUANT_COUNTRY or the locale's]")
+      ->type_name("XX");
+  app.add_option("--resources", options->resources, "help lines of your own (JSON)")->type_name("FILE");
+}
+
+CLI::Option* add_model_options(CLI::App& app, const std::shared_ptr<EdgeOptions>& options) {
+  CLI::Option* model =
+      app.add_option("-m,--model", options->model, "GGUF file whose judgement is added")->type_name("FILE");
+  app.add_option("--threshold", options->judge.threshold,
+                 "log-odds from which the model sees danger; lower: more help [1]")
+      ->check(CLI::Range(-100.0, 100.0))
+      ->type_name("X");
+  add_integer(
+      app, "--judge-timeout",
+      [options](std::int64_t n) { options->judge.time_limit = std::chrono::milliseconds(n); }, 1, 3600000,
+      "milliseconds for a judgement; help is shown when they are over [10000]");
+  add_integer(
+      app, "--load-timeout", [options](std::int64_t n) { options->load_limit = std::chrono::seconds(n); }, 1,
+      3600, "seconds for loading the model [120]");
+  add_integer(
+      app, "-c,--ctx-size", [options](std::int64_t n) { options->n_ctx = n; }, 256,
+      std::numeric_limits<int>::max(), "context in tokens [1024]");
+  add_integer(
+      app, "-t,--threads", [options](std::int64_t n) { options->n_threads = static_cast<int>(n); }, 1,
+      std::numeric_limits<int>::max(), "threads [one a physical core]");
+  return model;
+}
+
+void add_checking_commands(CLI::App& edge, Command& chosen) {
+  const auto options = std::make_shared<EdgeOptions>();
+  CLI::App* command = edge.add_subcommand("check", "Check one message, and show help if it asks for it");
+  command->footer(
+      "Exit code 0: the message was read and no sign was found. 3: help was shown. The message is not kept.");
+  command->add_option("text", options->text, "the message [standard input]")->type_name("TEXT");
+  command->add_flag("--json", options->json, "print one JSON object");
+  add_common_options(*command, options);
+  add_model_options(*command, options);
+  command->callback([&chosen, options] { chosen = [options] { return check(*options); }; });
+
+  const auto chat = std::make_shared<EdgeOptions>();
+  command = edge.add_subcommand("chat", "A chat in which every message is checked first");
+  command->footer(
+      "Help is shown before the model has loaded, and whatever becomes of the model. Ctrl-D ends the chat.");
+  add_common_options(*command, chat);
+  add_model_options(*command, chat)->required();
+  add_integer(
+      *command, "-n,--predict", [chat](std::int64_t n) { chat->max_tokens = n; }, 1, 1 << 20,
+      "at most N tokens an answer [200]");
+  command->callback([&chosen, chat] { chosen = [chat] { return run_edge_chat(*chat); }; });
+}
+
+void add_data_commands(CLI::App& edge, Command& chosen) {
+  const auto options = std::make_shared<EdgeOptions>();
+  CLI::App* command = edge.add_subcommand("resources", "Crisis lines and emergency numbers");
+  add_common_options(*command, options);
+  command->add_flag("--json", options->json, "print JSON, to edit and give with --resources");
+  add_integer(
+      *command, "--check-data", [options](std::int64_t n) { options->check_days = n; }, 0, 36500,
+      "list entries that nobody checked within N days; exit code 1 if there are any");
+  command->callback([&chosen, options] { chosen = [options] { return show_resources(*options); }; });
+
+  const auto evaluation = std::make_shared<EdgeOptions>();
+  evaluation->judge.time_limit = std::chrono::minutes(1);
+  command = edge.add_subcommand("evaluate", "How often the check is right on labelled sentences");
+  command
+      ->add_option("--data", evaluation->data,
+                   "sentences in place of the built-in ones: label, class, language, text")
+      ->type_name("FILE");
+  command->add_flag("--list", evaluation->list, "list what was missed and what was a false alarm");
+  command->add_flag("--json", evaluation->json, "print one JSON object");
+  add_model_options(*command, evaluation);
+  command->callback([&chosen, evaluation] { chosen = [evaluation] { return evaluate(*evaluation); }; });
+}
+
+}  // namespace
+
+void add_edge_command(CLI::App& app, Command& chosen) {
+  CLI::App* command =
+      app.add_subcommand("edge", "Notice that somebody may be in danger, and show where there is help");
+  command->footer(kEdgeExamples);
+  command->require_subcommand(1);
+  add_checking_commands(*command, chosen);
+  add_data_commands(*command, chosen);
+}
+
+}  // namespace tq::app

@@ -1,0 +1,13 @@
+// The files of data/, as this build holds them: nothing has to be there at run time.
+#pragma once
+
+#include <string_view>
+
+namespace tq::edge::data {
+
+std::string_view lexicon();      // rules of the detector
+std::string_view resources();    // where there is help, JSON
+std::string_view development();  // sentences to judge the detector by; rules were tuned on them
+std::string_view heldout();      // sentences that rules were not tuned on
+
+}  // namespace tq::edge::data

@@ -1,0 +1,50 @@
+// How often the detector is right on labelled sentences.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "edge/detector.h"
+#include "tq/error.h"
+
+namespace tq::edge {
+
+struct Sample {
+  bool is_risk = false;
+  std::string kind;      // "explicit", "idiom"
+  std::string language;  // "en"
+  std::string text;
+};
+
+// Lines of label, class, language and text with tabs between; # begins a comment. kBadFile names the line.
+Expected<std::vector<Sample>> parse_samples(std::string_view text);
+
+enum class Split { kDevelopment, kHeldOut };
+// Those of this build: rules were tuned on the first split only.
+std::string_view built_in_samples(Split split);
+
+struct Counts {
+  std::int64_t true_positives = 0, false_negatives = 0, false_positives = 0, true_negatives = 0;
+
+  std::int64_t risks() const { return true_positives + false_negatives; }
+  std::int64_t harmless() const { return false_positives + true_negatives; }
+  double recall() const;     // of risks; 1 where there are none
+  double precision() const;  // of alarms; 1 where there are none
+  double f1() const;
+  void add(bool is_risk, bool is_alarm);
+};
+
+struct Evaluation {
+  Counts total;
+  std::map<std::string, Counts> by_kind, by_language;
+  std::vector<Sample> missed, false_alarms;
+};
+
+using Screen = std::function<Screening(std::string_view)>;
+Evaluation evaluate_detector(const std::vector<Sample>& samples, const Screen& screen);
+
+}  // namespace tq::edge

@@ -1,0 +1,191 @@
+"""`turboquant edge`: help comes first, without a network, and whatever becomes of the model."""
+import json
+import os
+import pathlib
+import select
+import shutil
+import subprocess
+import time
+
+import jsonschema
+import pytest
+
+from program import FAILED, MODEL, OK, USAGE, assert_error, call, start
+
+SOURCE = pathlib.Path(os.environ["TQ_SOURCE_DIR"])
+SCHEMA = json.loads((SOURCE / "docs/schemas/edge.json").read_text())
+DATA = SOURCE / "src/edge/data"
+HELP = 3
+PLAIN = {"LC_ALL": "C", "LANG": "C", "TURBOQUANT_COUNTRY": ""}
+DANGER = "I am going to kill myself tonight"
+
+
+def edge(*arguments, **options):
+    options["env"] = PLAIN | options.get("env", {})
+    return call("edge", *arguments, **options)
+
+
+def edge_json(name, *arguments, code=OK, **options):
+    got, out, err = edge(*arguments, "--json", **options)
+    assert got == code, err
+    document = json.loads(out)
+    jsonschema.validate(document, {**SCHEMA, "anyOf": [{"$ref": f"#/$defs/{name}"}]})
+    return document
+
+
+def test_check_by_argument_and_standard_input():
+    code, out, err = edge("check", DANGER, "--country", "GB")
+    assert (code, err) == (HELP, "") and "116 123" in out and "999" in out
+    assert edge("check", "--country", "GB", stdin=DANGER.encode()) == (code, out, err)
+    assert edge("check", "What should I cook tonight?") == (OK, "", "")
+    for nothing in (b"", b"\n", b"\xff\xfe\xfa", "死にたい".encode()):
+        code, out, _ = edge("check", stdin=nothing)
+        assert code == HELP and "112" in out, nothing
+    code, out, _ = edge("check", stdin=b"a" * (1 << 21))
+    assert code == HELP and "112" in out, "too much to read"
+
+
+def test_country():
+    for arguments, env, number in ((("--country", "us"), {}, "988"), ((), {"TURBOQUANT_COUNTRY": "DE"}, "0800 111 0 111"),
+                                   ((), {"LANG": "en_AU.UTF-8", "LC_ALL": ""}, "13 11 14"), ((), {}, "GB 116 123"),
+                                   (("--country", "XX"), {}, "GB 116 123")):
+        code, out, err = edge("check", DANGER, *arguments, env=env)
+        assert code == HELP and number in out and err == "", (arguments, env)
+
+
+def test_check_json():
+    report = edge_json("check", "check", DANGER, "--country", "NZ", code=HELP)
+    assert report["level"] == "crisis" and report["help"] and report["model"] is None
+    assert report["resources"][0]["phone"] == "111" and report["signs"][0]["language"] == "en"
+    assert edge_json("check", "check", "I'm not going to kill myself", code=HELP)["level"] == "concern"
+    assert not edge_json("check", "check", "I bought bread")["help"]
+    assert edge_json("check", "check", stdin=b"", code=HELP)["level"] == "unreadable"
+
+
+def test_resources(tmp_path):
+    code, out, err = edge("resources")
+    assert (code, err) == (OK, "") and "988" in out and "3114" in out
+    code, out, _ = edge("resources", "--country", "fr")
+    assert code == OK and "3114" in out and "988" not in out
+    assert_error(edge("resources", "--country", "XX"), USAGE, "XX", "112")
+    printed = edge_json("resources", "resources")
+    assert printed == json.loads((DATA / "resources.json").read_text())
+    code, out, _ = edge("resources", "--check-data", "365")
+    n = len(printed["entries"])
+    assert code == FAILED and out.count("never checked") == n and f"{n} of {n} entries" in out
+
+    # One's own lines, of which one was checked today.
+    own = tmp_path / "own.json"
+    today = time.strftime("%Y-%m-%d", time.gmtime())
+    entry = printed["entries"][0] | {"country": "GB", "name": "Village line", "phone": "12345", "verified": today}
+    own.write_text(json.dumps(printed | {"entries": [entry]}))
+    code, out, _ = edge("check", DANGER, "--country", "GB", "--resources", str(own))
+    assert code == HELP and "Village line: 12345" in out and "116 123" not in out
+    assert edge("resources", "--check-data", "1", "--resources", str(own))[0] == OK
+    for broken in ("{", json.dumps(printed | {"entries": [entry | {"phone": "\x1b[2J"}]})):
+        own.write_text(broken)
+        code, out, err = edge("check", DANGER, "--country", "GB", "--resources", str(own))
+        assert code == HELP and "116 123" in out and "built-in" in err, "help all the same"
+    assert "116 123" in edge("check", DANGER, "--country", "GB", "--resources", str(tmp_path / "missing"))[1]
+
+
+def test_evaluate(tmp_path):
+    report = edge_json("evaluation", "evaluate", "--list")
+    for split in ("development", "heldout"):
+        lines = [line.split("\t") for line in (DATA / f"{split}.tsv").read_text().splitlines() if not line.startswith("#")]
+        risks = [line[3] for line in lines if line[0] == "risk"]
+        assert report[split]["true_positives"] + report[split]["false_negatives"] == len(risks)
+        assert report[split]["recall"] == pytest.approx(1 - len(report[split]["missed"]) / len(risks))
+        assert report[split]["recall"] >= 0.95 and report[split]["by_class"]["explicit"]["recall"] == 1
+    assert "held-out: " in edge("evaluate")[1]
+    # The labels of sentences whose answer is known.
+    data = tmp_path / "mine.tsv"
+    data.write_text(f"risk\ta\ten\t{DANGER}\nrisk\ta\ten\tI like bread\nnone\tb\ten\tI like tea\n")
+    mine = edge_json("evaluation", "evaluate", "--data", str(data))["all"]
+    assert (mine["recall"], mine["precision"], mine["true_negatives"]) == (0.5, 1, 1)
+    data.write_text("what is this")
+    assert_error(edge("evaluate", "--data", str(data)), FAILED, "line 1", "tabs")
+
+
+# The model
+
+def read_until(process, text, seconds=60):
+    """Standard output so far, when `text` is in it."""
+    got, end = b"", time.monotonic() + seconds
+    while text.encode() not in got:
+        ready, _, _ = select.select([process.stdout], [], [], max(0, end - time.monotonic()))
+        assert ready, got
+        piece = os.read(process.stdout.fileno(), 65536)
+        assert piece, got
+        got += piece
+    return got.decode()
+
+
+@pytest.fixture
+def blocking_open(tmp_path):
+    """A model that never loads: opening it blocks. A folder of a FUSE or network drive would do the same."""
+    path = tmp_path / "model.gguf"
+    os.mkfifo(path)
+    return str(path)
+
+
+def test_help_comes_before_a_model_that_never_loads(blocking_open, tmp_path):
+    for model in (blocking_open, str(tmp_path / "missing.gguf"), str(tmp_path), "/dev/null"):
+        process = start("edge", "chat", "-m", model, "--country", "GB", stdin=subprocess.PIPE, env=PLAIN)
+        try:
+            process.stdin.write(DANGER.encode() + b"\n")
+            process.stdin.flush()
+            out = read_until(process, "116 123")
+            assert process.poll() is None, "it goes on"
+            # Without a model there is doubt about every message.
+            process.stdin.write(b"What should I cook?\n")
+            process.stdin.flush()
+            read_until(process, "116 123")
+            out, err = process.communicate(timeout=60)
+            assert process.returncode == OK and b"still checked" in err
+        finally:
+            process.kill()
+            process.wait()
+
+
+def test_check_does_not_wait_for_a_model(blocking_open):
+    code, out, err = edge("check", DANGER, "-m", blocking_open, "--country", "GB")
+    assert (code, err) == (HELP, "") and "116 123" in out
+    code, out, err = edge("check", "I like bread", "-m", blocking_open, "--country", "GB")
+    assert code == HELP and "116 123" in out and "no regular file" in err, "doubt"
+    report = edge_json("check", "check", "I like bread", "-m", "/nowhere.gguf", code=HELP)
+    assert report["level"] == "unreadable" and report["model"]["danger"] and "/nowhere.gguf" in report["model"]["problem"]
+
+
+def test_the_model_only_adds():
+    always, never = ("--threshold", "-100"), ("--threshold", "100")
+    report = edge_json("check", "check", "I like bread", "-m", MODEL, *always, code=HELP)
+    assert report["level"] == "concern" and report["model"]["danger"] and report["model"]["problem"] is None
+    score = report["model"]["score"]
+    report = edge_json("check", "check", "I like bread", "-m", MODEL, *never)
+    assert report["level"] == "none" and report["model"]["score"] == score
+    assert edge("check", DANGER, "-m", MODEL, *never)[0] == HELP
+    report = edge_json("check", "check", "I like bread", "-m", MODEL, *never, "--judge-timeout", "1", code=HELP)
+    assert "longer than" in report["model"]["problem"], "late is doubt"
+
+
+def test_chat_answers_behind_the_help():
+    process = start("edge", "chat", "-m", MODEL, "--country", "GB", "--threshold", "100", "-n", "16",
+                    stdin=subprocess.PIPE, env=PLAIN)
+    out, err = process.communicate(b"What is the capital of France?\n" + b"I feel like a burden to everyone\n", timeout=120)
+    out = out.decode()
+    assert process.returncode == OK, err
+    before, _, after = out.partition("116 123")
+    assert before.strip(), "an answer to the first message, without help"
+    assert "Samaritans" not in before.split("\n")[0]
+    assert len(after.strip().split("\n")) > 2, "help, then an answer"
+
+
+def test_no_network():
+    """Not a socket is opened, checked from outside."""
+    if not shutil.which("strace"):
+        pytest.skip("no strace")
+    from program import BINARY
+    traced = subprocess.run(["strace", "-f", "-e", "trace=network", BINARY, "edge", "check", DANGER], capture_output=True,
+                            text=True, env=os.environ | PLAIN)
+    assert traced.returncode == HELP and "socket(" not in traced.stderr
