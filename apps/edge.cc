@@ -147,41 +147,45 @@ std::string evaluation_text(const std::string& title, const edge::Evaluation& ev
   return text;
 }
 
-Expected<edge::Evaluation> evaluate_text(std::string_view text, const edge::Screen& screen) {
-  const auto samples = edge::parse_samples(text);
-  if (!samples) return samples.error();
-  return edge::evaluate_detector(*samples, screen);
+Expected<std::vector<NamedEvaluation>> evaluate_all(const EdgeOptions& options, const edge::Screen& screen) {
+  std::vector<std::pair<std::string, std::string>> texts;
+  if (options.data) {
+    auto file = read_file(*options.data, kMaxFileBytes);
+    if (!file) return file.error();
+    texts.emplace_back("all", *std::move(file));
+  } else {
+    for (const edge::Split split : {edge::Split::kDevelopment, edge::Split::kHeldOut, edge::Split::kHard})
+      texts.emplace_back(edge::split_name(split), edge::built_in_samples(split));
+  }
+  std::vector<NamedEvaluation> evaluations;
+  for (const auto& [name, text] : texts) {
+    const auto samples = edge::parse_samples(text);
+    if (!samples)
+      return Error{samples.error().code, options.data.value_or(name) + ": " + samples.error().message};
+    evaluations.emplace_back(name, edge::evaluate_detector(*samples, screen));
+  }
+  return evaluations;
 }
 
 int evaluate(const EdgeOptions& options) {
-  const auto file =
-      options.data ? read_file(*options.data, kMaxFileBytes)
-                   : Expected<std::string>(std::string(edge::built_in_samples(edge::Split::kDevelopment)));
-  if (!file) return fail(file.error());
   std::unique_ptr<EdgeModel> model = options.model ? std::make_unique<EdgeModel>(options) : nullptr;
   if (model) {
     if (const auto loaded = model->get(); !loaded) return fail(loaded.error());
   }
-  const edge::Screen screen = [&model](std::string_view text) {
+  const auto evaluations = evaluate_all(options, [&](std::string_view text) {
     edge::Screening screening = edge::Detector::built_in().screen(text);
+    if (!model || (screening.needs_help() && !options.model_alone)) return screening;
     std::optional<edge::Judgement> judgement;
-    return model ? ask_model(*model, std::string(text), std::move(screening), judgement) : screening;
-  };
-  const auto first = evaluate_text(*file, screen);
-  if (!first)
-    return fail({first.error().code, options.data.value_or("built-in") + ": " + first.error().message});
-  std::optional<edge::Evaluation> heldout;
-  if (!options.data) {
-    auto second = evaluate_text(edge::built_in_samples(edge::Split::kHeldOut), screen);
-    if (!second) return fail(second.error());
-    heldout = *std::move(second);
-  }
+    if (options.model_alone) screening = {};
+    return ask_model(*model, std::string(text), std::move(screening), judgement);
+  });
+  if (!evaluations) return fail(evaluations.error());
   Output output;
   if (options.json) {
-    output.write(evaluation_json(*first, heldout, options));
+    output.write(evaluation_json(*evaluations, options));
   } else {
-    output.write(evaluation_text(heldout ? "development" : *options.data, *first, options.list));
-    if (heldout) output.write(evaluation_text("held-out", *heldout, options.list));
+    for (const auto& [name, evaluation] : *evaluations)
+      output.write(evaluation_text(name, evaluation, options.list));
   }
   return output.finish(kExitOk);
 }
@@ -283,7 +287,9 @@ void add_data_commands(CLI::App& edge, Command& chosen) {
       ->type_name("FILE");
   command->add_flag("--list", evaluation->list, "list what was missed and what was a false alarm");
   command->add_flag("--json", evaluation->json, "print one JSON object");
-  add_model_options(*command, evaluation);
+  CLI::Option* model = add_model_options(*command, evaluation);
+  command->add_flag("--model-alone", evaluation->model_alone, "judge the model without the rules")
+      ->needs(model);
   command->callback([&chosen, evaluation] { chosen = [evaluation] { return evaluate(*evaluation); }; });
 }
 

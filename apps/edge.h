@@ -5,6 +5,8 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "edge/detector.h"
 #include "edge/evaluate.h"
@@ -34,6 +36,7 @@ struct EdgeOptions {
   // evaluate
   std::optional<std::string> data;
   bool list = false;
+  bool model_alone = false;
   // resources
   std::optional<std::int64_t> check_days;
 };
@@ -73,8 +76,8 @@ edge::Screening ask_model(EdgeModel& model, const std::string& message, edge::Sc
 std::string screening_json(const edge::Screening& screening, const std::optional<edge::Judgement>& judgement,
                            const edge::Resources& resources, const EdgeOptions& options);
 std::string resources_json(const edge::Resources& resources, const std::vector<edge::Resource>& entries);
-std::string evaluation_json(const edge::Evaluation& development,
-                            const std::optional<edge::Evaluation>& heldout, const EdgeOptions& options);
+using NamedEvaluation = std::pair<std::string, edge::Evaluation>;
+std::string evaluation_json(const std::vector<NamedEvaluation>& evaluations, const EdgeOptions& options);
 
 int run_edge_chat(const EdgeOptions& options);  // edge_chat.cc
 

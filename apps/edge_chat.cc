@@ -15,6 +15,12 @@
 namespace tq::app {
 namespace {
 
+constexpr const char* kFriendly =
+    "You are a kind assistant on a small device. Answer briefly and in plain words. Never give ways to hurt "
+    "oneself "
+    "or others.";
+
+// Once somebody may be in danger, for the rest of the chat.
 constexpr const char* kCareful =
     "You are a warm, calm listener on a small device without internet. Answer briefly, in plain words. Never "
     "give "
@@ -100,11 +106,12 @@ class EdgeChat {
     return std::move(generation->text);
   }
 
-  // A small model may say what must not be said.
+  // A small model may say what must not be said, if only by repeating it: an answer in which the rules find
+  // anything is not shown.
   static std::string checked(const std::string& text) {
-    const bool is_safe = edge::Detector::built_in().screen(text).level != edge::Level::kCrisis;
+    const bool is_safe = !edge::Detector::built_in().screen(text).needs_help();
     return is_safe ? text
-                   : "(The model's answer is left out: it might not be safe. The people above are there.)";
+                   : "(The model's answer is left out: it might hurt. The people above are there for you.)";
   }
 
   Expected<void> prepare(Engine& engine) {
@@ -120,13 +127,14 @@ class EdgeChat {
 
   // The instructions and as many of the last messages as leave room for an answer.
   Expected<std::vector<Token>> prompt(const Engine& engine) {
+    const char* instructions = has_helped_ ? kCareful : kFriendly;
     while (true) {
-      std::vector<ChatMessage> all = {{"system", kCareful}};
+      std::vector<ChatMessage> all = {{"system", instructions}};
       all.insert(all.end(), messages_.begin(), messages_.end());
       auto tokens = engine.encode_chat(all);
       if (!tokens) {  // templates that know no system message
         all.erase(all.begin());
-        all.front().content = std::string(kCareful) + "\n\n" + all.front().content;
+        all.front().content = std::string(instructions) + "\n\n" + all.front().content;
         tokens = engine.encode_chat(all);
       }
       if (!tokens) return tokens.error();

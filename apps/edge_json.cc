@@ -107,12 +107,10 @@ std::string resources_json(const edge::Resources& resources, const std::vector<e
                   {"entries", list_json(entries)}});
 }
 
-std::string evaluation_json(const edge::Evaluation& development,
-                            const std::optional<edge::Evaluation>& heldout, const EdgeOptions& options) {
+std::string evaluation_json(const std::vector<NamedEvaluation>& evaluations, const EdgeOptions& options) {
   Json json = {{"data", options.data ? *options.data : std::string("built-in")},
                {"model", options.model ? Json(*options.model) : Json(nullptr)}};
-  json[heldout ? "development" : "all"] = split_json(development, options.list);
-  if (heldout) json["heldout"] = split_json(*heldout, options.list);
+  for (const auto& [name, evaluation] : evaluations) json[name] = split_json(evaluation, options.list);
   return printed(json);
 }
 

@@ -9,5 +9,6 @@ std::string_view lexicon();      // rules of the detector
 std::string_view resources();    // where there is help, JSON
 std::string_view development();  // sentences to judge the detector by; rules were tuned on them
 std::string_view heldout();      // sentences that rules were not tuned on
+std::string_view hard();         // likewise, written to be unlike the rules
 
 }  // namespace tq::edge::data

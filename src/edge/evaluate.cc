@@ -38,7 +38,27 @@ Expected<std::vector<Sample>> parse_samples(std::string_view text) {
 }
 
 std::string_view built_in_samples(Split split) {
-  return split == Split::kDevelopment ? data::development() : data::heldout();
+  switch (split) {
+    case Split::kDevelopment:
+      return data::development();
+    case Split::kHeldOut:
+      return data::heldout();
+    case Split::kHard:
+      return data::hard();
+  }
+  return {};
+}
+
+const char* split_name(Split split) {
+  switch (split) {
+    case Split::kDevelopment:
+      return "development";
+    case Split::kHeldOut:
+      return "heldout";
+    case Split::kHard:
+      return "hard";
+  }
+  return "";
 }
 
 double Counts::recall() const {

@@ -23,8 +23,10 @@ struct Sample {
 // Lines of label, class, language and text with tabs between; # begins a comment. kBadFile names the line.
 Expected<std::vector<Sample>> parse_samples(std::string_view text);
 
-enum class Split { kDevelopment, kHeldOut };
-// Those of this build: rules were tuned on the first split only.
+// The sentences of this build: rules were tuned on the first split only. The second was written before the
+// detector, the third last and to be unlike its rules.
+enum class Split { kDevelopment, kHeldOut, kHard };
+const char* split_name(Split split);  // "development", "heldout", "hard"
 std::string_view built_in_samples(Split split);
 
 struct Counts {

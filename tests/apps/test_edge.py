@@ -91,13 +91,14 @@ def test_resources(tmp_path):
 
 def test_evaluate(tmp_path):
     report = edge_json("evaluation", "evaluate", "--list")
-    for split in ("development", "heldout"):
+    for split in ("development", "heldout", "hard"):
         lines = [line.split("\t") for line in (DATA / f"{split}.tsv").read_text().splitlines() if not line.startswith("#")]
         risks = [line[3] for line in lines if line[0] == "risk"]
         assert report[split]["true_positives"] + report[split]["false_negatives"] == len(risks)
         assert report[split]["recall"] == pytest.approx(1 - len(report[split]["missed"]) / len(risks))
-        assert report[split]["recall"] >= 0.95 and report[split]["by_class"]["explicit"]["recall"] == 1
-    assert "held-out: " in edge("evaluate")[1]
+        if split != "hard":
+            assert report[split]["recall"] >= 0.95 and report[split]["by_class"]["explicit"]["recall"] == 1
+    assert "heldout: " in edge("evaluate")[1]
     # The labels of sentences whose answer is known.
     data = tmp_path / "mine.tsv"
     data.write_text(f"risk\ta\ten\t{DANGER}\nrisk\ta\ten\tI like bread\nnone\tb\ten\tI like tea\n")
@@ -178,7 +179,7 @@ def test_chat_answers_behind_the_help():
     before, _, after = out.partition("116 123")
     assert before.strip(), "an answer to the first message, without help"
     assert "Samaritans" not in before.split("\n")[0]
-    assert len(after.strip().split("\n")) > 2, "help, then an answer"
+    assert after.partition("these people are there.")[2].strip(), "help, then an answer"
 
 
 def test_no_network():

@@ -37,10 +37,13 @@ TEST(EdgeDetector, FloorsOnHeldOutSentences) { expect_floors(evaluation_of(Split
 
 TEST(EdgeDetector, NoSentenceIsInBothSplits) {
   const auto development = parse_samples(built_in_samples(Split::kDevelopment));
-  const auto heldout = parse_samples(built_in_samples(Split::kHeldOut));
-  ASSERT_TRUE(development && heldout);
-  for (const Sample& one : *development) {
-    for (const Sample& other : *heldout) EXPECT_NE(one.text, other.text);
+  ASSERT_TRUE(development);
+  for (const Split split : {Split::kHeldOut, Split::kHard}) {
+    const auto unseen = parse_samples(built_in_samples(split));
+    ASSERT_TRUE(unseen);
+    for (const Sample& one : *development) {
+      for (const Sample& other : *unseen) EXPECT_NE(one.text, other.text);
+    }
   }
 }
 
