@@ -129,8 +129,9 @@ std::vector<Resource> Resources::of(std::string_view country, bool emergency_fir
   for (const Resource& entry : entries_) {
     if (entry.country == country) found.push_back(entry);
   }
-  std::ranges::stable_partition(
-      found, [emergency_first](const Resource& entry) { return entry.is_emergency == emergency_first; });
+  std::stable_partition(found.begin(), found.end(), [emergency_first](const Resource& entry) {
+    return entry.is_emergency == emergency_first;
+  });
   return found;
 }
 
