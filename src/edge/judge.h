@@ -16,8 +16,8 @@
 
 namespace tq::edge {
 
-// Log-odds of yes over those that the model gives to harmless messages; from it on help is shown. A model that
-// cannot judge stays below it (docs/edge.md); lower, and less is missed at the price of wrong alarms.
+// Log-odds of yes over those that the model gives to harmless messages; from it on help is shown. A model
+// that cannot judge stays below it (docs/edge.md); lower, and less is missed at the price of wrong alarms.
 inline constexpr double kJudgeThreshold = 1.0;
 
 struct JudgeOptions {
