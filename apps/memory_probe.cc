@@ -1,5 +1,6 @@
 // `turboquant memory-probe`: one context in a process of its own, for the memory and ceiling gates of verify.
-// Prints its peak of resident memory since the model was loaded and the calculated bytes of its cache.
+// Prints its peak of resident memory since the model was loaded, and what the memory model calculates for it
+// and for its cache.
 #include <fstream>
 #include <limits>
 #include <memory>
@@ -8,6 +9,7 @@
 
 #include "command_line.h"
 #include "console.h"
+#include "tq/memory_use.h"
 #include "verify.h"
 
 namespace tq::app {
@@ -40,7 +42,26 @@ int probe(const ProbeOptions& options) {
   if (!session) return fail(session.error());
   const std::vector<Token> tokens(static_cast<std::size_t>(options.tokens), 1);
   if (const auto ok = (*session)->sync(tokens); !ok) return fail(ok.error());
-  const nlohmann::json object = {{"peak_bytes", peak_bytes()}, {"kv_bytes", (*session)->kv_bytes()}};
+  const std::size_t peak = peak_bytes();
+  const auto calculated = memory_use({.model_path = options.engine.model_path,
+                                      .plan = (*engine)->cache_plan(),
+                                      .n_ctx = options.tokens,
+                                      .n_threads = (*engine)->n_threads()});
+  if (!calculated) return fail(calculated.error());
+  const nlohmann::json object = {{"peak_bytes", peak},
+                                 {"kv_bytes", (*session)->kv_bytes()},
+                                 {"calculated_bytes", calculated->total()},
+                                 {"calculated_cache_bytes", calculated->cache},
+                                 {"parts",
+                                  {{"program", calculated->program},
+                                   {"weights", calculated->weights},
+                                   {"in_file", calculated->in_file},
+                                   {"vocabulary", calculated->vocabulary},
+                                   {"workspace", calculated->workspace},
+                                   {"cache", calculated->cache},
+                                   {"states", calculated->states},
+                                   {"sessions", calculated->sessions},
+                                   {"loading", calculated->loading}}}};
   Output output;
   output.write(object.dump() + "\n");
   return output.finish(kExitOk);

@@ -74,6 +74,11 @@ class Attention {
  public:
   Attention(const Kernels& kernels, ThreadPool& pool) : kernels_(&kernels), pool_(&pool) {}
 
+  // Bytes of its own that it comes to hold: of its threads' scratch, and of the partials with which one
+  // sequence's token is decoded at the end of a context of n_ctx.
+  static std::size_t scratch_bytes(int head_dim, int n_threads);
+  static std::size_t partial_bytes(int n_heads, int head_dim, std::int64_t n_ctx);
+
   void run(const AttentionInput& input);
   void observe(AttentionObserver observer) { observer_ = std::move(observer); }  // empty: nobody
 

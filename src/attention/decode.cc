@@ -241,6 +241,11 @@ class ChunkDecoder {
 
 }  // namespace
 
+std::size_t Attention::partial_bytes(int n_heads, int head_dim, std::int64_t n_ctx) {
+  const std::size_t n_chunks = chunk_borders((n_ctx + kPageTokens - 1) / kPageTokens).size() - 1;
+  return n_chunks * static_cast<std::size_t>(n_heads * (head_dim + 2)) * sizeof(float);
+}
+
 void Attention::decode(const AttentionInput& input) {
   const DecodePlan plan(input);
   if (plan.runs().empty()) return;

@@ -15,6 +15,14 @@ std::int64_t pages_for(std::int64_t tokens) { return (tokens + kPageTokens - 1) 
 
 }  // namespace
 
+std::vector<std::int64_t> chunk_borders(std::int64_t n_pages) {
+  std::vector<std::int64_t> borders = {0};
+  while (borders.back() < n_pages) {
+    borders.push_back(borders.back() + std::max(kChunkPages, borders.back() / kChunkShare));
+  }
+  return borders;
+}
+
 DecodePlan::DecodePlan(const AttentionInput& input) {
   std::int64_t last_page = 0;
   for (const SequenceRows& rows : input.sequences) {
@@ -22,9 +30,7 @@ DecodePlan::DecodePlan(const AttentionInput& input) {
       last_page = std::max(last_page, pages_for(rows.first_position + rows.n_rows));
     }
   }
-  for (borders_.push_back(0); borders_.back() < last_page;) {
-    borders_.push_back(borders_.back() + std::max(kChunkPages, borders_.back() / kChunkShare));
-  }
+  borders_ = chunk_borders(last_page);
   for (const SequenceRows& rows : input.sequences) {
     if (rows.n_rows > 0 && rows.n_rows <= kDecodeRows) add_sequence(input, rows);
   }

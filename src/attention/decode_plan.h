@@ -26,6 +26,9 @@ struct DecodeRun {
   std::int64_t chunk_floats;  // of one chunk's partials, a multiple of 16
 };
 
+// Pages at which the chunks begin that cover [0, n_pages), and where the last of them ends.
+std::vector<std::int64_t> chunk_borders(std::int64_t n_pages);
+
 class DecodePlan {
  public:
   explicit DecodePlan(const AttentionInput& input);

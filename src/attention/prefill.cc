@@ -28,9 +28,7 @@ class LaneTask {
         group_(input.n_heads / cache_.shape().n_kv_heads) {
     const std::int64_t lanes = kTaskLanes * head_dim_;
     const std::int64_t page = static_cast<std::int64_t>(kPageTokens) * head_dim_;
-    float* p = reserve_scratch(scratch,
-                               static_cast<std::size_t>(2 * lanes + 2 * page + kPageTokens * kAttentionLanes +
-                                                        2 * kTaskLanes + 3 * kAttentionLanes + head_dim_));
+    float* p = reserve_scratch(scratch, scratch_floats(head_dim_));
     const auto take = [&p](std::int64_t n) { return std::exchange(p, p + n); };
     q_ = take(lanes);
     o_ = take(lanes);
@@ -43,6 +41,12 @@ class LaneTask {
     end_ = take(kAttentionLanes);
     shrink_ = take(kAttentionLanes);
     row_ = take(head_dim_);
+  }
+
+  static std::size_t scratch_floats(int head_dim) {
+    const std::int64_t rows = 2 * kTaskLanes + 2 * kPageTokens + 1;
+    return static_cast<std::size_t>(rows * head_dim + kPageTokens * kAttentionLanes + 2 * kTaskLanes +
+                                    3 * kAttentionLanes);
   }
 
   void run(int kv_head, std::int64_t first, std::int64_t count) {
@@ -156,6 +160,10 @@ class LaneTask {
 };
 
 }  // namespace
+
+std::size_t Attention::scratch_bytes(int head_dim, int n_threads) {
+  return LaneTask::scratch_floats(head_dim) * sizeof(float) * static_cast<std::size_t>(n_threads);
+}
 
 void Attention::prefill(const AttentionInput& input, const SequenceRows& rows) {
   const KvCache& cache = *rows.cache;

@@ -43,16 +43,6 @@ ModelInfo make_info(const GgufFile& file, const ModelConfig& config) {
   return info;
 }
 
-Expected<std::int64_t> context_length(std::int64_t wanted, std::int64_t trained) {
-  if (wanted == 0) return trained;
-  if (wanted < 0 || wanted > trained) {
-    return Error{ErrorCode::kBadArgument, "a context of " + std::to_string(wanted) +
-                                              " tokens is not possible; this model was made for 1 to " +
-                                              std::to_string(trained) + " (-c)."};
-  }
-  return wanted;
-}
-
 // Bytes of 128 tokens' pages over all layers and heads if they were f16.
 Expected<std::size_t> f16_block_bytes(const KvShape& shape, Isa isa) {
   const auto codec = KvCodec::create(KvType::kF16, shape.head_dim, isa);
@@ -66,30 +56,6 @@ std::vector<std::string_view> Engine::architectures() { return Model::architectu
 
 Expected<std::unique_ptr<Engine>> Engine::load(const EngineOptions& options) {
   return EngineImpl::load(options);
-}
-
-Expected<std::size_t> Engine::memory_needed(const EngineOptions& options) {
-  const auto file = GgufFile::open(options.model_path);
-  if (!file) return file.error();
-  const auto model = Model::open(*file);
-  if (!model) return model.error();
-  const ModelConfig& config = (*model)->config();
-  const KvShape shape = (*model)->kv_shape();
-  const auto n_ctx = context_length(options.n_ctx, config.n_ctx_train);
-  if (!n_ctx) return n_ctx.error();
-  const auto plan = options.cache_plan ? Expected<CachePlan>(*options.cache_plan)
-                                       : make_cache_plan(shape.n_layers, options.type_k, options.type_v,
-                                                         options.layer_adaptive);
-  if (!plan) return plan.error();
-  const auto codecs = CodecSet::create(*plan, config.head_dim, Isa::kScalar);  // sizes are those of all
-  if (!codecs) return codecs.error();
-  std::size_t block = 0;
-  for (int layer = 0; layer < static_cast<int>(plan->layers.size()); ++layer) {
-    block += static_cast<std::size_t>(shape.n_kv_heads) *
-             (codecs->k(layer).page_bytes() + codecs->v(layer).page_bytes());
-  }
-  const std::int64_t n_blocks = (*n_ctx + kPageTokens - 1) / kPageTokens * options.n_parallel;
-  return file->file_size() + block * static_cast<std::size_t>(n_blocks);
 }
 
 Expected<std::unique_ptr<Engine>> EngineImpl::load(const EngineOptions& options) {
@@ -114,6 +80,7 @@ Expected<std::unique_ptr<Engine>> EngineImpl::load(const EngineOptions& options)
   engine->context_ = *std::move(context);
   if (const auto ok = engine->open_disk_cache(options.disk_cache); !ok) return ok.error();
   engine->load_chat_template();
+  engine->file_.release_pages();  // the fingerprint has read the beginning of every tensor
   return std::unique_ptr<Engine>(std::move(engine));
 }
 

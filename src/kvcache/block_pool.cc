@@ -31,6 +31,12 @@ Expected<CodecSet> CodecSet::create(const CachePlan& plan, int head_dim, Isa isa
   return set;
 }
 
+std::size_t block_bytes(const CodecSet& codecs, const KvShape& shape) {
+  std::size_t bytes = 0;
+  for (int i = 0; i < shape.n_layers; ++i) bytes += codecs.k(i).page_bytes() + codecs.v(i).page_bytes();
+  return bytes * static_cast<std::size_t>(shape.n_kv_heads);
+}
+
 Expected<std::shared_ptr<BlockPool>> BlockPool::create(const CodecSet& codecs, const KvShape& shape,
                                                        std::int64_t n_blocks) {
   std::shared_ptr<BlockPool> pool(new BlockPool());

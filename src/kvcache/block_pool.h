@@ -55,6 +55,9 @@ class CodecSet {
   std::vector<Layer> layers_;
 };
 
+// Bytes of one block: a page of K and of V for every layer and KV head.
+std::size_t block_bytes(const CodecSet& codecs, const KvShape& shape);
+
 // Every member function may be called from any thread; page contents are their holders' own business.
 class BlockPool {
  public:

@@ -161,4 +161,14 @@ ModelConfig read_mixture_config(ConfigReader& keys, std::string_view architectur
   return c;
 }
 
+Expected<std::int64_t> context_length(std::int64_t wanted, std::int64_t trained) {
+  if (wanted == 0) return trained;
+  if (wanted < 0 || wanted > trained) {
+    return Error{ErrorCode::kBadArgument, "a context of " + std::to_string(wanted) +
+                                              " tokens is not possible; this model was made for 1 to " +
+                                              std::to_string(trained) + " (-c)."};
+  }
+  return wanted;
+}
+
 }  // namespace tq

@@ -96,6 +96,10 @@ class ConfigReader {
   std::optional<Error> error_;
 };
 
+// The context that is to be had where `wanted` tokens are asked for (0: the model's own) of a model that was
+// made for `trained`.
+Expected<std::int64_t> context_length(std::int64_t wanted, std::int64_t trained);
+
 // What every decoder-only transformer has. `pairing` says which values of a head the architecture's files
 // rotate together.
 ModelConfig read_config(ConfigReader& keys, std::string_view architecture, RopePairing pairing);

@@ -43,18 +43,31 @@ Expected<std::unique_ptr<Model>> Model::open(const GgufFile& file) {
                                             " is not supported yet; supported: " + known + "."};
 }
 
-Expected<void> Model::load_weights(const GgufFile& file, std::int64_t n_ctx, ThreadPool& pool) {
-  WeightReader weights(file, pool);
+template <class Reader>
+Expected<void> Model::bind_all(std::int64_t n_ctx, const Reader& reader) {
+  WeightReader weights = reader("");
   head_ = OutputHead::bind(weights, config_);
   embedding_ = Embedding::bind(weights, config_, head_);
   bind_ropes(weights, n_ctx);
   if (weights.error()) return *weights.error();
   for (int i = 0; i < config_.n_layers; ++i) {
-    WeightReader layer(file, pool, "blk." + std::to_string(i) + ".");
+    WeightReader layer = reader("blk." + std::to_string(i) + ".");
     bind_layer(i, layer);
     if (layer.error()) return *layer.error();
   }
   return {};
+}
+
+Expected<void> Model::load_weights(const GgufFile& file, std::int64_t n_ctx, ThreadPool& pool) {
+  return bind_all(n_ctx, [&](std::string prefix) { return WeightReader(file, pool, std::move(prefix)); });
+}
+
+Expected<WeightBytes> Model::measure_weights(const GgufFile& file, std::int64_t n_ctx) {
+  WeightBytes bytes;
+  const auto bound =
+      bind_all(n_ctx, [&](std::string prefix) { return WeightReader(file, bytes, std::move(prefix)); });
+  if (!bound) return bound.error();
+  return bytes;
 }
 
 // Divisors of the frequencies stand in tensors: one set (Llama 3.1), or two, of which the longer context

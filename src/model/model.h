@@ -41,6 +41,10 @@ class Model {
   // tokens (RoPE may depend on it). Once, before forward().
   Expected<void> load_weights(const GgufFile& file, std::int64_t n_ctx, ThreadPool& pool);
 
+  // What load_weights() would take, by the file's head (and a few norms) alone. In its place: the model cannot
+  // compute afterwards.
+  Expected<WeightBytes> measure_weights(const GgufFile& file, std::int64_t n_ctx);
+
   // Computes the batch (at most w.max_batch tokens): stores its keys and values in the sequences' caches and
   // leaves the residual stream of every token in w.x. Token ids must be below n_vocab.
   void forward(const Batch& batch, Compute& compute, Attention& attention, Workspace& w) const;
@@ -60,6 +64,9 @@ class Model {
   ModelConfig config_;
 
  private:
+  // `reader(prefix)` makes the WeightReader of the tensors under a prefix.
+  template <class Reader>
+  Expected<void> bind_all(std::int64_t n_ctx, const Reader& reader);
   void bind_ropes(WeightReader& weights, std::int64_t n_ctx);
 
   std::vector<Rope> ropes_;

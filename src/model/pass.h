@@ -57,6 +57,8 @@ struct Rows {
 class Workspace {
  public:
   static Expected<Workspace> create(const ModelConfig& config);
+  // Bytes that are written to: of all rows of activations, and of n_logits rows of logits, at most kLogitRows.
+  static std::size_t bytes(const ModelConfig& config, std::int64_t n_logits);
 
   std::int64_t max_batch = kMaxBatch;
   Rows x;                    // residual stream [n_embd]
@@ -88,6 +90,15 @@ class Workspace {
   } experts;        // of mixtures
 
  private:
+  // Rows by when they are needed.
+  struct Stages {
+    std::vector<Rows*> always, attention, recurrence, feed_forward;
+    std::int64_t feed_forward_rows = 0;
+  };
+  // Sets what each row holds.
+  Stages lay_out(const ModelConfig& config);
+  std::size_t bytes_of(const Stages& stages, std::int64_t n_logits) const;
+
   Buffer buffer_;
 };
 

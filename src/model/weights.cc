@@ -70,10 +70,22 @@ Linear WeightReader::linear_part(std::string_view name, std::int64_t n_in, std::
   return pack(part);
 }
 
+// As pack() would have it: the file's pages are given back as they are read.
+void WeightReader::count(const TensorView& matrix) {
+  const auto packed = Linear::packed_bytes(matrix);
+  if (!packed) return fail(packed.error().code, packed.error().message);
+  bytes_->packed += *packed;
+  if (*packed == 0) bytes_->in_file += matrix.data.size();
+}
+
 Linear WeightReader::pack(const TensorView& matrix) {
+  if (bytes_ != nullptr) {
+    count(matrix);
+    return {};
+  }
   // As it goes, or a large matrix would be in memory twice.
   const auto release = [this](std::span<const std::byte> part) { file_.release_pages(part); };
-  auto packed = Linear::pack(matrix, pool_, release);
+  auto packed = Linear::pack(matrix, *pool_, release);
   if (!packed) {
     fail(packed.error().code, packed.error().message);
     return {};
@@ -95,6 +107,7 @@ std::vector<float> WeightReader::matrix(std::string_view name, std::int64_t n, s
   const TensorView* values = float_tensor(prefix_ + std::string(name), {n, n_rows});
   if (values == nullptr) return {};
   std::vector<float> floats(static_cast<std::size_t>(n * n_rows));
+  if (bytes_ != nullptr) bytes_->floats += floats.size() * sizeof(float);
   const std::size_t row_bytes = values->data.size() / static_cast<std::size_t>(n_rows);
   for (std::int64_t row = 0; row < n_rows; ++row) {
     dequantize_row(values->type, values->data.data() + static_cast<std::size_t>(row) * row_bytes, n,
@@ -108,6 +121,7 @@ std::vector<float> WeightReader::vector(std::string_view name, std::int64_t n) {
   const TensorView* values = float_tensor(prefix_ + std::string(name), {n});
   if (values == nullptr) return {};
   std::vector<float> floats(static_cast<std::size_t>(n));
+  if (bytes_ != nullptr) bytes_->floats += floats.size() * sizeof(float);
   dequantize_row(values->type, values->data.data(), n, floats.data());
   file_.release_pages(values->data);
   return floats;

@@ -24,6 +24,11 @@ QuantizedRow QuantizedBatch::row(std::int64_t token) const {
   return {codes + at * kGroupCols, residuals + at * kGroupCols, groups + at, n_groups, panel(first).n_rows};
 }
 
+std::size_t Compute::scratch_bytes(std::int64_t n_in, std::int64_t n_tokens) {
+  const auto groups = static_cast<std::size_t>(n_in / kGroupCols * n_tokens);
+  return groups * (2 * kGroupCols * sizeof(std::int8_t) + sizeof(QuantizedGroup));
+}
+
 QuantizedBatch Compute::quantize(const float* x, std::int64_t ldx, std::int64_t n, std::int64_t n_tokens) {
   const std::int64_t n_groups = n / kGroupCols;
   const auto groups = static_cast<std::size_t>(n_groups * n_tokens);

@@ -40,6 +40,8 @@ class Linear {
   using Release = std::function<void(std::span<const std::byte> part)>;
 
   static Expected<Linear> pack(const TensorView& weight, ThreadPool& pool, const Release& release = {});
+  // Bytes that pack() would allocate; 0 for a matrix that stays in the file.
+  static Expected<std::size_t> packed_bytes(const TensorView& weight);
 
   std::int64_t n_in() const { return n_in_; }
   std::int64_t n_out() const { return n_out_; }
@@ -81,6 +83,8 @@ struct LinearOutput {
 class Compute {
  public:
   Compute(const Kernels& kernels, ThreadPool& pool) : kernels_(&kernels), pool_(&pool) {}
+  // Bytes of its own that it comes to hold for inputs [n_tokens, n_in].
+  static std::size_t scratch_bytes(std::int64_t n_in, std::int64_t n_tokens);
 
   const Kernels& kernels() const { return *kernels_; }
   ThreadPool& pool() { return *pool_; }

@@ -45,6 +45,19 @@ std::optional<PackedFormat> format_for(GgmlType type) {
   return std::nullopt;
 }
 
+Expected<PackedFormat> packed_format(const TensorView& weight) {
+  if (const auto format = format_for(weight.type)) return *format;
+  const auto traits = ggml_type_traits(weight.type);
+  return Error{ErrorCode::kUnsupported, "the tensor '" + std::string(weight.name) + "' has the type " +
+                                            std::string(traits ? traits->name : "?") +
+                                            ", which is not supported as a weight yet."};
+}
+
+// Of one tile of rows of n_in values.
+std::int64_t tile_bytes(PackedFormat format, std::int64_t n_in) {
+  return n_in / kGroupCols / block_groups(packed_traits(format).scales) * block_bytes(format);
+}
+
 using TileGroup = std::array<QuantGroup, kTileRows>;
 
 // A plane of kBits: bits [from, from + kBits) of every code.
@@ -148,6 +161,14 @@ void pack_tile(PackedFormat format, ReadQuantGroup read, const std::byte* rows, 
 
 bool can_pack(GgmlType type) { return is_dense(type) || format_for(type).has_value(); }
 
+Expected<std::size_t> Linear::packed_bytes(const TensorView& weight) {
+  if (is_dense(weight.type)) return std::size_t{0};
+  const auto format = packed_format(weight);
+  if (!format) return format.error();
+  const std::int64_t n_tiles = (weight.shape[1] + kTileRows - 1) / kTileRows;
+  return static_cast<std::size_t>(n_tiles * tile_bytes(*format, weight.shape[0]));
+}
+
 Expected<Linear> Linear::pack(const TensorView& weight, ThreadPool& pool, const Release& release) {
   Linear layer;
   layer.n_in_ = weight.shape[0];
@@ -157,16 +178,11 @@ Expected<Linear> Linear::pack(const TensorView& weight, ThreadPool& pool, const 
     layer.dense_type_ = weight.type;
     return layer;
   }
-  const auto format = format_for(weight.type);
-  if (!format) {
-    const auto traits = ggml_type_traits(weight.type);
-    return Error{ErrorCode::kUnsupported, "the tensor '" + std::string(weight.name) + "' has the type " +
-                                              std::string(traits ? traits->name : "?") +
-                                              ", which is not supported as a weight yet."};
-  }
+  const auto format = packed_format(weight);
+  if (!format) return format.error();
   layer.format_ = *format;
   const std::int64_t n_groups = layer.n_in_ / kGroupCols;
-  layer.tile_bytes_ = n_groups / block_groups(packed_traits(*format).scales) * block_bytes(*format);
+  layer.tile_bytes_ = tile_bytes(*format, layer.n_in_);
   auto buffer = Buffer::allocate(static_cast<std::size_t>(layer.n_tiles() * layer.tile_bytes_));
   if (!buffer) return buffer.error();
   layer.packed_ = std::move(*buffer);

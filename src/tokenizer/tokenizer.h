@@ -25,6 +25,9 @@ class Tokenizer {
   // Byte-level BPE, SentencePiece's BPE and unigram, WordPiece (see VocabKind). Another tokenizer.ggml.model
   // or an unknown tokenizer.ggml.pre is kUnsupported; metadata that contradicts itself is kBadFile.
   static Expected<Tokenizer> from_gguf(const GgufFile& file);
+  // Bytes that it and the file's metadata come to hold, estimated from the numbers of tokens and merges and
+  // the length of their texts.
+  static std::size_t memory_needed(const GgufFile& file);
   Tokenizer(Tokenizer&&) noexcept;
   Tokenizer& operator=(Tokenizer&&) noexcept;
   ~Tokenizer();

@@ -8,6 +8,7 @@ namespace tq {
 
 Embedding Embedding::bind(WeightReader& weights, const ModelConfig& config, const OutputHead& head) {
   const TensorView* table = weights.table("token_embd.weight", config.n_embd, config.n_vocab);
+  if (table != nullptr && !head.is_tied) weights.keeps_in_file(*table);
   return {table, head.is_tied ? &head.matrix : nullptr, config.embedding_scale};
 }
 

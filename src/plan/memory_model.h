@@ -1,0 +1,49 @@
+// What an engine takes of memory, exactly, by its file's head alone: every part is asked of the code that
+// allocates it (docs/planner.md). The planner, `info`, the server's pool of models and the memory gate of
+// verify all go by it.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+#include "gguf/gguf.h"
+#include "kvcache/block_pool.h"
+#include "kvcache/recurrent_state.h"
+#include "model/config.h"
+#include "model/weights.h"
+#include "tq/memory_use.h"
+
+namespace tq::plan {
+
+class MemoryModel {
+ public:
+  // An architecture that the engine runs; kUnsupported otherwise.
+  static Expected<MemoryModel> read(const GgufFile& file);
+
+  const ModelConfig& config() const { return config_; }
+  const KvShape& kv_shape() const { return shape_; }
+
+  // Bytes of 128 tokens' keys and values over all layers; kUnsupported when a type cannot hold heads of this
+  // size.
+  Expected<std::size_t> block_bytes(const CachePlan& plan) const;
+
+  // `block_bytes` as above. n_ctx is a number of tokens here, not 0.
+  MemoryUse use(std::size_t block_bytes, std::int64_t n_ctx, int n_parallel, int n_threads) const;
+
+  // The longest context of which peak() is at most `budget`, at most the model's own; 0 when none is.
+  std::int64_t longest_context(std::size_t block_bytes, std::size_t budget, int n_parallel,
+                               int n_threads) const;
+
+ private:
+  MemoryModel() = default;
+
+  ModelConfig config_;
+  KvShape shape_{};
+  RecurrentShape recurrent_;
+  WeightBytes weights_;
+  std::size_t vocabulary_ = 0;
+  std::size_t head_bytes_ = 0;  // of the file before its tensors
+};
+
+}  // namespace tq::plan
