@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "auto_cache.h"
 #include "bench_kernels.h"
 #include "command_line.h"
 #include "console.h"
@@ -204,6 +205,7 @@ int bench(const BenchOptions& options) {
   engine_options.n_ctx =
       std::max<std::int64_t>(tokens_needed(options), 128);  // no memory for what is not measured
   if (options.follow) engine_options.n_parallel += static_cast<int>(options.depths.size());  // the kept ones
+  if (const auto ok = choose_cache(options.open, engine_options, false); !ok) return fail(ok.error());
   const auto engine = Engine::load(engine_options);
   if (!engine) return fail(engine.error());
   const double load_seconds = seconds_since(start);
@@ -265,7 +267,7 @@ namespace {
 
 void add_engine_options(CLI::App& command, const std::shared_ptr<BenchOptions>& options) {
   command.add_option("-m,--model", options->engine.model_path, "GGUF file")->type_name("FILE");
-  add_cache_options(command, options->engine);
+  add_cache_options(command, options->engine, &options->open);
   constexpr std::int64_t kMost = 1 << 24;
   add_integer(
       command, "-t,--threads", [=](std::int64_t n) { options->engine.n_threads = static_cast<int>(n); }, 1,

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "command_line.h"
 #include "tq/engine.h"
 #include "tq/profile.h"
 
@@ -13,6 +14,7 @@ namespace tq::app {
 
 struct BenchOptions {
   EngineOptions engine;
+  AutoCache open;                                // what of the engine's cache the planner chooses
   std::int64_t prefill = 512;                    // tokens of the prompt that is timed
   std::int64_t decode = 64;                      // tokens generated at each depth
   std::vector<std::int64_t> depths = {0, 4096};  // tokens in the cache before decode is timed

@@ -34,8 +34,12 @@ bool parse_number(const std::string& text, T& value) {
   return status == std::errc() && stop == end;
 }
 
-CLI::Option* add_kv_type(CLI::App& app, const std::string& name, KvType& value, const std::string& help) {
-  const auto set = [name, &value](const std::string& text) {
+// `is_auto`: set where the text is "auto"; null where that is no type.
+CLI::Option* add_kv_type(CLI::App& app, const std::string& name, KvType& value, bool* is_auto,
+                         const std::string& help) {
+  const auto set = [name, &value, is_auto](const std::string& text) {
+    if (is_auto != nullptr) *is_auto = text == "auto";
+    if (is_auto != nullptr && *is_auto) return;
     const auto type = parse_kv_type(text);
     if (!type) throw CLI::ValidationError(name, type.error().message);
     value = *type;
@@ -101,6 +105,24 @@ CLI::Option* add_integer(CLI::App& app, const std::string& names, std::function<
   return app.add_option_function<std::string>(names, parse, help)->type_name("N");
 }
 
+CLI::Option* add_context(CLI::App& app, const std::string& names, std::function<void(std::int64_t)> set,
+                         std::function<void()> set_auto, const std::string& help, std::int64_t min) {
+  const auto parse = [names, set = std::move(set), set_auto = std::move(set_auto),
+                      min](const std::string& text) {
+    std::int64_t value = 0;
+    if (text == "auto" || text == "max") {
+      set_auto();
+    } else if (parse_number(text, value) && value >= min) {
+      set(value);
+    } else {
+      throw CLI::ValidationError(
+          names.substr(names.find("--")),
+          "'" + text + "' is neither a whole number of " + std::to_string(min) + " or more nor auto or max");
+    }
+  };
+  return app.add_option_function<std::string>(names, parse, help)->type_name("N");
+}
+
 CLI::Option* add_float(CLI::App& app, const std::string& names, float& value, const std::string& help) {
   const auto parse = [names, &value](const std::string& text) {
     if (!parse_number(text, value)) {
@@ -127,12 +149,14 @@ void add_disk_cache_options(CLI::App& app, DiskCacheOptions& options) {
       ->type_name("SIZE");
 }
 
-CacheOptions add_cache_options(CLI::App& app, EngineOptions& options) {
+CacheOptions add_cache_options(CLI::App& app, EngineOptions& options, AutoCache* open) {
   const std::string types = "f16, q8_0, q4_0, turbo4, turbo35, turbo3, turbo25, turbo2, turbo3q or turbo2q";
+  const std::string or_auto = open != nullptr ? ", auto: the planner's choice (turboquant fit)" : "";
   return {
-      add_kv_type(app, "--cache-type-k", options.type_k,
-                  "(-ctk) type of cached keys: " + types + " [turbo4]"),
-      add_kv_type(app, "--cache-type-v", options.type_v, "(-ctv) type of cached values [turbo4]"),
+      add_kv_type(app, "--cache-type-k", options.type_k, open != nullptr ? &open->type_k : nullptr,
+                  "(-ctk) type of cached keys: " + types + or_auto + " [turbo4]"),
+      add_kv_type(app, "--cache-type-v", options.type_v, open != nullptr ? &open->type_v : nullptr,
+                  "(-ctv) type of cached values" + or_auto + " [turbo4]"),
       add_integer(
           app, "--layer-adaptive",
           [&options](std::int64_t n) { options.layer_adaptive = static_cast<int>(n); }, 0, 7,
@@ -140,6 +164,17 @@ CacheOptions add_cache_options(CLI::App& app, EngineOptions& options) {
           ->envname("TURBO_LAYER_ADAPTIVE"),
       add_plan(app, options),
   };
+}
+
+void add_context_option(CLI::App& app, EngineOptions& options, AutoCache& open, std::int64_t min,
+                        const std::string& help) {
+  add_context(
+      app, "-c,--ctx-size",
+      [&](std::int64_t n) {
+        options.n_ctx = n;
+        open.context = false;
+      },
+      [&] { open.context = true; }, help, min);
 }
 
 }  // namespace tq::app

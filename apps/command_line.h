@@ -38,6 +38,9 @@ std::string_view one_dash_spelling(std::string_view name);
 // An option that takes a whole number from min to max, in decimal.
 CLI::Option* add_integer(CLI::App& app, const std::string& names, std::function<void(std::int64_t)> set,
                          std::int64_t min, std::int64_t max, const std::string& help);
+// The same for a context, or "auto" or "max", which call `set_auto`.
+CLI::Option* add_context(CLI::App& app, const std::string& names, std::function<void(std::int64_t)> set,
+                         std::function<void()> set_auto, const std::string& help, std::int64_t min = 1);
 CLI::Option* add_float(CLI::App& app, const std::string& names, float& value, const std::string& help);
 
 struct CacheOptions {
@@ -50,7 +53,20 @@ struct CacheOptions {
 // --cache-dir and --cache-disk into the options of an engine.
 void add_disk_cache_options(CLI::App& app, DiskCacheOptions& options);
 
-// --cache-type-k, --cache-type-v, --layer-adaptive and --cache-plan into the options of an engine.
-CacheOptions add_cache_options(CLI::App& app, EngineOptions& options);
+// What a command line leaves to the planner (auto_cache.h).
+struct AutoCache {
+  bool type_k = false;
+  bool type_v = false;
+  bool context = false;
+
+  bool any() const { return type_k || type_v || context; }
+};
+
+// --cache-type-k, --cache-type-v, --layer-adaptive and --cache-plan into the options of an engine. With
+// `open`, a type may be "auto".
+CacheOptions add_cache_options(CLI::App& app, EngineOptions& options, AutoCache* open = nullptr);
+// -c, a number of at least `min` or "auto".
+void add_context_option(CLI::App& app, EngineOptions& options, AutoCache& open, std::int64_t min,
+                        const std::string& help);
 
 }  // namespace tq::app

@@ -1,6 +1,7 @@
 // `turboquant fit`: what fits this machine. The reports stand in files of their own.
 #include "fit.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <memory>
@@ -15,16 +16,19 @@ namespace {
 constexpr double kMaxGb = 1e6;
 
 constexpr const char* kFitExamples =
-    "Exit code: 0, whether something fits or not; 2 for wrong options.\n"
+    "Exit code: 0, whether something fits or not (-m: 1 when nothing does); 2 for wrong options.\n"
     "\n"
     "Examples:\n"
+    "  turboquant fit -m model.gguf                       cache and context for a file, and the command\n"
+    "  turboquant fit -m model.gguf -c 32768 --memory 4 --prefer quality\n"
+    "  turboquant fit -m model.gguf --parallel 8 --json | jq -r .command\n"
     "  turboquant fit --model-size 16 --context 65536 --layers 40\n"
     "  turboquant fit --detect-only                       what this machine has\n"
     "  turboquant fit --targets                           well-known models on 8 to 64 GB\n"
     "  turboquant fit --targets --memory 12,32,128\n"
     "  turboquant fit --memory 36 --prefer turbo3 --json\n"
     "\n"
-    "docs/hardware.md says where the figures come from.";
+    "docs/planner.md says how -m plans, docs/hardware.md where the other figures come from.";
 
 double parse_gb(const std::string& name, std::string_view text) {
   double value = 0;
@@ -45,11 +49,42 @@ std::vector<double> parse_gb_list(const std::string& text) {
   return values;
 }
 
+const std::string_view* preference_of(const std::string& name) {
+  const auto* found = std::ranges::find(kPlanPreferences, name);
+  return found == std::end(kPlanPreferences) ? nullptr : found;
+}
+
+// -m: a budget of --memory's size is the process's own; a machine's is shared with others.
+int fit_file(const FitOptions& options) {
+  FitModelOptions model = options.model;
+  model.json = options.json;
+  if (const auto& prefer = options.level.prefer; !prefer.empty()) {
+    const std::string_view* known = preference_of(prefer);
+    if (known == nullptr) {
+      return fail({ErrorCode::kBadArgument, "--prefer " + prefer +
+                                                " is a level; with -m, types are asked for "
+                                                "with -ctk and -ctv."});
+    }
+    model.planner.prefer = static_cast<PlanPreference>(known - std::begin(kPlanPreferences));
+  }
+  if (!options.memory_gb.empty()) {
+    model.planner.memory_bytes = hardware_of(options).available_bytes;
+  } else if (!options.machine.empty()) {
+    model.planner.memory_bytes = memory_budget(hardware_of(options).available_bytes).bytes();
+  }
+  return fit_model(model);
+}
+
 int fit(const FitOptions& options) {
   if (options.targets) return fit_targets(options);
   if (options.memory_gb.size() > 1) {
     return fail(
         {ErrorCode::kBadArgument, "several sizes of memory are for --targets; give --memory one here."});
+  }
+  const bool has_file = !options.model.planner.model_path.empty();
+  if (has_file && !options.detect_only) return fit_file(options);
+  if (preference_of(options.level.prefer) != nullptr) {
+    return fail({ErrorCode::kBadArgument, "--prefer " + options.level.prefer + " needs a file (-m)."});
   }
   if (!options.detect_only) return fit_level(options);
   const plan::Hardware hardware = hardware_of(options);
@@ -73,10 +108,14 @@ void add_level_options(CLI::App& command, plan::LevelRequest& level) {
   add_integer(command, "--layers", set(level.n_layers), 1, 10000, "layers with a cache [48]");
   add_integer(command, "--kv-heads", set(level.n_kv_heads), 1, 10000, "KV heads of a layer [8]");
   add_integer(command, "--head-dim", set(level.head_dim), 1, 65536, "channels of a head [128]");
-  std::vector<std::string> names;
+  std::vector<std::string> names(std::begin(kPlanPreferences), std::end(kPlanPreferences));
   for (const plan::KvLevel& known : plan::kv_levels()) names.emplace_back(known.name);
-  command.add_option("--prefer", level.prefer, "take this level even if it does not fit")
-      ->type_name("LEVEL")
+  command
+      .add_option(
+          "--prefer", level.prefer,
+          "with -m: what counts, balanced, quality, speed or memory [balanced]; without: take this level "
+          "even if it does not fit")
+      ->type_name("WORD")
       ->check(CLI::IsMember(names));
   command.add_flag("--force-cpu", level.force_cpu, "count the machine's memory, not a GPU's");
 }
@@ -100,13 +139,17 @@ void add_fit_command(CLI::App& app, Command& chosen) {
   const auto options = std::make_shared<FitOptions>();
   CLI::App* command = app.add_subcommand("fit", "Which model, context and cache type fit this machine");
   command->footer(kFitExamples);
+  add_fit_model_options(*command, options->model);
+  command->option_defaults()->group("Without a file");
   add_level_options(*command, options->level);
+  command->option_defaults()->group("Options");
   command->add_flag("--detect-only", options->detect_only, "say what the machine has, and choose nothing");
   command->add_flag("--targets", options->targets, "a table of well-known models on machines of 8 to 64 GB");
   command
       ->add_option_function<std::string>(
           "--memory", [options](const std::string& text) { options->memory_gb = parse_gb_list(text); },
-          "plan for a machine of this memory, without a GPU, instead; --targets takes a list")
+          "plan for a machine of this memory, without a GPU, instead, or with -m for a process that may take "
+          "so much; --targets takes a list")
       ->type_name("GB");
   command
       ->add_option("--machine", options->machine, "a recorded machine instead of this one: docs/hardware.md")

@@ -6,12 +6,14 @@
 #include <string>
 #include <vector>
 
+#include "fit_model.h"
 #include "plan/hardware.h"
 #include "plan/kv_level.h"
 
 namespace tq::app {
 
 struct FitOptions {
+  FitModelOptions model;          // -m: a file, by its own numbers
   plan::LevelRequest level;       // --model-size, --context, ...
   std::vector<double> memory_gb;  // --memory: machines to plan for instead of this one
   std::string machine;            // --machine: a folder with a recorded machine

@@ -6,6 +6,7 @@
 #include <limits>
 #include <system_error>
 
+#include "auto_cache.h"
 #include "command_line.h"
 #include "console.h"
 #include "report.h"
@@ -48,10 +49,9 @@ void add_engine_options(CLI::App& app, RunOptions& options) {
   add_integer(
       app, "-n,--predict", [&](std::int64_t n) { options.max_tokens = n; }, 0, kNoMaximum,
       "at most N tokens of answer [until it ends or the context is full]");
-  add_integer(
-      app, "-c,--ctx-size", [&](std::int64_t n) { engine.n_ctx = n; }, 1, kNoMaximum,
-      "context: tokens of prompt and answers together [the model's]");
-  add_cache_options(app, engine);
+  add_context_option(app, engine, options.open, 1,
+                     "context: tokens of prompt and answers together, auto: as many as fit [the model's]");
+  add_cache_options(app, engine, &options.open);
   add_disk_cache_options(app, engine.disk_cache);
   add_integer(
       app, "-t,--threads", [&](std::int64_t n) { engine.n_threads = static_cast<int>(n); }, 1,
@@ -102,7 +102,10 @@ Expected<void> check(const RunOptions& options) {
 
 int run(const RunOptions& options) {
   if (const auto ok = check(options); !ok) return fail(ok.error());
-  return options.prompt || options.prompt_file ? run_once(options) : run_chat(options);
+  RunOptions planned = options;
+  if (const auto ok = choose_cache(planned.open, planned.engine, planned.verbose); !ok)
+    return fail(ok.error());
+  return planned.prompt || planned.prompt_file ? run_once(planned) : run_chat(planned);
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "command_line.h"
 #include "generate.h"
 #include "sampler_options.h"
 #include "tq/engine.h"
@@ -18,6 +19,7 @@ namespace tq::app {
 
 struct RunOptions {
   EngineOptions engine;
+  AutoCache open;          // what of the engine's cache the planner chooses
   SamplerOptions sampler;  // without the grammar
   GrammarSource grammar;
   std::optional<int> n_logprobs;

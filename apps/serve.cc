@@ -10,6 +10,7 @@
 #include <limits>
 #include <sstream>
 
+#include "auto_cache.h"
 #include "command_line.h"
 #include "console.h"
 #include "ollama_environment.h"
@@ -36,12 +37,14 @@ constexpr int kMaxInt = std::numeric_limits<int>::max();
 
 struct ServeOptions {
   EngineOptions engine;
+  AutoCache open = {};  // what of the engine's cache the planner chooses
   ServerOptions server;
   std::optional<std::string> key_file;
   std::string reasoning_format = "auto";
   std::int64_t max_body_mib = 32;
   float models_gib = 0;
   std::optional<Error> environment_error = {};
+  bool verbose = false;  // say why the planner chose what it chose
 };
 
 // Signals that ask the program to end, as bytes in a pipe.
@@ -86,6 +89,16 @@ Expected<void> read_keys(const std::string& path, std::vector<std::string>& keys
   return {};
 }
 
+// Types and context for the first model; those that are loaded later get the same.
+Expected<void> plan_cache(ServeOptions& options) {
+  if (!options.open.any()) return {};
+  if (options.engine.model_path.empty()) {
+    return Error{ErrorCode::kBadArgument,
+                 "auto (-ctk, -ctv, -c) plans for one model; name its file with -m."};
+  }
+  return choose_cache(options.open, options.engine, options.verbose);
+}
+
 // Loads the model that is named for good; null when there is none.
 Expected<std::unique_ptr<Engine>> load_first(const ServeOptions& options) {
   if (options.engine.model_path.empty()) return std::unique_ptr<Engine>();
@@ -110,6 +123,7 @@ int serve(ServeOptions& options) {
   if (options.key_file) {
     if (const auto ok = read_keys(*options.key_file, options.server.api_keys); !ok) return fail(ok.error());
   }
+  if (const auto ok = plan_cache(options); !ok) return fail(ok.error());
   ServerOptions& server_options = options.server;
   server_options.model_path = options.engine.model_path;
   server_options.n_parallel = options.engine.n_parallel;
@@ -140,14 +154,13 @@ int serve(ServeOptions& options) {
   return kExitOk;
 }
 
-void add_model_options(CLI::App& app, EngineOptions& engine) {
+void add_model_options(CLI::App& app, EngineOptions& engine, AutoCache& open) {
   app.add_option("-m,--model", engine.model_path, "GGUF file that is loaded at once and stays")
       ->type_name("FILE");
-  add_integer(
-      app, "-c,--ctx-size", [&](std::int64_t n) { engine.n_ctx = n; }, 0,
-      std::numeric_limits<std::int64_t>::max(),
-      "tokens of each request's prompt and answer together [the model's]");
-  add_cache_options(app, engine);
+  add_context_option(
+      app, engine, open, 0,
+      "tokens of each request's prompt and answer together, auto: as many as fit [the model's]");
+  add_cache_options(app, engine, &open);
   add_disk_cache_options(app, engine.disk_cache);
   add_integer(
       app, "-t,--threads", [&](std::int64_t n) { engine.n_threads = static_cast<int>(n); }, 1, kMaxInt,
@@ -269,7 +282,8 @@ void add_command(CLI::App& app, Command& chosen, bool is_ollama) {
             "stand in for Ollama: its port, models, defaults and environment variables")
         ->trigger_on_parse();
   }
-  add_model_options(*command, options->engine);
+  add_model_options(*command, options->engine, options->open);
+  command->add_flag("--verbose", options->verbose, "with auto: say why");
   group("Models that are loaded when they are asked for");
   add_pool_options(*command, *options);
   group("Address and access");

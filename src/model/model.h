@@ -41,8 +41,8 @@ class Model {
   // tokens (RoPE may depend on it). Once, before forward().
   Expected<void> load_weights(const GgufFile& file, std::int64_t n_ctx, ThreadPool& pool);
 
-  // What load_weights() would take, by the file's head (and a few norms) alone. In its place: the model cannot
-  // compute afterwards.
+  // What load_weights() would take, by the file's head (and a few norms) alone. In its place: the model
+  // cannot compute afterwards.
   Expected<WeightBytes> measure_weights(const GgufFile& file, std::int64_t n_ctx);
 
   // Computes the batch (at most w.max_batch tokens): stores its keys and values in the sequences' caches and

@@ -57,7 +57,8 @@ struct Rows {
 class Workspace {
  public:
   static Expected<Workspace> create(const ModelConfig& config);
-  // Bytes that are written to: of all rows of activations, and of n_logits rows of logits, at most kLogitRows.
+  // Bytes that are written to: of all rows of activations, and of n_logits rows of logits, at most
+  // kLogitRows.
   static std::size_t bytes(const ModelConfig& config, std::int64_t n_logits);
 
   std::int64_t max_batch = kMaxBatch;

@@ -68,8 +68,7 @@ Expected<std::size_t> MemoryModel::block_bytes(const CachePlan& plan) const {
   return tq::block_bytes(*codecs, shape_);
 }
 
-MemoryUse MemoryModel::use(std::size_t block_bytes, std::int64_t n_ctx, int n_parallel,
-                           int n_threads) const {
+MemoryUse MemoryModel::use(std::size_t block_bytes, std::int64_t n_ctx, int n_parallel, int n_threads) const {
   const auto n_sessions = static_cast<std::size_t>(n_parallel);
   const int head_dim = config_.head_dim;
   MemoryUse use;
@@ -121,10 +120,9 @@ Expected<std::size_t> Engine::memory_needed(const EngineOptions& options) {
   if (!file) return file.error();
   const auto model = plan::MemoryModel::read(*file);
   if (!model) return model.error();
-  const auto plan = options.cache_plan
-                        ? Expected<CachePlan>(*options.cache_plan)
-                        : make_cache_plan(model->kv_shape().n_layers, options.type_k, options.type_v,
-                                          options.layer_adaptive);
+  const auto plan = options.cache_plan ? Expected<CachePlan>(*options.cache_plan)
+                                       : make_cache_plan(model->kv_shape().n_layers, options.type_k,
+                                                         options.type_v, options.layer_adaptive);
   if (!plan) return plan.error();
   const auto block = model->block_bytes(*plan);
   if (!block) return block.error();

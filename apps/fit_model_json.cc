@@ -1,0 +1,61 @@
+// `turboquant fit -m FILE --json`. docs/schemas/fit.json is its schema.
+#include <nlohmann/json.hpp>
+
+#include "fit_model.h"
+
+namespace tq::app {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Json memory_json(const MemoryUse& use) {
+  return {{"total", use.total()},       {"peak", use.peak()},     {"program", use.program},
+          {"weights", use.weights},     {"in_file", use.in_file}, {"vocabulary", use.vocabulary},
+          {"workspace", use.workspace}, {"cache", use.cache},     {"states", use.states},
+          {"sessions", use.sessions},   {"loading", use.loading}};
+}
+
+Json choice_json(const CacheChoice& choice) {
+  return {{"type_k", kv_type_name(choice.type_k)},
+          {"type_v", kv_type_name(choice.type_v)},
+          {"layer_adaptive", choice.layer_adaptive},
+          {"cache", choice.plan.describe()},
+          {"bytes_per_token", choice.bytes_per_token},
+          {"fits", choice.fits()},
+          {"n_ctx", choice.n_ctx},
+          {"max_ctx", choice.max_ctx},
+          {"memory", memory_json(choice.memory)},
+          {"loss", choice.loss},
+          {"loss_is_measured", choice.is_measured},
+          {"top1", choice.top1 ? Json(*choice.top1) : Json(nullptr)},
+          {"objection", choice.objection.empty() ? Json(nullptr) : Json(choice.objection)}};
+}
+
+}  // namespace
+
+std::string plan_json(const ModelPlan& plan, const FitModelOptions& options) {
+  Json caches = Json::array();
+  for (const CacheChoice& choice : plan.candidates) caches.push_back(choice_json(choice));
+  const Json object = {
+      {"format", "turboquant-fit-1"},
+      {"model",
+       {{"file", options.planner.model_path},
+        {"name", plan.model},
+        {"architecture", plan.architecture},
+        {"n_ctx_train", plan.n_ctx_train}}},
+      {"memory",
+       {{"available", plan.budget.available},
+        {"headroom", plan.budget.headroom},
+        {"budget", plan.budget.bytes()}}},
+      {"n_parallel", plan.n_parallel},
+      {"n_threads", plan.n_threads},
+      {"prefer", kPlanPreferences[static_cast<std::size_t>(options.planner.prefer)]},
+      {"chosen", choice_json(plan.chosen())},
+      {"reasons", plan.reasons},
+      {"command", plan_command(plan, options.planner)},
+      {"caches", std::move(caches)},
+  };
+  return object.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+}  // namespace tq::app
