@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <cstring>
 #include <limits>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -31,10 +32,30 @@ Expected<CodecSet> CodecSet::create(const CachePlan& plan, int head_dim, Isa isa
   return set;
 }
 
-std::size_t block_bytes(const CodecSet& codecs, const KvShape& shape) {
+Expected<std::size_t> block_bytes(const CachePlan& plan, const CacheShape& shape) {
   std::size_t bytes = 0;
-  for (int i = 0; i < shape.n_layers; ++i) bytes += codecs.k(i).page_bytes() + codecs.v(i).page_bytes();
-  return bytes * static_cast<std::size_t>(shape.n_kv_heads);
+  // Sizes are the same for every instruction set.
+  const auto page_bytes = [](KvType type, int dim) -> Expected<std::size_t> {
+    const auto codec = KvCodec::create(type, dim, Isa::kScalar);
+    if (!codec) return codec.error();
+    return (*codec)->page_bytes();
+  };
+  std::optional<LayerTypes> before;
+  std::size_t head_bytes = 0;  // of a layer of those types
+  for (std::size_t layer = 0; layer < plan.layers.size(); ++layer) {
+    const LayerTypes& types = plan.layers[layer];
+    if (!before || !(*before == types)) {
+      const auto k = page_bytes(types.k, shape.k_dim);
+      if (!k) return k.error();
+      const auto v = page_bytes(types.v, shape.v_dim);
+      if (!v) return v.error();
+      head_bytes = *k + *v;
+      before = types;
+    }
+    bytes += head_bytes * static_cast<std::size_t>(shape.n_kv_heads.size() == 1 ? shape.n_kv_heads.front()
+                                                                                : shape.n_kv_heads[layer]);
+  }
+  return bytes;
 }
 
 Expected<std::shared_ptr<BlockPool>> BlockPool::create(const CodecSet& codecs, const KvShape& shape,

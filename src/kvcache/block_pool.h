@@ -55,8 +55,16 @@ class CodecSet {
   std::vector<Layer> layers_;
 };
 
-// Bytes of one block: a page of K and of V for every layer and KV head.
-std::size_t block_bytes(const CodecSet& codecs, const KvShape& shape);
+// What a cache's size depends on, of any architecture that has keys and values.
+struct CacheShape {
+  std::vector<std::int64_t> n_kv_heads;  // by layer, or one for all
+  int k_dim;
+  int v_dim;
+};
+
+// Bytes of one block: a page of K and of V for every layer and KV head. kUnsupported when a type cannot hold
+// rows of this size.
+Expected<std::size_t> block_bytes(const CachePlan& plan, const CacheShape& shape);
 
 // Every member function may be called from any thread; page contents are their holders' own business.
 class BlockPool {

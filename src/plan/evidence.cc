@@ -64,6 +64,7 @@ bool Evidence::add_report(std::string_view json, const ModelIdentity& model) {
     }
     if (name != "matrix" || !gate.contains(Json::json_pointer("/numbers/pairs"))) continue;
     for (const Json& pair : gate.at("numbers").at("pairs")) {
+      if (!pair.is_object()) continue;
       const auto k = value_at<std::string>(pair, "/k");
       const auto v = value_at<std::string>(pair, "/v");
       const auto kld = value_at<double>(pair, "/kld");

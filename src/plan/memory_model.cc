@@ -62,10 +62,7 @@ Expected<std::size_t> MemoryModel::block_bytes(const CachePlan& plan) const {
                                               " layers, but this model has a cache in " +
                                               std::to_string(shape_.n_layers) + "."};
   }
-  // Sizes are the same for every instruction set.
-  const auto codecs = CodecSet::create(plan, shape_.head_dim, Isa::kScalar);
-  if (!codecs) return codecs.error();
-  return tq::block_bytes(*codecs, shape_);
+  return tq::block_bytes(plan, {{shape_.n_kv_heads}, shape_.head_dim, shape_.head_dim});
 }
 
 MemoryUse MemoryModel::use(std::size_t block_bytes, std::int64_t n_ctx, int n_parallel, int n_threads) const {

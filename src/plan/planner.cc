@@ -83,7 +83,8 @@ std::string why_this_cache(const CacheChoice& c, const PlannerOptions& options) 
     case PlanPreference::kBalanced:
       return text + (c.loss <= kGoodLoss
                          ? ": of what loses at most " + decimals(kGoodLoss, 2) + " it is the smallest."
-                         : ": what loses at most " + decimals(kGoodLoss, 2) + " does not fit.");
+                         : ": what loses at most " + decimals(kGoodLoss, 2) +
+                               (options.n_ctx > 0 ? " does not fit." : " has room for fewer tokens."));
     case PlanPreference::kQuality:
       return text + ": the least of what fits.";
     case PlanPreference::kSpeed:

@@ -1,0 +1,173 @@
+"""`turboquant fit -m FILE` and `auto`: the plan is true (memory as the kernel counts it), printed in its schema, and runs."""
+import json
+import os
+import pathlib
+import re
+import shlex
+import subprocess
+
+import jsonschema
+import pytest
+
+from program import BINARY, ENVIRONMENT, FAILED, MODEL, OK, USAGE, assert_error, call, patched_model
+
+SOURCE = pathlib.Path(os.environ["TQ_SOURCE_DIR"])
+SCHEMA = json.loads((SOURCE / "docs/schemas/fit.json").read_text())
+MODELS = SOURCE / "models"
+QWEN = MODELS / "Qwen2.5-Coder-0.5B-Instruct.Q4_K_M.gguf"
+GEMMA = MODELS / "gemma-3-270m.Q4_K_M.gguf"
+GIB = 1 << 30
+TYPES = ("f16", "q8_0", "q4_0", "turbo4", "turbo35", "turbo3", "turbo25", "turbo2", "turbo3q", "turbo2q")
+
+
+def fit(*arguments, model=MODEL):
+    code, out, err = call("fit", "-m", str(model), "--json", *arguments)
+    assert (code, err) == (OK, ""), err
+    plan = json.loads(out)
+    jsonschema.Draft202012Validator(SCHEMA).validate(plan)
+    return plan
+
+
+def test_the_schema_can_fail():
+    plan = fit()
+    for spoil in (lambda p: p.pop("command"), lambda p: p["chosen"].update(loss="low"), lambda p: p.update(more=1)):
+        spoiled = json.loads(json.dumps(plan))
+        spoil(spoiled)
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate(spoiled, SCHEMA)
+
+
+def test_every_pair_with_exact_bytes():
+    """info counts a token's bytes by another way; SmolLM2 has 30 layers of 3 heads of 64."""
+    info = json.loads(call("info", "--json", MODEL)[1])["cache"]["bytes_per_token"]
+    pairs = {(c["type_k"], c["type_v"]): c for c in fit()["caches"] if c["layer_adaptive"] == 0}
+    assert set(pairs) == {(k, v) for k in TYPES for v in TYPES}
+    for (k, v), cache in pairs.items():
+        assert cache["bytes_per_token"] == (info[k] + info[v]) / 2
+        parts = cache["memory"]
+        assert parts["cache"] == cache["bytes_per_token"] * 128 * -(-cache["n_ctx"] // 128)
+        assert parts["total"] == sum(parts[name] for name in ("program", "weights", "in_file", "vocabulary", "workspace",
+                                                              "cache", "states", "sessions"))
+        assert parts["peak"] == max(parts["total"], parts["loading"])
+    assert any(c["layer_adaptive"] for c in fit()["caches"])
+
+
+def test_default_choice_and_the_text():
+    plan = fit()
+    assert (plan["chosen"]["type_k"], plan["chosen"]["type_v"], plan["chosen"]["n_ctx"]) == ("q8_0", "turbo4", 8192)
+    assert plan["caches"][0] == plan["chosen"]
+    code, out, err = call("fit", "-m", MODEL)
+    assert (code, err) == (OK, "")
+    assert out.endswith(plan["command"] + "\n") and "estimated" in out
+    assert len(call("fit", "-m", MODEL, "--all")[1].splitlines()) > len(out.splitlines()) + 80
+
+
+def measured(model, n_ctx, k, v):
+    """Fills a context in the real program: its peak after loading as the kernel counts it, and what was calculated."""
+    code, out, err = call("memory-probe", "-m", str(model), "-c", str(n_ctx), "--tokens", str(n_ctx), "-ctk", k, "-ctv", v)
+    assert code == OK, err
+    return json.loads(out)
+
+
+@pytest.mark.parametrize("model", [pathlib.Path(MODEL), GEMMA, QWEN], ids=lambda path: path.stem[:8])
+@pytest.mark.parametrize(("n_ctx", "k", "v"), [(640, "q8_0", "turbo4"), (1100, "f16", "f16"), (1700, "turbo4", "turbo3")])
+def test_memory_is_what_the_kernel_counts(model, n_ctx, k, v):
+    if not model.exists():
+        pytest.skip(f"no model {model.name}")
+    plan = fit("-c", str(n_ctx), "-ctk", k, "-ctv", v, model=model)["chosen"]["memory"]
+    probe = measured(model, n_ctx, k, v)
+    # The probe's text is one token again and again: of embeddings read in the file it sees a page.
+    expected = plan["total"] - plan["in_file"]
+    print(f"{model.stem}: {n_ctx} tokens, {k}/{v}: predicted {expected / 2**20:.1f} MiB, "
+          f"measured {probe['peak_bytes'] / 2**20:.1f} MiB, {expected / probe['peak_bytes']:.3f}")
+    assert abs(expected / probe["peak_bytes"] - 1) < 0.05
+    assert plan["cache"] == probe["kv_bytes"]
+
+
+def test_what_is_printed_runs():
+    plan = fit("--memory", "0.2", "--prefer", "quality")
+    words = shlex.split(plan["command"])
+    assert words[:2] == ["turboquant", "run"]
+    done = subprocess.run([BINARY, *words[1:], "-p", "Hi", "-n", "2", "--json"], env=ENVIRONMENT, capture_output=True,
+                          timeout=60, check=True)
+    answer = json.loads(done.stdout)["settings"]
+    assert (answer["cache_type_k"], answer["cache_type_v"]) == (plan["chosen"]["type_k"], plan["chosen"]["type_v"])
+
+
+def test_the_command_is_quoted(tmp_path):
+    path = tmp_path / "it's a $model.gguf"
+    path.symlink_to(MODEL)
+    assert str(path) in shlex.split(fit(model=path)["command"])
+
+
+def test_auto_in_run_says_what_it_chose():
+    plan = fit("--np", "1")["chosen"]
+    code, out, err = call("run", "-m", MODEL, "-ctk", "auto", "-ctv", "auto", "-c", "auto", "-p", "Hi", "-n", "1", "--json")
+    assert code == OK
+    answer = json.loads(out)["settings"]
+    assert (answer["cache_type_k"], answer["cache_type_v"]) == (plan["type_k"], plan["type_v"])
+    lines = [line for line in err.splitlines() if line.startswith("plan: ")]
+    assert len(lines) == 1 and plan["cache"] in lines[0] and str(plan["n_ctx"]) in lines[0]
+    code, _, err = call("run", "-m", MODEL, "-ctv", "auto", "-ctk", "f16", "-c", "600", "-p", "Hi", "-n", "1", "--verbose")
+    lines = [line for line in err.splitlines() if line.startswith("plan: ")]
+    assert code == OK and len(lines) > 2 and "K f16" in lines[0] and "context 600" in lines[0]
+
+
+def test_auto_without_a_model_and_elsewhere(tmp_path):
+    assert_error(call("serve", "--model-dir", str(tmp_path), "-ctk", "auto"), USAGE, "auto", "-m")
+    code, _, err = call("bench", "-m", MODEL, "-ctk", "auto", "-ctv", "auto", "--depths", "0", "--decode", "2", "--prefill", "16")
+    assert code == OK and "plan: K q8_0, V turbo4" in err
+    assert_error(call("info", MODEL, "-ctk", "auto"), USAGE, "auto")
+    assert_error(call("run", "-m", MODEL, "-c", "some"), USAGE, "auto")
+
+
+def test_nothing_fits():
+    assert_error(call("fit", "-m", MODEL, "--memory", "0.05"), FAILED, "MiB are missing", "smaller model")
+    assert_error(call("fit", "-m", MODEL, "--memory", "0.18", "-c", "8192"), FAILED, "missing", "fits (-c)")
+    assert_error(call("fit", "-m", MODEL, "-c", "9000"), USAGE, "8192")
+    assert_error(call("fit", "-m", MODEL, "--prefer", "turbo3"), USAGE, "-ctk")
+    assert_error(call("fit", "--prefer", "speed"), USAGE, "-m")
+
+
+@pytest.mark.skipif(not QWEN.exists(), reason="no model " + QWEN.name)
+def test_large_key_bias_takes_no_coarse_keys_without_evidence(tmp_path):
+    for prefer in ("balanced", "memory", "speed", "quality"):
+        for memory in ("0.57", "4"):
+            plan = fit("--prefer", prefer, "--memory", memory, model=QWEN)
+            assert plan["chosen"]["type_k"] in ("q8_0", "f16")
+            assert any("attn_k.bias" in reason for reason in plan["reasons"])
+    report = {"format": "turboquant-eval-report-1", "go": True,
+              "facts": {"model": plan["model"]["name"], "architecture": "qwen2", "baseline": "K f16, V f16",
+                        "tested": "K turbo4, V turbo2",
+                        "parameters": json.loads(call("info", "--json", str(QWEN))[1])["model"]["n_params"]},
+              "gates": [{"gate": "kld", "numbers": {"mean": 0.05, "top1": 0.9, "tokens": 100}}]}
+    (tmp_path / "report.json").write_text(json.dumps(report))
+    chosen = fit("--prefer", "memory", "--results", str(tmp_path), model=QWEN)["chosen"]
+    assert (chosen["type_k"], chosen["type_v"], chosen["loss"], chosen["loss_is_measured"]) == ("turbo4", "turbo2", 0.05, True)
+
+
+def test_a_limit_of_the_address_space_is_a_budget():
+    """Reserved or not: what the planner promises, it gets."""
+    limited = subprocess.run(["bash", "-c", f"ulimit -v {3 << 20}; exec {shlex.quote(BINARY)} fit -m {shlex.quote(MODEL)} --json"],
+                             env=ENVIRONMENT, capture_output=True, timeout=60, check=True)
+    plan = json.loads(limited.stdout)
+    assert plan["memory"]["available"] < 3 * GIB
+    assert plan["memory"]["budget"] == plan["memory"]["available"] - plan["memory"]["headroom"]
+
+
+def test_contexts_beyond_this_machine(tmp_path):
+    """A model made for four million tokens: the plan is the longest context that fits, and a longer one does not."""
+    longer = patched_model(tmp_path / "long.gguf", b"llama.context_length\x04\x00\x00\x00\x00\x20\x00\x00",
+                           b"llama.context_length\x04\x00\x00\x00\x00\x00\x40\x00")
+    plan = fit("--memory", "2", model=longer)
+    n_ctx = plan["chosen"]["n_ctx"]
+    assert 8192 < n_ctx < 1 << 22 and plan["chosen"]["memory"]["peak"] <= 2 * GIB
+    fixed = ("-ctk", plan["chosen"]["type_k"], "-ctv", plan["chosen"]["type_v"], "--memory", "2")
+    assert_error(call("fit", "-m", longer, "-c", str(n_ctx + 1), *fixed), FAILED, "missing", f"A context of {n_ctx} fits")
+
+
+def test_help_and_completion_know_it():
+    help_text = call("fit", "--help")[1]
+    for option in ("--model", "--ctx-size", "--parallel", "--prefer", "--results", "--all", "--json"):
+        assert option in help_text
+    assert re.search(r"fit\b.*--results|--results.*", call("completion", "bash")[1])

@@ -1,0 +1,204 @@
+// What a plan promises, over every budget, context and preference of a tiny model.
+#include "tq/planner.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <tuple>
+
+#include "../model/tiny_model.h"
+#include "plan/candidates.h"
+#include "tq/engine.h"
+
+namespace tq {
+namespace {
+
+constexpr PlanPreference kAllPreferences[] = {PlanPreference::kBalanced, PlanPreference::kQuality,
+                                              PlanPreference::kSpeed, PlanPreference::kMemory};
+
+// Heads of 64 values hold every type; eight layers are enough for presets. Its cache is as large as its
+// weights, so that budgets matter.
+TinyModel tiny() {
+  TinyModel model;
+  model.n_layers = 8;
+  model.n_embd = 128;
+  model.n_heads = 2;
+  model.n_kv_heads = 2;
+  model.n_ctx = 8192;
+  return model;
+}
+
+class Planner : public ::testing::Test {
+ protected:
+  PlannerOptions options(std::size_t budget, std::int64_t n_ctx = 0) const {
+    return {.model_path = file_.path(), .n_ctx = n_ctx, .memory_bytes = budget, .n_threads = 1};
+  }
+  ModelPlan plan(const PlannerOptions& wanted) const {
+    auto made = plan_model(wanted);
+    EXPECT_TRUE(made) << made.error().message;
+    return made ? *std::move(made) : ModelPlan{};
+  }
+  // Budgets from what is too little to what is enough for all.
+  std::vector<std::size_t> budgets() const {
+    const ModelPlan all = plan(options(std::size_t{1} << 40));
+    std::size_t least = SIZE_MAX;
+    std::size_t most = 0;
+    for (const CacheChoice& c : all.candidates) {
+      least = std::min(least, c.memory.peak() - c.memory.cache);
+      most = std::max(most, c.memory.peak());
+    }
+    std::vector<std::size_t> steps;
+    for (int i = 0; i <= 10; ++i) {
+      steps.push_back(least + (most - least) / 10 * static_cast<std::size_t>(i));
+    }
+    return steps;
+  }
+
+  TempFile file_{tiny().bytes()};
+};
+
+TEST_F(Planner, ConsidersEveryPairOfTypes) {
+  const ModelPlan made = plan(options(std::size_t{1} << 40));
+  for (const KvType k : kAllKvTypes) {
+    for (const KvType v : kAllKvTypes) {
+      const auto is_pair = [&](const CacheChoice& c) {
+        return c.type_k == k && c.type_v == v && c.layer_adaptive == 0;
+      };
+      EXPECT_EQ(std::ranges::count_if(made.candidates, is_pair), 1);
+    }
+  }
+  for (const CacheChoice& a : made.candidates) {
+    EXPECT_EQ(std::ranges::count(made.candidates, a.plan, &CacheChoice::plan), 1) << a.plan.describe();
+  }
+}
+
+TEST_F(Planner, WhatIsChosenFits) {
+  for (const std::size_t budget : budgets()) {
+    for (const PlanPreference prefer : kAllPreferences) {
+      for (const std::int64_t n_ctx : {0, 1, 1000, 8192}) {
+        PlannerOptions wanted = options(budget, n_ctx);
+        wanted.prefer = prefer;
+        const auto made = plan_model(wanted);
+        if (!made) {
+          EXPECT_EQ(made.error().code, ErrorCode::kOutOfMemory);
+          continue;
+        }
+        EXPECT_LE(made->chosen().memory.peak(), budget);
+        EXPECT_TRUE(n_ctx == 0 || made->chosen().n_ctx == n_ctx);
+        EXPECT_TRUE(made->chosen().objection.empty());
+        EXPECT_FALSE(made->reasons.empty());
+      }
+    }
+  }
+}
+
+// Worse: by is_better(), which is the preference put in words; and where nothing fitted, anything is better.
+TEST_F(Planner, MoreMemoryNeverGivesAWorsePlan) {
+  for (const PlanPreference prefer : kAllPreferences) {
+    for (const std::int64_t n_ctx : {0, 3000, 8192}) {
+      std::optional<CacheChoice> before;
+      for (const std::size_t budget : budgets()) {
+        PlannerOptions wanted = options(budget, n_ctx);
+        wanted.prefer = prefer;
+        const auto made = plan_model(wanted);
+        EXPECT_TRUE(made || !before) << "fitted with less";
+        if (!made) continue;
+        if (before) {
+          EXPECT_FALSE(plan::is_better(*before, made->chosen(), prefer))
+              << budget << ": " << before->plan.describe() << " was better than "
+              << made->chosen().plan.describe();
+        }
+        before = made->chosen();
+      }
+    }
+  }
+}
+
+TEST_F(Planner, PreferencesAreWhatTheySay) {
+  for (const std::size_t budget : budgets()) {
+    for (const PlanPreference prefer : kAllPreferences) {
+      PlannerOptions wanted = options(budget, 2000);
+      wanted.prefer = prefer;
+      const auto made = plan_model(wanted);
+      if (!made) continue;
+      const CacheChoice& chosen = made->chosen();
+      for (const CacheChoice& c : made->candidates) {
+        if (!c.fits() || !c.objection.empty()) continue;
+        if (prefer == PlanPreference::kQuality) {
+          EXPECT_LE(chosen.loss, c.loss);
+        }
+        if (prefer == PlanPreference::kMemory && c.loss <= kAcceptableLoss) {
+          EXPECT_LE(chosen.bytes_per_token, c.bytes_per_token);
+        }
+        if (prefer == PlanPreference::kBalanced && c.loss <= kGoodLoss) {
+          EXPECT_LE(chosen.loss, kGoodLoss);
+          EXPECT_LE(chosen.bytes_per_token, c.bytes_per_token);
+        }
+      }
+    }
+  }
+}
+
+// The printed flags, given to an engine: it loads and holds the context.
+TEST_F(Planner, WhatIsPlannedRuns) {
+  for (const PlanPreference prefer : kAllPreferences) {
+    PlannerOptions wanted = options(budgets()[4]);
+    wanted.prefer = prefer;
+    const CacheChoice chosen = plan(wanted).chosen();
+    const auto engine = Engine::load({.model_path = file_.path(),
+                                      .n_ctx = chosen.n_ctx,
+                                      .type_k = chosen.type_k,
+                                      .type_v = chosen.type_v,
+                                      .layer_adaptive = chosen.layer_adaptive,
+                                      .n_threads = 1});
+    ASSERT_TRUE(engine) << engine.error().message;
+    EXPECT_EQ((*engine)->cache_plan(), chosen.plan);
+    const auto session = (*engine)->create_session();
+    ASSERT_TRUE(session);
+    const std::vector<Token> tokens(static_cast<std::size_t>(chosen.n_ctx), 1);
+    ASSERT_TRUE((*session)->sync(tokens));
+    // Whole pages of what the plan says, the last of them not full.
+    EXPECT_EQ((*session)->kv_bytes(), chosen.memory.cache);
+  }
+}
+
+TEST_F(Planner, TypesThatAreGivenAreKept) {
+  PlannerOptions wanted = options(std::size_t{1} << 40);
+  wanted.type_k = KvType::kTurbo3;
+  for (const CacheChoice& c : plan(wanted).candidates) EXPECT_EQ(c.type_k, KvType::kTurbo3);
+  wanted.type_v = KvType::kF16;
+  wanted.layer_adaptive = 2;
+  const ModelPlan one = plan(wanted);
+  ASSERT_EQ(one.candidates.size(), 1U);
+  EXPECT_EQ(one.chosen().layer_adaptive, 2);
+  PlannerOptions given = options(std::size_t{1} << 40);
+  given.cache_plan = one.chosen().plan;
+  EXPECT_EQ(plan(given).chosen().plan, one.chosen().plan);
+}
+
+TEST_F(Planner, SaysWhatIsMissing) {
+  const std::size_t least = budgets().front();
+  const auto none = plan_model(options(least / 2));
+  ASSERT_FALSE(none);
+  EXPECT_EQ(none.error().code, ErrorCode::kOutOfMemory);
+  EXPECT_NE(none.error().message.find("are missing"), std::string::npos) << none.error().message;
+  EXPECT_NE(none.error().message.find("smaller model"), std::string::npos) << none.error().message;
+  const auto too_long = plan_model(options(budgets()[1], 8192));
+  ASSERT_FALSE(too_long);
+  EXPECT_NE(too_long.error().message.find("fits (-c)"), std::string::npos) << too_long.error().message;
+  const auto beyond = plan_model(options(std::size_t{1} << 40, 8193));
+  ASSERT_FALSE(beyond);
+  EXPECT_EQ(beyond.error().code, ErrorCode::kBadArgument);
+}
+
+TEST(MemoryBudgetTest, LeavesSomethingToOthers) {
+  for (const std::size_t mib : {1UL, 64UL, 100UL, 1000UL, 20000UL, 1000000UL}) {
+    const MemoryBudget budget = memory_budget(mib << 20);
+    EXPECT_LE(budget.headroom, budget.available);
+    EXPECT_GE(budget.headroom, std::min(std::size_t{64} << 20, mib << 20));
+    EXPECT_LE(budget.headroom, std::size_t{1} << 30);
+  }
+}
+
+}  // namespace
+}  // namespace tq
