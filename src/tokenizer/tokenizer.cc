@@ -66,12 +66,12 @@ VocabCosts vocab_costs(VocabKind kind) {
   switch (kind) {
     case VocabKind::kByteLevel:
     case VocabKind::kMergedChars:
-      return {40, 2, 12};
+      return {9, 0.8, 12};  // GPT-2's alphabet spells some bytes as two
     case VocabKind::kSentencePiece:
-      return {30, 2, 0};
+      return {17, 0.9, 0};
     case VocabKind::kUnigram:
     case VocabKind::kWordPiece:
-      return {40, 3, 0};
+      return {30, 2, 0};
   }
   return {};
 }
@@ -84,7 +84,8 @@ std::size_t Tokenizer::memory_needed(const GgufFile& file) {
   if (!kind || !tokens || *tokens == nullptr) return 0;
   const auto merges = file.get_strings("tokenizer.ggml.merges");
   const VocabCosts costs = vocab_costs(*kind);
-  double bytes = costs.token * static_cast<double>((*tokens)->size());
+  constexpr double kOther = 64 << 10;  // special tokens, the chat template
+  double bytes = kOther + costs.token * static_cast<double>((*tokens)->size());
   if (merges && *merges != nullptr) bytes += costs.merge * static_cast<double>((*merges)->size());
   for (const std::string_view text : **tokens) bytes += costs.byte * static_cast<double>(text.size());
   return static_cast<std::size_t>(bytes);

@@ -174,7 +174,6 @@ TEST(MemoryModel, VocabularyTakesWhatMallocSays) {
     ASSERT_TRUE(tokenizer);
     file->forget_metadata();  // as the engine does
     const auto measured = static_cast<double>(heap_bytes() - before);
-    std::printf("%s %.0f %.0f\n", path.c_str(), measured, calculated);
     EXPECT_NEAR(calculated / measured, 1.0, 0.1) << path;
   }
 }
