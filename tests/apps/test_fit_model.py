@@ -123,7 +123,7 @@ def test_auto_without_a_model_and_elsewhere(tmp_path):
 
 def test_nothing_fits():
     assert_error(call("fit", "-m", MODEL, "--memory", "0.05"), FAILED, "MiB are missing", "smaller model")
-    assert_error(call("fit", "-m", MODEL, "--memory", "0.18", "-c", "8192"), FAILED, "missing", "fits (-c)")
+    assert_error(call("fit", "-m", MODEL, "--memory", "0.125", "-c", "8192"), FAILED, "missing", "fits (-c)")
     assert_error(call("fit", "-m", MODEL, "-c", "9000"), USAGE, "8192")
     assert_error(call("fit", "-m", MODEL, "--prefer", "turbo3"), USAGE, "-ctk")
     assert_error(call("fit", "--prefer", "speed"), USAGE, "-m")
