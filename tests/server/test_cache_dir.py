@@ -126,7 +126,7 @@ def test_two_servers_share_a_folder_of_models(tmp_path, expected):
     models.mkdir()
     for name in ("a", "b"):
         (models / f"{name}.gguf").symlink_to(MODEL)
-    arguments = ("--model-dir", str(models), "--parallel", "1", "--cache-dir", str(folder), "--cache-disk", "20M")
+    arguments = ("--model-dir", str(models), "--parallel", "1", "-t", "1", "--cache-dir", str(folder), "--cache-disk", "20M")
     with Server(*arguments, command=("serve",)) as one, Server(*arguments, command=("serve",)) as other:
         answers = [None, None]
 
