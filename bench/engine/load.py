@@ -29,7 +29,10 @@ def drop_page_cache():
 
 def run(command):
     """(seconds it took to load, peak resident bytes)"""
-    with subprocess.Popen([str(word) for word in command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:
+    with subprocess.Popen([str(word) for word in command], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, text=True) as child:
+        child.stdin.write("\n")  # the peer's signal to compute
+        child.stdin.close()
         output, errors = child.stdout.read(), child.stderr.read()
         _, status, usage = os.wait4(child.pid, 0)
         child.returncode = os.waitstatus_to_exitcode(status)
@@ -46,9 +49,9 @@ def main():
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--markdown", action="store_true")
     options = parser.parse_args()
-    arguments = ["-m", options.model, "-t", options.threads, "--prefill", 1, "--decode", 1, "--depths", 0]
-    programs = {"ours": [options.program, "bench", "--json", *arguments],
-                "theirs": [ensure_peer(), ROOT / "bench/engine/peer.py", *arguments]}
+    arguments = ["-m", options.model, "-t", options.threads, "--prefill", 1, "--decode", 1]
+    programs = {"ours": [options.program, "bench", "--json", *arguments, "--depths", 0],
+                "theirs": [ensure_peer(), ROOT / "bench/engine/peer.py", *arguments, "--depths", ""]}  # each loads again
 
     results = {}
     for _ in range(options.rounds):

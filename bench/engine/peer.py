@@ -82,7 +82,7 @@ def main():
     about = {"program": f"{peer.package} {peer.version}", "system": peer.system_info(),
              "load_s": time.perf_counter() - start}
     feed(peer, some_tokens(8))  # pages and threads
-    depths = {int(depth): Depth(options, int(depth)) for depth in options.depths.split(",")}
+    depths = {int(depth): Depth(options, int(depth)) for depth in options.depths.split(",") if depth}
     for _ in sys.stdin:  # a line asks for a round
         peer.truncate(0)
         prefill = {options.prefill: rate(peer, some_tokens(options.prefill), options.prefill)}
