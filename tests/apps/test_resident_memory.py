@@ -66,9 +66,9 @@ def test_small_model():
     check(MODEL, PROGRAM_BYTES)
 
 
-@pytest.mark.parametrize("name", ["gemma-3-270m.Q4_K_M.gguf", "Qwen2.5-Coder-0.5B-Instruct.Q4_K_M.gguf"])
-def test_large_vocabularies(name):
-    path = pathlib.Path(MODEL).parent / name
+def test_large_vocabulary():
+    """262,144 tokens, and 70 % of the file is an embedding that is its output's matrix."""
+    path = pathlib.Path(MODEL).parent / "gemma-3-270m.Q4_K_M.gguf"
     if not path.exists():
-        pytest.skip(f"no model {name}")
+        pytest.skip(f"no model {path}")
     check(path)
