@@ -203,7 +203,9 @@ TEST_F(Conclusions, MemoryAndCeiling) {
   context_.options.program.clear();
   EXPECT_TRUE(gate_named("ceiling").units(context_).empty());  // nothing to start: said, not passed
   EXPECT_EQ(worst(gate_named("ceiling").conclude(context_, {}, Thresholds()).checks), Verdict::kSkipped);
-  const auto probe = [](double peak, double kv) { return Json{{"peak_bytes", peak}, {"calculated_bytes", kv}}; };
+  const auto probe = [](double peak, double kv) {
+    return Json{{"peak_bytes", peak}, {"calculated_bytes", kv}};
+  };
   const auto memory = [&](double peak) {
     const Results results = {
         {"memory", {{"tokens", 9}, {"small", probe(100, 10)}, {"large", probe(peak, 110)}}}};
