@@ -1,6 +1,8 @@
 #include "plan/candidates.h"
 
 #include <algorithm>
+#include <array>
+#include <numeric>
 #include <tuple>
 #include <utility>
 
@@ -67,8 +69,8 @@ Expected<std::vector<CacheChoice>> make_candidates(const PlannerOptions& options
   if (options.cache_plan) {
     add({.plan = *options.cache_plan});
   } else {
-    std::vector<int> modes;
-    for (int mode = 0; mode < kLayerAdaptiveModes; ++mode) modes.push_back(mode);
+    std::array<int, kLayerAdaptiveModes> modes{};
+    std::iota(modes.begin(), modes.end(), 0);
     // Uniform plans first: where a preset comes to the same, it is the plain pair that is meant.
     for (const int mode : only_or_all(options.layer_adaptive, modes)) {
       for (const KvType k : only_or_all(options.type_k, kAllKvTypes)) {
