@@ -43,6 +43,8 @@ Expected<std::vector<Pair>> measure_pairs(const EvalContext& context, KvType k, 
   if (!baseline) return baseline.error();
   auto candidates = open_candidates(context, k, n_ctx);
   if (!candidates) return candidates.error();
+  // Of them are n_tokens, and one more where the model puts a token before the text.
+  const auto n_positions = static_cast<double>(n_ctx - n_context);
   for (std::size_t end = static_cast<std::size_t>(n_context) + 1; end <= tokens.size(); ++end) {
     const auto text = std::span(tokens).first(end);
     std::vector<Feed> feeds = {{baseline->get(), text}};
@@ -53,8 +55,8 @@ Expected<std::vector<Pair>> measure_pairs(const EvalContext& context, KvType k, 
     for (std::size_t i = 0; i < candidates->size(); ++i) {
       Pair& pair = (*candidates)[i].pair;
       const auto q = (*logits)[i + 1];
-      pair.kld += kl_divergence(p, q) / static_cast<double>(n_tokens);
-      pair.top1 += (argmax(p) == argmax(q) ? 1.0 : 0.0) / static_cast<double>(n_tokens);
+      pair.kld += kl_divergence(p, q) / n_positions;
+      pair.top1 += (argmax(p) == argmax(q) ? 1.0 : 0.0) / n_positions;
     }
   }
   std::vector<Pair> pairs;
