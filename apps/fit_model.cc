@@ -33,6 +33,17 @@ void add_type(CLI::App& command, const std::string& name, std::optional<KvType>&
   command.add_option_function<std::string>(name, set, help)->type_name("TYPE");
 }
 
+// Of the chosen cache, at depths that its context holds.
+Expected<Speed> predict(const ModelPlan& plan, const FitModelOptions& options) {
+  std::vector<std::int64_t> depths = {0};
+  for (const std::int64_t depth : {8192, 32768}) {
+    if (depth <= plan.chosen().n_ctx) depths.push_back(depth);
+  }
+  return measure_speed(
+      {.model_path = options.planner.model_path, .plan = plan.chosen().plan, .n_threads = plan.n_threads},
+      depths);
+}
+
 }  // namespace
 
 void add_fit_model_options(CLI::App& command, FitModelOptions& options) {
@@ -53,6 +64,8 @@ void add_fit_model_options(CLI::App& command, FitModelOptions& options) {
   command.add_option("--results", planner.results, "folder of verify's reports on the model [FILE.results]")
       ->type_name("DIR");
   command.add_flag("--all", options.all, "list every cache, not only the best ones");
+  command.add_flag("--speed", options.speed,
+                   "time the kernels for a few seconds and predict tokens per second");
 }
 
 std::string plan_command(const ModelPlan& plan, const PlannerOptions& options) {
@@ -66,8 +79,14 @@ std::string plan_command(const ModelPlan& plan, const PlannerOptions& options) {
 int fit_model(const FitModelOptions& options) {
   const auto plan = plan_model(options.planner);
   if (!plan) return fail(plan.error());
+  Speed speed;
+  if (options.speed) {
+    auto predicted = predict(*plan, options);
+    if (!predicted) return fail(predicted.error());
+    speed = *std::move(predicted);
+  }
   Output output;
-  output.write(options.json ? plan_json(*plan, options) : plan_text(*plan, options));
+  output.write(options.json ? plan_json(*plan, options, speed) : plan_text(*plan, options, speed));
   return output.finish(kExitOk);
 }
 

@@ -3,8 +3,10 @@
 
 #include <CLI/CLI.hpp>
 #include <string>
+#include <vector>
 
 #include "tq/planner.h"
+#include "tq/speed.h"
 
 namespace tq::app {
 
@@ -12,9 +14,10 @@ struct FitModelOptions {
   PlannerOptions planner;
   bool all = false;  // every cache that was considered, not the best of them
   bool json = false;
+  bool speed = false;  // time the kernels and predict
 };
 
-// -m, -c, --parallel, -t, -ctk, -ctv, --results and --all.
+// -m, -c, --parallel, -t, -ctk, -ctv, --results, --all and --speed.
 void add_fit_model_options(CLI::App& command, FitModelOptions& options);
 
 int fit_model(const FitModelOptions& options);
@@ -23,7 +26,9 @@ int fit_model(const FitModelOptions& options);
 std::string plan_command(const ModelPlan& plan, const PlannerOptions& options);
 
 // fit_model_text.cc, fit_model_json.cc; docs/schemas/fit.json describes the latter.
-std::string plan_text(const ModelPlan& plan, const FitModelOptions& options);
-std::string plan_json(const ModelPlan& plan, const FitModelOptions& options);
+// `speed` is empty unless options.speed.
+using Speed = std::vector<SpeedPrediction>;
+std::string plan_text(const ModelPlan& plan, const FitModelOptions& options, const Speed& speed);
+std::string plan_json(const ModelPlan& plan, const FitModelOptions& options, const Speed& speed);
 
 }  // namespace tq::app

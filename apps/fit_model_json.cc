@@ -33,9 +33,12 @@ Json choice_json(const CacheChoice& choice) {
 
 }  // namespace
 
-std::string plan_json(const ModelPlan& plan, const FitModelOptions& options) {
+std::string plan_json(const ModelPlan& plan, const FitModelOptions& options, const Speed& speed) {
   Json caches = Json::array();
   for (const CacheChoice& choice : plan.candidates) caches.push_back(choice_json(choice));
+  Json speeds = Json::array();
+  for (const SpeedPrediction& s : speed)
+    speeds.push_back({{"depth", s.depth}, {"decode", s.decode}, {"prefill", s.prefill}});
   const Json object = {
       {"format", "turboquant-fit-1"},
       {"model",
@@ -51,6 +54,7 @@ std::string plan_json(const ModelPlan& plan, const FitModelOptions& options) {
       {"n_threads", plan.n_threads},
       {"prefer", kPlanPreferences[static_cast<std::size_t>(options.planner.prefer)]},
       {"chosen", choice_json(plan.chosen())},
+      {"speed", std::move(speeds)},
       {"reasons", plan.reasons},
       {"command", plan_command(plan, options.planner)},
       {"caches", std::move(caches)},

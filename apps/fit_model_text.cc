@@ -97,14 +97,25 @@ std::string table_text(const ModelPlan& plan, bool all) {
   return text;
 }
 
+std::string speed_text(const Speed& speed) {
+  std::string text;
+  for (const SpeedPrediction& s : speed) {
+    text += left(text.empty() ? "\nspeed" : "", text.empty() ? 11 : 10) + "decode at " +
+            right(std::to_string(s.depth), 5) + right(fixed(s.decode, 1), 9) + " t/s, prefill of " +
+            right(std::to_string(std::max(s.depth, kShortPrompt)), 5) + right(fixed(s.prefill, 1), 9) +
+            " t/s (predicted)\n";
+  }
+  return text;
+}
+
 }  // namespace
 
-std::string plan_text(const ModelPlan& plan, const FitModelOptions& options) {
+std::string plan_text(const ModelPlan& plan, const FitModelOptions& options, const Speed& speed) {
   std::string text = head_text(plan);
   if (!options.planner.cache_plan && !options.planner.type_k && !options.planner.type_v)
     text += pairs_text(plan);
   text += table_text(plan, options.all);
-  text += "\n";
+  text += speed_text(speed) + "\n";
   for (const std::string& reason : plan.reasons) text += "- " + printable(reason) + "\n";
   return text + "\n" + printable(plan_command(plan, options.planner)) + "\n";
 }
