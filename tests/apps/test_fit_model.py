@@ -171,3 +171,15 @@ def test_help_and_completion_know_it():
     for option in ("--model", "--ctx-size", "--parallel", "--prefer", "--results", "--all", "--json"):
         assert option in help_text
     assert re.search(r"fit\b.*--results|--results.*", call("completion", "bash")[1])
+
+
+def test_speed_is_predicted_when_asked_for():
+    """How near it comes is for bench/plan/compare.py: machines that run tests are noisy."""
+    assert fit()["speed"] == []
+    speed = fit("--speed")["speed"]
+    assert [s["depth"] for s in speed] == [0, 8192]
+    assert all(s["decode"] > 0 and s["prefill"] > 0 for s in speed)
+    assert speed[1]["decode"] < speed[0]["decode"] and speed[1]["prefill"] < speed[0]["prefill"]
+    code, out, err = call("fit", "-m", MODEL, "--speed", "-c", "4096")
+    assert (code, err) == (OK, "")
+    assert re.findall(r"decode at +(\d+) +[\d.]+ t/s, prefill of +(\d+) +[\d.]+ t/s", out) == [("0", "512")]
