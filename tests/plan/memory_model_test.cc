@@ -174,6 +174,7 @@ TEST(MemoryModel, VocabularyTakesWhatMallocSays) {
     ASSERT_TRUE(tokenizer);
     file->forget_metadata();  // as the engine does
     const auto measured = static_cast<double>(heap_bytes() - before);
+    if (measured == 0.0) GTEST_SKIP() << "this malloc keeps no count (a sanitizer's)";
     EXPECT_NEAR(calculated / measured, 1.0, 0.1) << path;
   }
 }
