@@ -82,8 +82,10 @@ int fit_model(const FitModelOptions& options) {
   Speed speed;
   if (options.speed) {
     auto predicted = predict(*plan, options);
-    if (!predicted) return fail(predicted.error());
-    speed = *std::move(predicted);
+    if (predicted)
+      speed = *std::move(predicted);
+    else
+      note("no speed is predicted: " + printable(predicted.error().message));
   }
   Output output;
   output.write(options.json ? plan_json(*plan, options, speed) : plan_text(*plan, options, speed));
