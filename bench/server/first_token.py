@@ -13,39 +13,26 @@ import argparse
 import http.client
 import json
 import pathlib
-import re
-import signal
 import statistics
-import subprocess
 import sys
 import tempfile
-import threading
 import time
+
+from started_server import StartedServer
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 CASES = ["first", "second question", "after a restart", "after a restart, no --cache-dir"]
 
 
-class Server:
+class Server(StartedServer):
     def __init__(self, arguments, *more):
-        command = [arguments.binary, "serve", "-m", arguments.model, "-c", str(arguments.tokens + 512), "--port", "0", "--parallel",
-                   "2", "--log-disable", *more]
-        self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-        self.port = None
-        for line in self.process.stderr:
-            if found := re.search(r"listening on http://127\.0\.0\.1:(\d+)", line):
-                self.port = int(found[1])
-                break
-        if self.port is None:
-            sys.exit("the server did not start: " + " ".join(command))
-        threading.Thread(target=self.process.stderr.read, daemon=True).start()
+        super().__init__(arguments.binary, arguments.model, "-c", arguments.tokens + 512, "--parallel", 2, *more)
 
     def __enter__(self):
         return self
 
     def __exit__(self, *_):
-        self.process.send_signal(signal.SIGTERM)
-        self.process.wait(timeout=60)
+        self.end(timeout=60)
 
     def post(self, path, body):
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=600)

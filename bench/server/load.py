@@ -16,15 +16,13 @@ import json
 import os
 import pathlib
 import random
-import re
-import signal
 import socket
 import statistics
 import struct
-import subprocess
 import sys
-import threading
 import time
+
+from started_server import StartedServer
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SHARES = {"asking": 0.6, "slow": 0.15, "half open": 0.1, "hanging up": 0.15}
@@ -33,20 +31,10 @@ LOST_AFTER = 120  # seconds without an answer
 MIB = 1 << 20
 
 
-class Server:
+class Server(StartedServer):
     def __init__(self, arguments):
-        command = [arguments.binary, "serve", "-m", arguments.model, "-c", "1024", "--port", "0", "--parallel",
-                   str(arguments.parallel), "--max-queue", "64", "--metrics", "--log-disable", "--max-connections",
-                   str(arguments.connections + 20)]
-        self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-        self.port = None
-        for line in self.process.stderr:
-            if found := re.search(r"listening on http://127\.0\.0\.1:(\d+)", line):
-                self.port = int(found[1])
-                break
-        if self.port is None:
-            sys.exit("the server did not start: " + " ".join(command))
-        threading.Thread(target=self.process.stderr.read, daemon=True).start()
+        super().__init__(arguments.binary, arguments.model, "-c", 1024, "--parallel", arguments.parallel, "--max-queue", 64,
+                         "--metrics", "--max-connections", arguments.connections + 20)
 
     def rss(self):
         for line in pathlib.Path(f"/proc/{self.process.pid}/status").read_text().splitlines():
@@ -56,13 +44,6 @@ class Server:
 
     def n_files(self):
         return len(os.listdir(f"/proc/{self.process.pid}/fd"))
-
-    def end(self):
-        self.process.send_signal(signal.SIGTERM)
-        try:
-            return self.process.wait(timeout=30)
-        finally:
-            self.process.kill()
 
 
 # --- a client of few words: HTTP/1.1 by hand, so that each way to misbehave is in reach

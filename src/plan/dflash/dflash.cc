@@ -1,7 +1,6 @@
 #include "plan/dflash/dflash.h"
 
 #include <array>
-#include <charconv>
 #include <cmath>
 #include <cstdint>
 #include <fstream>
@@ -9,6 +8,8 @@
 #ifdef __APPLE__
 #include <sys/sysctl.h>
 #endif
+
+#include "plan/proc_text.h"
 
 namespace tq::plan {
 namespace {
@@ -73,17 +74,12 @@ DflashPair select_dflash_pair(double memory_gb) {
 }
 
 Expected<double> memory_gb_of_meminfo(std::string_view text) {
-  constexpr std::string_view kKey = "MemTotal:";
-  const Error unknown{ErrorCode::kUnsupported,
-                      "this machine's memory is unknown (/proc/meminfo has no MemTotal); give --memory-gb."};
-  std::size_t at = text.find(kKey);
-  if (at == std::string_view::npos) return unknown;
-  at = text.find_first_not_of(' ', at + kKey.size());
-  if (at == std::string_view::npos) return unknown;
-  double kib = 0.0;
-  const auto read = std::from_chars(text.data() + at, text.data() + text.size(), kib);
-  if (read.ec != std::errc() || !(kib > 0.0)) return unknown;
-  return gib(kib * 1024.0);
+  const auto bytes = kilobyte_field(text, "MemTotal").value_or(0);
+  if (bytes == 0) {
+    return Error{ErrorCode::kUnsupported,
+                 "this machine's memory is unknown (/proc/meminfo has no MemTotal); give --memory-gb."};
+  }
+  return gib(static_cast<double>(bytes));
 }
 
 Expected<double> detect_memory_gb() {

@@ -1,0 +1,10 @@
+# For files that are made of others at configure time: what did not change is not compiled again.
+function(tq_write_if_changed output text)
+  set(old "")
+  if(EXISTS ${output})
+    file(READ ${output} old)
+  endif()
+  if(NOT "${old}" STREQUAL "${text}")
+    file(WRITE ${output} "${text}")
+  endif()
+endfunction()
