@@ -71,6 +71,10 @@ struct Work {
   Session* session = nullptr;     // of this engine
   std::span<const Token> tokens;  // what its cache shall hold, as in Session::sync()
   Session::LogitsVisitor visitor = {};
+  // The tokens are a prompt: of what the session holds only that is used which computing anew would give bit
+  // for bit, unless the prompt goes on from all of it. So an answer does not depend on the session's last
+  // one.
+  bool is_prompt = false;
   // Set when all is computed or something failed; empty while more steps are needed.
   std::optional<Expected<std::span<const float>>> result = {};
   std::int64_t n_computed = 0;  // tokens that the last step computed; others were in a cache

@@ -19,6 +19,22 @@ std::int64_t piece(std::int64_t missing, std::int64_t limit) {
   return missing - limit < kMinPrefillRows ? missing - kMinPrefillRows : limit;
 }
 
+// How many of a job's first tokens are taken from its timeline. What was prefilled is prefilled again, enough
+// of it to be the bytes and logits of the first time: an answer must not depend on what was asked before.
+std::int64_t usable(const Job& job) {
+  const Timeline& t = *job.timeline;
+  const auto cached = static_cast<std::int64_t>(t.tokens.size());
+  const auto before_end =
+      std::max<std::int64_t>(static_cast<std::int64_t>(job.tokens.size()) - kMinPrefillRows, 0);
+  const std::int64_t shared = t.shared(job.tokens);
+  if (job.is_prompt && !t.recurrent.is_used()) {
+    // A conversation goes on from an answer that was decoded.
+    const bool goes_on = shared == cached && cached > std::max(t.n_canonical, kDecodeRows);
+    return goes_on ? shared : std::min({shared, t.n_canonical, before_end});
+  }
+  return shared < cached && shared < t.n_canonical ? std::min(shared, before_end) : shared;
+}
+
 }  // namespace
 
 void share_rows(std::span<Job> jobs, std::int64_t max_batch) {
@@ -93,12 +109,7 @@ Expected<void> BatchRunner::begin(Job& job) const {
     return {};
   }
   const auto cached = static_cast<std::int64_t>(t.tokens.size());
-  std::int64_t shared = t.shared(job.tokens);
-  // What was prefilled is prefilled again, enough of it to be the bytes and logits of the first time: an
-  // answer must not depend on what was asked before.
-  if (shared < cached && shared < t.n_canonical)
-    shared = std::min(shared, std::max<std::int64_t>(n - kMinPrefillRows, 0));
-  const std::int64_t own = t.recurrent.rewind(shared, cached);
+  const std::int64_t own = t.recurrent.rewind(usable(job), cached);
   // What is left must still be prefilled, as all of it would have been.
   const KvCache::Adopted adopted = t.recurrent.is_used()
                                        ? KvCache::Adopted{own, false}

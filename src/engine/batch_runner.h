@@ -25,6 +25,7 @@ struct Job {
   std::span<const Token> tokens;
   const Session::LogitsVisitor* visitor = nullptr;
   const StateVisitor* states = nullptr;                         // in place of all logits: the result is empty
+  bool is_prompt = false;                                       // Work::is_prompt
   std::optional<Expected<std::span<const float>>> result = {};  // empty: needs another step
 
   // Of the step under way.

@@ -282,7 +282,10 @@ void EngineImpl::step(std::span<Work> work) {
                        "a step takes each session of its own engine once; give every piece of work one."};
       continue;
     }
-    jobs.push_back({.timeline = &session->timeline(), .tokens = w.tokens, .visitor = &w.visitor});
+    jobs.push_back({.timeline = &session->timeline(),
+                    .tokens = w.tokens,
+                    .visitor = &w.visitor,
+                    .is_prompt = w.is_prompt});
     pending.push_back(&w);
   }
   runner_->step(jobs);

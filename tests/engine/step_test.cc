@@ -79,6 +79,42 @@ TEST_F(StepTest, CompanyChangesNoBit) {
   }
 }
 
+// Of texts this short some are decoded and some prefilled, and the two differ in rounding.
+TEST_F(StepTest, APromptsLogitsDoNotDependOnTheTextBefore) {
+  const auto e = engine();
+  for (const std::size_t n_before : {1U, 8U, 9U, 150U}) {
+    for (const std::size_t n_answer : {0U, 12U}) {
+      for (const std::size_t n_common : {0U, 1U, 8U, 9U, 149U}) {
+        for (const std::size_t n_more : {1U, 8U, 9U}) {
+          const auto session = new_session(*e);
+          auto before = text(n_before + n_answer, 5);
+          sync(*session, first_of(before, n_before));
+          for (std::size_t n = n_before + 1; n <= before.size(); ++n) sync(*session, first_of(before, n));
+          auto prompt = first_of(before, std::min(n_common, before.size() - 1));
+          const auto more = text(n_more, 200);
+          prompt.insert(prompt.end(), more.begin(), more.end());
+          std::array<Work, 1> work = {Work{.session = session.get(), .tokens = prompt, .is_prompt = true}};
+          while (!work[0].result) e->step(work);
+          EXPECT_EQ(taken(work[0]), sync(*new_session(*e), prompt))
+              << n_before << " + " << n_answer << ", common " << n_common << ", more " << n_more;
+        }
+      }
+    }
+  }
+}
+
+TEST_F(StepTest, AConversationGoesOnFromItsAnswer) {
+  const auto e = engine();
+  const auto session = new_session(*e);
+  sync(*session, text(100));
+  for (std::size_t n = 101; n <= 120; ++n) sync(*session, text(n));
+  const auto prompt = text(150);
+  std::array<Work, 1> work = {Work{.session = session.get(), .tokens = prompt, .is_prompt = true}};
+  e->step(work);
+  EXPECT_TRUE(work[0].result);
+  EXPECT_EQ(work[0].n_computed, 30);
+}
+
 TEST_F(StepTest, CachesOfOtherTypesShareSteps) {
   const auto e = engine();
   const auto session_of = [&](KvType k, KvType v) {

@@ -209,7 +209,7 @@ bool Scheduler::step() {
   std::vector<Slot*> who;
   for (Slot& slot : slots_) {
     if (!slot.is_busy() || !slot.job().stream->has_room() || waits_for_earlier(slot)) continue;
-    work.push_back({.session = &slot.session(), .tokens = slot.tokens()});
+    work.push_back({.session = &slot.session(), .tokens = slot.tokens(), .is_prompt = slot.is_prefilling()});
     who.push_back(&slot);
   }
   if (work.empty()) return false;
