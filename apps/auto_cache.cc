@@ -15,6 +15,7 @@ Expected<void> choose_cache(const AutoCache& open, EngineOptions& engine, bool v
   if (!open.any()) return {};
   PlannerOptions options{.model_path = engine.model_path,
                          .n_ctx = open.context ? 0 : engine.n_ctx,
+                         .swa_full = engine.swa_full,
                          .n_parallel = engine.n_parallel,
                          .n_threads = engine.n_threads};
   if (!open.type_k) options.type_k = engine.type_k;

@@ -268,6 +268,7 @@ namespace {
 void add_engine_options(CLI::App& command, const std::shared_ptr<BenchOptions>& options) {
   command.add_option("-m,--model", options->engine.model_path, "GGUF file")->type_name("FILE");
   add_cache_options(command, options->engine, &options->open);
+  add_swa_full(command, options->engine);
   constexpr std::int64_t kMost = 1 << 24;
   add_integer(
       command, "-t,--threads", [=](std::int64_t n) { options->engine.n_threads = static_cast<int>(n); }, 1,

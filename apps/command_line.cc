@@ -166,6 +166,11 @@ CacheOptions add_cache_options(CLI::App& app, EngineOptions& options, AutoCache*
   };
 }
 
+void add_swa_full(CLI::App& app, EngineOptions& options) {
+  app.add_flag("--swa-full", options.swa_full,
+               "layers with a window keep all tokens, so that going back in a text never computes it anew");
+}
+
 void add_context_option(CLI::App& app, EngineOptions& options, AutoCache& open, std::int64_t min,
                         const std::string& help) {
   add_context(

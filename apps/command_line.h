@@ -53,6 +53,9 @@ struct CacheOptions {
 // --cache-dir and --cache-disk into the options of an engine.
 void add_disk_cache_options(CLI::App& app, DiskCacheOptions& options);
 
+// --swa-full into the options of an engine.
+void add_swa_full(CLI::App& app, EngineOptions& options);
+
 // What a command line leaves to the planner (auto_cache.h).
 struct AutoCache {
   bool type_k = false;

@@ -172,7 +172,7 @@ std::string costs_text(const ModelReport& report) {
             sizes_text(*cost.bytes_per_token) + "\n";
   }
   if (report.facts.sliding_window)
-    text += "  (every layer in full; those with a sliding window could do with less)\n";
+    text += "  (all layers; those with a window keep no more than the next tokens see, unless --swa-full)\n";
   return text;
 }
 

@@ -53,6 +53,7 @@ void add_engine_options(CLI::App& app, RunOptions& options) {
                      "context: tokens of prompt and answers together, auto: as many as fit [the model's]");
   add_cache_options(app, engine, &options.open);
   add_disk_cache_options(app, engine.disk_cache);
+  add_swa_full(app, engine);
   add_integer(
       app, "-t,--threads", [&](std::int64_t n) { engine.n_threads = static_cast<int>(n); }, 1,
       std::numeric_limits<int>::max(), "threads [one a physical core]");

@@ -162,6 +162,7 @@ void add_model_options(CLI::App& app, EngineOptions& engine, AutoCache& open) {
       "tokens of each request's prompt and answer together, auto: as many as fit [the model's]");
   add_cache_options(app, engine, &open);
   add_disk_cache_options(app, engine.disk_cache);
+  add_swa_full(app, engine);
   add_integer(
       app, "-t,--threads", [&](std::int64_t n) { engine.n_threads = static_cast<int>(n); }, 1, kMaxInt,
       "threads [one a physical core]");

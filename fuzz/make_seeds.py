@@ -202,15 +202,18 @@ def tokenizer_seeds():
 
 
 # Shape and types as session_fuzz.cc has them; it puts the checksums right.
-SESSION_PAGE_BYTES = 128 * ((8 + 2) + (4 + 2) + 32 + (6 + 2))
+SESSION_PAGE_BYTES = 128 * ((8 + 2) + (4 + 2))  # of the layer that sees all tokens
+SESSION_WINDOWED_BYTES = 128 * (32 + (6 + 2))
 
 
-def session(n_tokens, pages=None, version=1, types=(18, 16, 1, 17)):
+def session(n_tokens, pages=None, version=2, types=(18, 16, 129, 17), whole=None):
     head = b"TQSESSN\0" + struct.pack("<IIIIQq", version, 2, 1, 16, 0x7475726271756E74, n_tokens) + bytes(types)
     tokens = struct.pack(f"<{max(n_tokens, 0)}i", *(i * 7 % 100 for i in range(max(n_tokens, 0))))
-    count = -(-n_tokens // 128) if pages is None else pages
+    whole = [1] * -(-n_tokens // 128) if whole is None else whole
     rng = np.random.default_rng(n_tokens & 0xFFFF)
-    return head + tokens + bytes(8) + b"".join(rng.bytes(SESSION_PAGE_BYTES) + bytes(8) for _ in range(count))
+    stored = whole if pages is None else whole[:pages]
+    return head + bytes(whole) + tokens + bytes(8) + b"".join(
+        rng.bytes(SESSION_PAGE_BYTES + (SESSION_WINDOWED_BYTES if is_whole else 0)) + bytes(8) for is_whole in stored)
 
 
 def session_seeds():
@@ -220,12 +223,14 @@ def session_seeds():
         "one": session(1),
         "full_page": session(128),
         "two_pages": whole,
-        "zeros": session(3, 0) + bytes(SESSION_PAGE_BYTES + 8),
+        "zeros": session(3, 0) + bytes(SESSION_PAGE_BYTES + SESSION_WINDOWED_BYTES + 8),
         "cut": whole[:-100],
         "too_long": whole + b"x",
         "too_many_tokens": session(301),
         "negative": session(-1, 0),
-        "version2": session(1, version=2),
+        "version1": session(1, version=1),
+        "last_whole": session(300, whole=[0, 1, 1]),
+        "none_whole": session(200, whole=[0, 0]),
         "other_types": session(1, types=(16, 16, 16, 16)),
     }
 

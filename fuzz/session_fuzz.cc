@@ -32,22 +32,25 @@ struct Fixture {
   tq::CachePlan plan{
       .layers = {{tq::KvType::kTurbo4, tq::KvType::kTurbo2}, {tq::KvType::kF16, tq::KvType::kTurbo3}}};
   tq::CodecSet codecs = *tq::CodecSet::create(plan, kShape.head_dim, tq::Isa::kScalar);
-  std::shared_ptr<tq::BlockPool> blocks = *tq::BlockPool::create(codecs, kShape, 3);
+  tq::LayerWindow window{.n_tokens = 100, .is_windowed = {false, true}};
+  tq::CacheMemory memory = *tq::CacheMemory::create(codecs, kShape, window, kContext, 1, 256);
   tq::SessionFormat format{.fingerprint = 0x7475726271756e74,
                            .plan = plan,
                            .shape = kShape,
-                           .page_bytes = blocks->block_bytes(),
+                           .page = memory.block_bytes(),
+                           .is_windowed = window.is_windowed,
                            .n_vocab = 100};
 };
 
-// Attends with one query over all that was loaded. Pages may hold any numbers, NaN included.
+// Attends with the last token's query over all that was loaded. Pages may hold any numbers, NaN included.
 void attend(tq::KvCache& cache, std::int64_t n_tokens) {
   tq::ThreadPool pool(1);
   tq::Attention attention(tq::kernels_for(tq::Isa::kScalar), pool);
   std::vector<float> q(16, 0.5F);
   std::vector<float> out(16);
   const tq::SequenceRows rows{&cache, n_tokens - 1, 0, 1};
-  for (int layer = 0; layer < kShape.n_layers; ++layer) {
+  const bool can_go_on = cache.resumable(n_tokens) == n_tokens;
+  for (int layer = 0; layer < (can_go_on ? kShape.n_layers : 1); ++layer) {
     attention.run({.layer = layer,
                    .sequences = std::span(&rows, 1),
                    .n_heads = 1,
@@ -55,7 +58,8 @@ void attend(tq::KvCache& cache, std::int64_t n_tokens) {
                    .q = q.data(),
                    .ld_q = 16,
                    .out = out.data(),
-                   .ld_out = 16});
+                   .ld_out = 16,
+                   .window = layer == 0 ? 0 : 99});  // what the next token sees of those before it
   }
 }
 
@@ -69,7 +73,7 @@ void check(const Fixture& fixture, std::span<const std::byte> bytes) {
   }
   const auto n = static_cast<std::int64_t>(saved->tokens().size());
   require(n <= kContext);
-  tq::KvCache cache(fixture.blocks, kContext);
+  tq::KvCache cache(fixture.memory, kContext);
   tq::RecurrentState no_state;
   require(static_cast<bool>(saved->load(cache, no_state)));
   if (n > 0) attend(cache, n);
@@ -85,12 +89,16 @@ void repair(const Fixture& fixture, std::vector<std::byte>& bytes) {
   std::int64_t n_tokens = 0;
   std::memcpy(&n_tokens, bytes.data() + 32, sizeof n_tokens);
   if (n_tokens < 0 || n_tokens > kContext) return;
-  std::size_t at = kHeadBytes + 4 * static_cast<std::size_t>(n_tokens);
+  const auto n_pages = static_cast<std::size_t>(tq::pages_for(n_tokens));
+  std::size_t at = kHeadBytes + n_pages + 4 * static_cast<std::size_t>(n_tokens);
   if (bytes.size() < at + 8) return;
   put_checksum(bytes, at, tq::hash64(std::span(bytes).first(at)));
   at += 8;
-  for (std::size_t page = 0; at + fixture.format.page_bytes + 8 <= bytes.size(); ++page) {
-    const auto content = std::span(bytes).subspan(at, fixture.format.page_bytes);
+  for (std::size_t page = 0; page < n_pages; ++page) {
+    const bool is_whole = bytes[kHeadBytes + page] != std::byte{0};
+    const std::size_t size = fixture.format.page.whole + (is_whole ? fixture.format.page.windowed : 0);
+    if (at + size + 8 > bytes.size()) return;
+    const auto content = std::span(bytes).subspan(at, size);
     at += content.size();
     put_checksum(bytes, at, tq::hash64(content, page));
     at += 8;

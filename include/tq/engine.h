@@ -32,8 +32,11 @@ struct EngineOptions {
   // The cache is reserved at load and shared: so many sessions can fill their n_ctx at the same time. More
   // sessions may live, as long as the tokens of all fit.
   int n_parallel = 1;
+  // Layers with a window (Gemma, Phi 3) keep all tokens, not only those that the next one sees: going back to
+  // any place of a text is then cheap, and the cache takes as much as without windows.
+  bool swa_full = false;
   // Full pages of prompts are kept here, and read by other engines with the same model and cache types. Not
-  // used where the model has recurrent layers (a note says so).
+  // used where the model has recurrent layers, or layers with a window without swa_full (a note says so).
   DiskCacheOptions disk_cache = {};
 };
 

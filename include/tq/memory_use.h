@@ -33,6 +33,7 @@ struct MemoryUseOptions {
   std::string model_path = {};
   CachePlan plan = {};
   std::int64_t n_ctx = 0;  // 0: the model's own context length
+  bool swa_full = false;
   int n_parallel = 1;
   int n_threads = 1;
 };

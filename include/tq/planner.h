@@ -34,6 +34,7 @@ inline constexpr double kAcceptableLoss = 0.10;
 struct PlannerOptions {
   std::string model_path = {};
   std::int64_t n_ctx = 0;                        // of each session; 0: as long as fits
+  bool swa_full = false;                         // EngineOptions::swa_full
   std::optional<std::size_t> memory_bytes = {};  // for the process; empty: memory_budget()
   int n_parallel = 1;                            // sessions that fill their context at the same time
   int n_threads = 0;                             // 0: one a physical core

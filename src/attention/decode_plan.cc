@@ -11,8 +11,6 @@ constexpr std::int64_t kChunkShare = 64;
 // Up to this many queries a page costs what reading it costs, beyond it what the products cost.
 constexpr int kQueriesAtMemorySpeed = 4;
 
-std::int64_t pages_for(std::int64_t tokens) { return (tokens + kPageTokens - 1) / kPageTokens; }
-
 }  // namespace
 
 std::vector<std::int64_t> chunk_borders(std::int64_t n_pages) {

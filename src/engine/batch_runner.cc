@@ -66,6 +66,7 @@ void BatchRunner::step(std::span<Job> jobs) {
     if (const auto ok = begin(job); !ok) job.result = ok.error();
   }
   share_rows(jobs, workspace_.max_batch);
+  for (Job& job : jobs) open(job);
   forward(jobs);
   for (Job& job : jobs) {
     if (job.n_rows > 0) advance(job);
@@ -109,7 +110,7 @@ Expected<void> BatchRunner::begin(Job& job) const {
     return {};
   }
   const auto cached = static_cast<std::int64_t>(t.tokens.size());
-  const std::int64_t own = t.recurrent.rewind(usable(job), cached);
+  const std::int64_t own = t.cache.resumable(t.recurrent.rewind(usable(job), cached));
   // What is left must still be prefilled, as all of it would have been.
   const KvCache::Adopted adopted = t.recurrent.is_used()
                                        ? KvCache::Adopted{own, false}
@@ -120,6 +121,15 @@ Expected<void> BatchRunner::begin(Job& job) const {
   t.tokens.assign(job.tokens.begin(), job.tokens.begin() + job.held);
   if (job.is_loading) return {};
   return t.cache.reserve(job.held, n);
+}
+
+// Where the rows of this step go in layers with a window.
+void BatchRunner::open(Job& job) const {
+  if (job.n_rows == 0) return;
+  if (const auto ok = job.timeline->cache.open(job.held, job.held + job.n_rows); !ok) {
+    job.result = ok.error();
+    job.n_rows = 0;
+  }
 }
 
 void BatchRunner::forward(std::span<Job> jobs) {

@@ -46,6 +46,7 @@ class BatchRunner {
 
   // Advances every job, each of another timeline, until its result is set. Callers take turns.
   void step(std::span<Job> jobs);
+  std::int64_t max_batch() const { return workspace_.max_batch; }
   void observe_attention(AttentionObserver observer) { attention_.observe(std::move(observer)); }
 
  private:
@@ -57,6 +58,7 @@ class BatchRunner {
 
   Expected<void> check(const Job& job) const;
   Expected<void> begin(Job& job) const;
+  void open(Job& job) const;
   void forward(std::span<Job> jobs);
   void advance(Job& job) const;
   void give_states(std::span<Job> jobs);

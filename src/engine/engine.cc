@@ -43,13 +43,6 @@ ModelInfo make_info(const GgufFile& file, const ModelConfig& config) {
   return info;
 }
 
-// Bytes of 128 tokens' pages over all layers and heads if they were f16.
-Expected<std::size_t> f16_block_bytes(const KvShape& shape, Isa isa) {
-  const auto codec = KvCodec::create(KvType::kF16, shape.head_dim, isa);
-  if (!codec) return codec.error();
-  return static_cast<std::size_t>(2 * shape.n_layers * shape.n_kv_heads) * (*codec)->page_bytes();
-}
-
 }  // namespace
 
 std::vector<std::string_view> Engine::architectures() { return Model::architectures(); }
@@ -118,6 +111,7 @@ Expected<void> EngineImpl::plan_cache(const EngineOptions& options) {
                                                    options.type_v, options.layer_adaptive);
   if (!plan) return plan.error();
   plan_ = std::move(*plan);
+  if (!options.swa_full) window_ = model_->layer_window();
   // Refused before the weights are loaded, which takes longer.
   if (const auto codecs = make_codecs(plan_); !codecs) return codecs.error();
   return {};
@@ -155,30 +149,34 @@ Expected<std::shared_ptr<const SessionContext>> EngineImpl::make_context(const C
   const KvShape shape = model_->kv_shape();
   auto codecs = make_codecs(plan);
   if (!codecs) return codecs.error();
-  const std::int64_t blocks = (n_ctx + kPageTokens - 1) / kPageTokens;
-  auto pool = BlockPool::create(**codecs, shape, blocks * n_sessions);
-  if (!pool) return pool.error();
-  const auto f16 = f16_block_bytes(shape, isa_);
-  if (!f16) return f16.error();
+  auto cache = CacheMemory::create(**codecs, shape, window_, n_ctx, n_sessions, runner_->max_batch());
+  if (!cache) return cache.error();
+  const CachePlan f16{{plan.layers.size(), {KvType::kF16, KvType::kF16}}};
+  const auto f16_block = block_bytes(f16, shape, window_);
+  if (!f16_block) return f16_block.error();
   const SessionFormat format{.fingerprint = fingerprint_,
                              .plan = plan,
                              .shape = shape,
-                             .page_bytes = (*pool)->block_bytes(),
+                             .page = cache->block_bytes(),
+                             .is_windowed = window_.is_windowed,
                              .recurrent = model_->recurrent_shape(),
                              .n_vocab = info_.n_vocab};
   return std::make_shared<const SessionContext>(
-      SessionContext{runner_.get(), *std::move(codecs), *std::move(pool), format, *f16});
+      SessionContext{runner_.get(), *std::move(codecs), *std::move(cache), format, *f16_block});
 }
 
 Expected<void> EngineImpl::open_disk_cache(const DiskCacheOptions& options) const {
   if (options.folder.empty()) return {};
-  if (info_.is_recurrent) {
+  const std::string why_not = info_.is_recurrent     ? "recurrent layers, whose texts share no pages"
+                              : window_.n_tokens > 0 ? "layers that keep a window alone (unless --swa-full)"
+                                                     : "";
+  if (!why_not.empty()) {
     if (options.note)
-      options.note(info_.name + " has recurrent layers, whose texts share no pages: it does not use " +
-                   options.folder + " (--cache-dir).");
+      options.note(info_.name + " has " + why_not + ": it does not use " + options.folder +
+                   " (--cache-dir).");
     return {};
   }
-  BlockPool& pool = *context_->blocks;
+  BlockPool& pool = *context_->cache.whole;
   auto disk = DiskCache::open(
       options, cache_identity(context_->format, model_->config(), n_ctx_, isa_), pool.block_bytes(),
       [&pool](BlockId block, Serial serial, std::byte* out) { return pool.read_sealed(block, serial, out); });
@@ -188,7 +186,7 @@ Expected<void> EngineImpl::open_disk_cache(const DiskCacheOptions& options) cons
 }
 
 std::optional<DiskCacheStats> EngineImpl::disk_cache() const {
-  const DiskCache* disk = context_->blocks->disk();
+  const DiskCache* disk = context_->cache.whole->disk();
   return disk == nullptr ? std::nullopt : std::optional(disk->stats());
 }
 

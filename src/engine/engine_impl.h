@@ -83,6 +83,7 @@ class EngineImpl final : public Engine {
   std::int64_t n_ctx_ = 0;
   int n_parallel_ = 1;
   CachePlan plan_;
+  LayerWindow window_;               // of layers that give up what no token sees any more
   CodecSet::Wrapper codec_wrapper_;  // none outside of tests
   std::optional<ChatTemplate> chat_template_;
   std::optional<Error> chat_template_error_;  // why the file's template cannot be used

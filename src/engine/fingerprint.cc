@@ -63,7 +63,7 @@ std::string cache_identity(const SessionFormat& format, const ModelConfig& confi
   add_line("layers", format.shape.n_layers);
   add_line("heads", format.shape.n_kv_heads);
   add_line("head", format.shape.head_dim);
-  add_line("page", format.page_bytes);
+  add_line("page", format.page.whole + format.page.windowed);
   for (const LayerTypes& layer : format.plan.layers) {
     add_line("k", static_cast<int>(layer.k));
     add_line("v", static_cast<int>(layer.v));

@@ -15,7 +15,7 @@ Expected<std::unique_ptr<Session>> SessionImpl::create(std::shared_ptr<const Ses
                                                        std::int64_t n_ctx) {
   auto recurrent = RecurrentTimeline::create(context->format.recurrent);
   if (!recurrent) return recurrent.error();
-  Timeline timeline(KvCache(context->blocks, n_ctx), std::move(*recurrent));
+  Timeline timeline(KvCache(context->cache, n_ctx), std::move(*recurrent));
   return std::unique_ptr<Session>(std::make_unique<SessionImpl>(std::move(context), std::move(timeline)));
 }
 
@@ -37,7 +37,7 @@ std::size_t SessionImpl::kv_bytes() const {
 }
 
 std::size_t SessionImpl::kv_bytes_f16() const {
-  return (timeline_.tokens.size() + kPageTokens - 1) / kPageTokens * context_->f16_block_bytes;
+  return timeline_.cache.bytes_for(static_cast<std::int64_t>(timeline_.tokens.size()), context_->f16_block);
 }
 
 Expected<void> SessionImpl::save(const std::string& path) const {

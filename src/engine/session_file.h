@@ -1,12 +1,13 @@
 // A session in a file: its tokens and the pages of its cache, byte for byte. Little-endian, in this order:
 //
 //   magic "TQSESSN\0", u32 version, u32 n_layers, u32 n_kv_heads, u32 head_dim, u64 fingerprint, i64 n_tokens
-//   u8 type of K and type of V, of each layer (KvType ids)
+//   u8 type of K and type of V, of each layer (KvType ids; K's + 128 in a layer with a window)
+//   u8 whether a page is whole, of each page: it is there in layers with a window too
 //   i32 tokens[n_tokens]
 //   u64 XXH3 of all bytes before
 //   for each page of 128 tokens, the last one perhaps with unused rows:
-//     its bytes by layer, first K then V, by head
-//     u64 XXH3 of them, seeded with the page's number
+//     its bytes by layer, first K then V, by head: layers that see all tokens, then where it is whole the
+//     others u64 XXH3 of them, seeded with the page's number
 //   where the model has recurrent layers: their state as f32, by layer, and the XXH3 of it
 //
 // The file is hostile. Nothing in it chooses a size: shape and types have to be the engine's own, the tokens
@@ -32,8 +33,9 @@ struct SessionFormat {
   std::uint64_t fingerprint = 0;  // of the model
   CachePlan plan;
   KvShape shape{};
-  std::size_t page_bytes = 0;  // of all layers and heads
-  RecurrentShape recurrent;    // empty without recurrent layers
+  BlockBytes page;                     // of all layers and heads
+  std::vector<bool> is_windowed = {};  // by layer; empty where none gives up pages
+  RecurrentShape recurrent;            // empty without recurrent layers
   int n_vocab = 0;
 };
 
@@ -52,6 +54,10 @@ class SavedSession {
 
  private:
   std::vector<Token> tokens_;
+  std::size_t stored_bytes(std::size_t page, const SessionFormat& format) const;
+  bool are_pages_intact(const SessionFormat& format) const;
+
+  std::vector<std::byte> is_whole_;   // by page, 1 or 0
   std::span<const std::byte> pages_;  // each with its checksum behind it
   std::span<const std::byte> state_;
 };

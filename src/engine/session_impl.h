@@ -16,9 +16,9 @@ namespace tq {
 struct SessionContext {
   BatchRunner* runner;  // outlives the sessions
   std::shared_ptr<const CodecSet> codecs;
-  std::shared_ptr<BlockPool> blocks;
+  CacheMemory cache;
   SessionFormat format;
-  std::size_t f16_block_bytes;  // of a block if all its pages were f16
+  BlockBytes f16_block;  // if all its pages were f16
 };
 
 class SessionImpl final : public Session {

@@ -18,7 +18,7 @@ struct Timeline {
 
   // How many of the first of `wanted`, which has at least one, need not be computed.
   std::int64_t reusable(std::span<const Token> wanted) const {
-    return recurrent.reusable(shared(wanted), static_cast<std::int64_t>(tokens.size()));
+    return cache.resumable(recurrent.reusable(shared(wanted), static_cast<std::int64_t>(tokens.size())));
   }
   // How many of them the timeline begins with, but for the last: it is computed even when it is cached, as
   // its logits are the result.

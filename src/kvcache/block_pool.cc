@@ -59,7 +59,8 @@ Expected<std::size_t> block_bytes(const CachePlan& plan, const CacheShape& shape
 }
 
 Expected<std::shared_ptr<BlockPool>> BlockPool::create(const CodecSet& codecs, const KvShape& shape,
-                                                       std::int64_t n_blocks) {
+                                                       std::int64_t n_blocks,
+                                                       const std::vector<bool>& left_out) {
   std::shared_ptr<BlockPool> pool(new BlockPool());
   pool->codecs_ = &codecs;
   pool->shape_ = shape;
@@ -75,8 +76,9 @@ Expected<std::shared_ptr<BlockPool>> BlockPool::create(const CodecSet& codecs, c
     return stream;
   };
   for (int i = 0; i < shape.n_layers; ++i) {
-    const Stream k = stream_of(codecs.k(i).page_bytes());
-    const Stream v = stream_of(codecs.v(i).page_bytes());
+    const bool has_pages = left_out.empty() || !left_out[static_cast<std::size_t>(i)];
+    const Stream k = stream_of(has_pages ? codecs.k(i).page_bytes() : 0);
+    const Stream v = stream_of(has_pages ? codecs.v(i).page_bytes() : 0);
     pool->layers_.push_back({k, v});
   }
   pool->block_bytes_ = n_blocks > 0 ? size / static_cast<std::size_t>(n_blocks) : 0;
@@ -105,6 +107,7 @@ std::int64_t BlockPool::available() const {
 template <class Action>
 void BlockPool::for_layer_pages(const Layer& layer, BlockId block, Action&& action) const {
   for (const Stream& stream : {layer.k, layer.v}) {
+    if (stream.page_bytes == 0) continue;
     for (int head = 0; head < shape_.n_kv_heads; ++head) {
       action(offset(stream, head, block), stream.page_bytes);
     }

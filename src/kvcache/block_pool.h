@@ -1,5 +1,5 @@
-// The cache memory that the sessions of an engine share, in blocks of 128 tokens. A block is one page of K
-// and one of V for every layer and KV head; a session's cache (kv_cache.h) is a list of blocks.
+// Cache memory that the sessions of an engine share, in blocks of 128 tokens. A block is one page of K and
+// one of V for every KV head of the pool's layers; a session's cache (kv_cache.h) is a list of blocks.
 //
 // Memory is laid out by layer, side and head, then by block: [n_layers][K, V][n_kv_heads][n_blocks] pages. So
 // the pages of neighbouring blocks are neighbours in memory, as attention reads them.
@@ -29,6 +29,9 @@
 #include "tq/error.h"
 
 namespace tq {
+
+// Blocks that hold n_tokens.
+constexpr std::int64_t pages_for(std::int64_t n_tokens) { return (n_tokens + kPageTokens - 1) / kPageTokens; }
 
 struct KvShape {
   int n_layers;
@@ -69,9 +72,11 @@ Expected<std::size_t> block_bytes(const CachePlan& plan, const CacheShape& shape
 // Every member function may be called from any thread; page contents are their holders' own business.
 class BlockPool {
  public:
-  // Reserves all of it at once; kOutOfMemory when it does not fit. `codecs` must outlive the pool.
+  // Reserves all of it at once; kOutOfMemory when it does not fit. `codecs` must outlive the pool. Layers
+  // that are left out (by layer; empty: none is) have no pages.
   static Expected<std::shared_ptr<BlockPool>> create(const CodecSet& codecs, const KvShape& shape,
-                                                     std::int64_t n_blocks);
+                                                     std::int64_t n_blocks,
+                                                     const std::vector<bool>& left_out = {});
 
   const CodecSet& codecs() const { return *codecs_; }
   const KvShape& shape() const { return shape_; }
@@ -116,7 +121,7 @@ class BlockPool {
  private:
   struct Stream {
     std::size_t offset;      // of the layer's first page
-    std::size_t page_bytes;  // [n_kv_heads, n_blocks] pages
+    std::size_t page_bytes;  // [n_kv_heads, n_blocks] pages; 0: there are none
   };
   struct Layer {
     Stream k;

@@ -31,6 +31,9 @@ class Model {
 
   const ModelConfig& config() const { return config_; }
   KvShape kv_shape() const { return {config_.n_kv_layers, config_.n_kv_heads, config_.head_dim}; }
+  LayerWindow layer_window() const {
+    return config_.window > 0 ? LayerWindow{config_.window, config_.windowed} : LayerWindow{};
+  }
   // Empty unless some layers are recurrent.
   RecurrentShape recurrent_shape() const {
     if (!config_.delta_net) return {};

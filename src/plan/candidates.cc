@@ -30,10 +30,10 @@ std::string objection_to(const CacheChoice& candidate, const PlannerOptions& opt
 
 Expected<void> fill_in(CacheChoice& candidate, const PlannerOptions& options,
                        const CandidateContext& context) {
-  const auto block = context.memory.block_bytes(candidate.plan);
+  const auto block = context.memory.block_bytes(candidate.plan, options.swa_full);
   if (!block) return block.error();
   const MemoryModel& memory = context.memory;
-  candidate.bytes_per_token = static_cast<double>(*block) / kPageTokens;
+  candidate.bytes_per_token = static_cast<double>(block->whole + block->windowed) / kPageTokens;
   candidate.max_ctx = memory.longest_context(*block, context.budget, options.n_parallel, context.n_threads);
   candidate.n_ctx = options.n_ctx > 0 ? options.n_ctx : candidate.max_ctx;
   candidate.memory = memory.use(*block, candidate.n_ctx > 0 ? candidate.n_ctx : kPageTokens,

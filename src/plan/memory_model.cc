@@ -22,8 +22,6 @@ constexpr std::size_t kBytesPerToken = 2 * sizeof(Token);
 constexpr std::size_t kMetadataCopies = 3;
 constexpr std::size_t kStateCopies = 1 + RecurrentTimeline::kMarks;
 
-std::int64_t pages_for(std::int64_t tokens) { return (tokens + kPageTokens - 1) / kPageTokens; }
-
 // Of the widest inputs of each kind, as many rows of them as a batch has.
 std::size_t scratch_bytes(const ModelConfig& c) {
   std::int64_t widest = std::max<std::int64_t>(c.n_embd, static_cast<std::int64_t>(c.n_heads) * c.head_dim);
@@ -47,6 +45,7 @@ Expected<MemoryModel> MemoryModel::read(const GgufFile& file) {
   MemoryModel result;
   result.config_ = (*model)->config();
   result.shape_ = (*model)->kv_shape();
+  result.window_ = (*model)->layer_window();
   result.recurrent_ = (*model)->recurrent_shape();
   const auto weights = (*model)->measure_weights(file, result.config_.n_ctx_train);
   if (!weights) return weights.error();
@@ -56,16 +55,16 @@ Expected<MemoryModel> MemoryModel::read(const GgufFile& file) {
   return result;
 }
 
-Expected<std::size_t> MemoryModel::block_bytes(const CachePlan& plan) const {
+Expected<BlockBytes> MemoryModel::block_bytes(const CachePlan& plan, bool swa_full) const {
   if (plan.layers.size() != static_cast<std::size_t>(shape_.n_layers)) {
     return Error{ErrorCode::kBadArgument, "the cache plan is for " + std::to_string(plan.layers.size()) +
                                               " layers, but this model has a cache in " +
                                               std::to_string(shape_.n_layers) + "."};
   }
-  return tq::block_bytes(plan, {{shape_.n_kv_heads}, shape_.head_dim, shape_.head_dim});
+  return tq::block_bytes(plan, shape_, swa_full ? LayerWindow{} : window_);
 }
 
-MemoryUse MemoryModel::use(std::size_t block_bytes, std::int64_t n_ctx, int n_parallel, int n_threads) const {
+MemoryUse MemoryModel::use(const BlockBytes& block, std::int64_t n_ctx, int n_parallel, int n_threads) const {
   const auto n_sessions = static_cast<std::size_t>(n_parallel);
   const int head_dim = config_.head_dim;
   MemoryUse use;
@@ -76,7 +75,8 @@ MemoryUse MemoryModel::use(std::size_t block_bytes, std::int64_t n_ctx, int n_pa
   use.workspace = Workspace::bytes(config_, n_parallel) + scratch_bytes(config_) +
                   Attention::scratch_bytes(head_dim, n_threads) +
                   n_sessions * Attention::partial_bytes(config_.n_heads, head_dim, n_ctx);
-  use.cache = n_sessions * static_cast<std::size_t>(pages_for(n_ctx)) * block_bytes;
+  const std::int64_t n_batch = config_.mixture ? kMaxBatch : kMaxDenseBatch;
+  use.cache = tq::cache_bytes(block, window_.n_tokens, n_ctx, n_parallel, n_batch);
   use.states = n_sessions * kStateCopies * recurrent_.bytes();
   use.sessions = n_sessions * (static_cast<std::size_t>(n_ctx) * kBytesPerToken +
                                static_cast<std::size_t>(config_.n_vocab) * sizeof(float));
@@ -84,10 +84,10 @@ MemoryUse MemoryModel::use(std::size_t block_bytes, std::int64_t n_ctx, int n_pa
   return use;
 }
 
-std::int64_t MemoryModel::longest_context(std::size_t block_bytes, std::size_t budget, int n_parallel,
+std::int64_t MemoryModel::longest_context(const BlockBytes& block, std::size_t budget, int n_parallel,
                                           int n_threads) const {
   const auto fits = [&](std::int64_t n_ctx) {
-    return use(block_bytes, n_ctx, n_parallel, n_threads).peak() <= budget;
+    return use(block, n_ctx, n_parallel, n_threads).peak() <= budget;
   };
   if (!fits(1)) return 0;
   std::int64_t low = 1;  // fits
@@ -105,7 +105,7 @@ Expected<MemoryUse> memory_use(const MemoryUseOptions& options) {
   if (!file) return file.error();
   const auto model = plan::MemoryModel::read(*file);
   if (!model) return model.error();
-  const auto block = model->block_bytes(options.plan);
+  const auto block = model->block_bytes(options.plan, options.swa_full);
   if (!block) return block.error();
   const std::int64_t n_ctx = options.n_ctx == 0 ? model->config().n_ctx_train : options.n_ctx;
   return model->use(*block, n_ctx, options.n_parallel, options.n_threads);
@@ -121,7 +121,7 @@ Expected<std::size_t> Engine::memory_needed(const EngineOptions& options) {
                                        : make_cache_plan(model->kv_shape().n_layers, options.type_k,
                                                          options.type_v, options.layer_adaptive);
   if (!plan) return plan.error();
-  const auto block = model->block_bytes(*plan);
+  const auto block = model->block_bytes(*plan, options.swa_full);
   if (!block) return block.error();
   const auto n_ctx = context_length(options.n_ctx, model->config().n_ctx_train);
   if (!n_ctx) return n_ctx.error();

@@ -8,7 +8,7 @@
 #include <memory>
 
 #include "gguf/gguf.h"
-#include "kvcache/block_pool.h"
+#include "kvcache/cache_memory.h"
 #include "kvcache/recurrent_state.h"
 #include "model/config.h"
 #include "model/weights.h"
@@ -24,15 +24,14 @@ class MemoryModel {
   const ModelConfig& config() const { return config_; }
   const KvShape& kv_shape() const { return shape_; }
 
-  // Bytes of 128 tokens' keys and values over all layers; kUnsupported when a type cannot hold heads of this
-  // size.
-  Expected<std::size_t> block_bytes(const CachePlan& plan) const;
+  // Bytes of 128 tokens' keys and values; kUnsupported when a type cannot hold heads of this size.
+  Expected<BlockBytes> block_bytes(const CachePlan& plan, bool swa_full = false) const;
 
-  // `block_bytes` as above. n_ctx is a number of tokens here, not 0.
-  MemoryUse use(std::size_t block_bytes, std::int64_t n_ctx, int n_parallel, int n_threads) const;
+  // `block` as above. n_ctx is a number of tokens here, not 0.
+  MemoryUse use(const BlockBytes& block, std::int64_t n_ctx, int n_parallel, int n_threads) const;
 
   // The longest context of which peak() is at most `budget`, at most the model's own; 0 when none is.
-  std::int64_t longest_context(std::size_t block_bytes, std::size_t budget, int n_parallel,
+  std::int64_t longest_context(const BlockBytes& block, std::size_t budget, int n_parallel,
                                int n_threads) const;
 
  private:
@@ -40,6 +39,7 @@ class MemoryModel {
 
   ModelConfig config_;
   KvShape shape_{};
+  LayerWindow window_;
   RecurrentShape recurrent_;
   WeightBytes weights_;
   std::size_t vocabulary_ = 0;

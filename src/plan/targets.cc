@@ -5,6 +5,8 @@
 #include <nlohmann/json.hpp>
 
 #include "codec/codec.h"
+#include "kvcache/cache_memory.h"
+#include "model/pass.h"
 #include "plan/hardware.h"
 
 namespace tq::plan {
@@ -20,9 +22,8 @@ FactSource read_source(const Json& json) {
 }
 
 AttentionGroup read_group(const Json& json) {
-  const bool drops = json.at("kept").get<std::string>() == "window";
   return {json.at("layers").get<int>(), json.at("kv_heads").get<int>(), json.at("head_dim").get<int>(),
-          drops ? json.at("window").get<std::int64_t>() : 0};
+          json.value("window", std::int64_t{0})};
 }
 
 TargetModel read_model(const Json& json) {
@@ -88,8 +89,8 @@ std::uint64_t usable_bytes(std::uint64_t memory_bytes) {
 std::uint64_t cache_bytes(const TargetModel& model, KvType type, std::int64_t context) {
   std::uint64_t bytes = 0;
   for (const AttentionGroup& group : model.groups) {
-    const std::int64_t tokens = group.window > 0 ? std::min(context, group.window) : context;
-    const std::int64_t pages = (tokens + kPageTokens - 1) / kPageTokens;
+    const std::int64_t pages =
+        group.window > 0 ? windowed_blocks(group.window, context, 1, kMaxDenseBatch) : pages_for(context);
     const auto rows = static_cast<std::uint64_t>(pages) * kPageTokens *
                       static_cast<std::uint64_t>(group.n_layers) *
                       static_cast<std::uint64_t>(group.n_kv_heads);

@@ -26,7 +26,7 @@ struct AttentionGroup {
   int n_layers = 0;
   int n_kv_heads = 0;
   int head_dim = 0;
-  std::int64_t window = 0;  // tokens that are kept, where older ones are dropped; 0: all are kept
+  std::int64_t window = 0;  // tokens that such a layer sees; 0: all
 };
 
 struct TargetModel {

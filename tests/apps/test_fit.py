@@ -124,11 +124,18 @@ def row_bytes(cache_type, dim):
     return dim // 128 * (16 * int(cache_type[-1]) + 2)
 
 
+# Of a layer that sees `window` tokens: a window and 8 tokens more for the session and two forks, each beginning and ending
+# inside of a page, a step of 256 tokens, and a sixteenth of all.
+def pages(context, window):
+    every = -(-context // 128)
+    return min(every, 3 * (-(-(window + 8) // 128) + 2) + 2 + every // 16) if window else every
+
+
 def required(model, cache_type, context):
     total = model["file_bytes"] + int(model["work_gb"] * GIB) + model["state_bytes"]
     for group in model["groups"]:
-        tokens = min(context, group["window"]) if group["kept"] == "window" else context
-        total += 2 * -(-tokens // 128) * 128 * group["layers"] * group["kv_heads"] * row_bytes(cache_type, group["head_dim"])
+        tokens = 128 * pages(context, group.get("window"))
+        total += 2 * tokens * group["layers"] * group["kv_heads"] * row_bytes(cache_type, group["head_dim"])
     return total
 
 

@@ -140,7 +140,7 @@ TEST_F(SessionFileTest, AChangedByteIsAnError) {
 
 TEST_F(SessionFileTest, TokensThatDoNotExistAreAnErrorEvenWithAChecksum) {
   auto bytes = saved(10);
-  const std::size_t tokens = 40 + 2 * 2;  // header, two types for each of two layers
+  const std::size_t tokens = 40 + 2 * 2 + 1;  // header, two types for each of two layers, one page
   const std::int32_t bad = 300;
   std::memcpy(bytes.data() + tokens + 4, &bad, 4);
   const std::uint64_t checksum = hash64(std::as_bytes(std::span(bytes).first(tokens + 40)));
@@ -154,8 +154,8 @@ TEST_F(SessionFileTest, ErrorsSayWhatIsWrong) {
   expect_sentence("140 tokens", restore_error(bytes, {.n_ctx = 139}).message);
   expect_sentence("no saved session", restore_error({'G', 'G', 'U', 'F'}).message);
   auto newer = bytes;
-  newer[8] = 2;
-  expect_sentence("version 2", restore_error(newer).message);
+  newer[8] = 3;
+  expect_sentence("version 3", restore_error(newer).message);
 }
 
 TEST_F(SessionFileTest, AnotherModelIsRefused) {

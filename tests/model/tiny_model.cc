@@ -152,6 +152,7 @@ std::vector<std::byte> TinyModel::bytes() const {
   w.u32(prefix + "context_length", n_ctx);
   w.key(prefix + "attention.layer_norm_rms_epsilon", Gguf::f32, 1e-5F);
   if (is_hybrid) write_recurrent_keys(w, prefix);
+  if (window > 0) w.u32(prefix + "attention.sliding_window", window);
   write_tokenizer(w, *this);
 
   const int head_dim = n_embd / n_heads;
@@ -174,6 +175,10 @@ std::vector<std::byte> TinyModel::bytes() const {
       }
     }
     w.tensor(block + (is_hybrid ? "post_attention_norm.weight" : "ffn_norm.weight"), n_embd, 1, 1.0F);
+    if (architecture == "gemma2") {
+      w.tensor(block + "post_attention_norm.weight", n_embd, 1, 1.0F);
+      w.tensor(block + "post_ffw_norm.weight", n_embd, 1, 1.0F);
+    }
     w.tensor(block + "ffn_gate.weight", n_embd, n_ff);
     w.tensor(block + "ffn_up.weight", n_embd, n_ff);
     w.tensor(block + "ffn_down.weight", n_ff, n_embd);

@@ -11,7 +11,8 @@ namespace tq {
 
 struct TinyModel {
   std::string architecture =
-      "llama";  // its norms and keys are llama's; "qwen35": layers 0, 2, ... are recurrent
+      "llama";  // its norms and keys are llama's; "qwen35": layers 0, 2, ... are recurrent; "gemma2": they see
+                // `window` tokens
   int n_layers = 2;
   int n_embd = 64;
   int n_heads = 4;
@@ -19,6 +20,7 @@ struct TinyModel {
   int n_ff = 96;
   int n_vocab = 300;
   int n_ctx = 1200;
+  int window = 0;
   GgmlType weight_type = GgmlType::kF32;  // or kQ8_0
   bool tied = true;
   unsigned seed = 1;                 // of the weights

@@ -31,7 +31,7 @@ CachePlan uniform(const MemoryModel& model, KvType k, KvType v) {
   return {{static_cast<std::size_t>(model.kv_shape().n_layers), {k, v}}};
 }
 
-std::size_t bytes_of(const MemoryModel& model, KvType k, KvType v) {
+BlockBytes bytes_of(const MemoryModel& model, KvType k, KvType v) {
   const auto block = model.block_bytes(uniform(model, k, v));
   EXPECT_TRUE(block);
   return *block;
@@ -110,10 +110,29 @@ TEST(MemoryModel, CacheIsRowsTimesTokensTimesHeadsTimesLayers) {
   constexpr std::size_t kQ8 = 64 + 2 * 2;
   constexpr std::size_t kTurbo4 = 64 / 2 + 2;
   const auto rows = [](std::int64_t tokens) { return static_cast<std::size_t>(2 * 2 * tokens); };
-  EXPECT_EQ(bytes_of(model, KvType::kF16, KvType::kF16), rows(128) * 2 * kF16);
-  const std::size_t block = bytes_of(model, KvType::kQ8_0, KvType::kTurbo4);
-  EXPECT_EQ(block, rows(128) * (kQ8 + kTurbo4));
+  EXPECT_EQ(bytes_of(model, KvType::kF16, KvType::kF16).whole, rows(128) * 2 * kF16);
+  const BlockBytes block = bytes_of(model, KvType::kQ8_0, KvType::kTurbo4);
+  EXPECT_EQ(block.whole, rows(128) * (kQ8 + kTurbo4));
+  EXPECT_EQ(block.windowed, 0U);
   EXPECT_EQ(model.use(block, 300, 3, 2).cache, 3 * rows(384) * (kQ8 + kTurbo4));
+}
+
+TEST(MemoryModel, LayersWithAWindowKeepFewPages) {
+  const auto bytes =
+      TinyModel{
+          .architecture = "gemma2", .n_layers = 4, .n_embd = 128, .n_heads = 2, .n_ctx = 30000, .window = 200}
+          .bytes();
+  const MemoryModel model = model_of(parsed(bytes));
+  const BlockBytes block = bytes_of(model, KvType::kF16, KvType::kF16);
+  EXPECT_EQ(block.whole, 128U * 2 * 2 * 2 * 64 * 2);
+  EXPECT_EQ(block.windowed, block.whole);
+  EXPECT_EQ(model.use(block, 128, 1, 1).cache, block.whole + block.windowed);
+  // 25,600 tokens are 200 blocks; a session sees 2 + 2, two forks as much, a step of 256 adds 2; a sixteenth
+  // is 12.
+  EXPECT_EQ(model.use(block, 25600, 1, 1).cache, 200 * block.whole + (3 * 4 + 2 + 12) * block.windowed);
+  const auto full = model.block_bytes(uniform(model, KvType::kF16, KvType::kF16), true);
+  ASSERT_TRUE(full);
+  EXPECT_EQ(model.use(*full, 25600, 1, 1).cache, 200 * (block.whole + block.windowed));
 }
 
 TEST(MemoryModel, RecurrentLayersHaveStatesAndNoCache) {
@@ -123,7 +142,7 @@ TEST(MemoryModel, RecurrentLayersHaveStatesAndNoCache) {
   const auto bytes = tiny.bytes();
   const MemoryModel model = model_of(parsed(bytes));
   EXPECT_EQ(model.kv_shape().n_layers, 2);
-  const std::size_t block = bytes_of(model, KvType::kF16, KvType::kF16);
+  const BlockBytes block = bytes_of(model, KvType::kF16, KvType::kF16);
   const MemoryUse one = model.use(block, 128, 1, 1);
   EXPECT_EQ(one.states, 3 * 2 * static_cast<std::size_t>(model.config().delta_net->state_floats()) * 4);
   EXPECT_EQ(model.use(block, 1024, 2, 1).states, 2 * one.states);
@@ -134,7 +153,7 @@ TEST(MemoryModel, MoreNeverNeedsLess) {
   const auto bytes = TinyModel{}.bytes();
   const MemoryModel model = model_of(parsed(bytes));
   for (const KvType type : {KvType::kF16, KvType::kTurbo4, KvType::kTurbo2}) {
-    const std::size_t block = bytes_of(model, type, type);
+    const BlockBytes block = bytes_of(model, type, type);
     std::size_t before = 0;
     for (std::int64_t n_ctx = 1; n_ctx <= 1200; ++n_ctx) {
       const std::size_t now = model.use(block, n_ctx, 1, 1).peak();
@@ -149,7 +168,7 @@ TEST(MemoryModel, MoreNeverNeedsLess) {
 TEST(MemoryModel, TheLongestContextFitsAndTheNextDoesNot) {
   const auto bytes = TinyModel{}.bytes();
   const MemoryModel model = model_of(parsed(bytes));
-  const std::size_t block = bytes_of(model, KvType::kF16, KvType::kF16);
+  const BlockBytes block = bytes_of(model, KvType::kF16, KvType::kF16);
   const std::size_t least = model.use(block, 1, 1, 1).peak();
   const std::size_t most = model.use(block, 1200, 1, 1).peak();
   EXPECT_EQ(model.longest_context(block, least - 1, 1, 1), 0);
