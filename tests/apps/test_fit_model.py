@@ -69,8 +69,13 @@ def measured(model, n_ctx, k, v):
     return json.loads(out)
 
 
-@pytest.mark.parametrize("model", [pathlib.Path(MODEL), GEMMA, QWEN], ids=lambda path: path.stem[:8])
-@pytest.mark.parametrize(("n_ctx", "k", "v"), [(640, "q8_0", "turbo4"), (1100, "f16", "f16"), (1700, "turbo4", "turbo3")])
+CACHES = [(640, "q8_0", "turbo4"), (1100, "f16", "f16"), (1700, "turbo4", "turbo3")]
+
+
+# The last one is long enough for Gemma's layers with a window to have given up most of what they saw.
+@pytest.mark.parametrize(("model", "n_ctx", "k", "v"),
+                         [(model, *cache) for model in (pathlib.Path(MODEL), GEMMA, QWEN) for cache in CACHES] +
+                         [(GEMMA, 5000, "f16", "f16")], ids=lambda value: getattr(value, "stem", str(value))[:8])
 def test_memory_is_what_the_kernel_counts(model, n_ctx, k, v):
     if not model.exists():
         pytest.skip(f"no model {model.name}")
@@ -81,7 +86,10 @@ def test_memory_is_what_the_kernel_counts(model, n_ctx, k, v):
     print(f"{model.stem}: {n_ctx} tokens, {k}/{v}: predicted {expected / 2**20:.1f} MiB, "
           f"measured {probe['peak_bytes'] / 2**20:.1f} MiB, {expected / probe['peak_bytes']:.3f}")
     assert abs(expected / probe["peak_bytes"] - 1) < 0.05
-    assert plan["cache"] == probe["kv_bytes"]
+    if model == GEMMA:  # what the last tokens' window lets go stays for whoever goes back
+        assert plan["cache"] >= probe["kv_bytes"]
+    else:
+        assert plan["cache"] == probe["kv_bytes"]
 
 
 def test_what_is_printed_runs():
