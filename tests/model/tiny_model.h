@@ -10,9 +10,8 @@
 namespace tq {
 
 struct TinyModel {
-  std::string architecture =
-      "llama";  // its norms and keys are llama's; "qwen35": layers 0, 2, ... are recurrent; "gemma2": they see
-                // `window` tokens
+  std::string architecture = "llama";  // its norms and keys are llama's; "qwen35": layers 0, 2, ... are
+                                       // recurrent; "gemma2": they see `window` tokens
   int n_layers = 2;
   int n_embd = 64;
   int n_heads = 4;
