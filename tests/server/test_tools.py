@@ -58,13 +58,26 @@ def test_stream_adds_up_to_the_answer(client, choice):
     streamed = add_up(ask(client, PROMPTS["web_search"], stream=True, **options))
     assert streamed == (whole.message.content or "", [[c.function.name, c.function.arguments] for c in calls],
                         whole.finish_reason)
-    for call in calls:
-        check(call)
+    if whole.finish_reason != "length":
+        for call in calls:
+            check(call)
     if choice in ("auto", "none"):
         assert choice == "auto" or not calls
         return
     assert len(calls) == 1 and whole.message.content is None and whole.finish_reason == "tool_calls"
     assert choice == "required" or calls[0].function.name == choice["function"]["name"]
+
+
+def test_a_call_that_is_cut(client):
+    # As OpenAI has it: the call, with the arguments so far.
+    options = {"tool_choice": named("execute_code"), "parallel_tool_calls": False, "max_tokens": 16}
+    whole = ask(client, PROMPTS["execute_code"], **options).choices[0]
+    (call,) = whole.message.tool_calls
+    assert whole.finish_reason == "length" and whole.message.content is None and call.function.name == "execute_code"
+    with pytest.raises(json.JSONDecodeError):
+        json.loads(call.function.arguments)
+    streamed = add_up(ask(client, PROMPTS["execute_code"], stream=True, **options))
+    assert streamed == ("", [["execute_code", call.function.arguments]], "length") and call.function.arguments
 
 
 def allowed(mode, *names):
@@ -77,8 +90,9 @@ def test_allowed_tools(client, server):
     for choice in answer.choices:
         assert choice.finish_reason in ("tool_calls", "length")
         for call in choice.message.tool_calls or []:
-            check(call)
             assert call.function.name != "read_file"
+            if choice.finish_reason == "tool_calls":
+                check(call)
     # The prompt lists all tools, so that what is cached of it stays good.
     body = {"messages": [{"role": "user", "content": "Hi"}], "tools": TOOLS}
     prompts = {server.post("/apply-template", body | {"tool_choice": choice})["prompt"]

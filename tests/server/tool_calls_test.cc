@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <limits>
+#include <sstream>
 
 #include "server/api/chat_request.h"
 #include "server/openai/endpoints.h"
@@ -229,6 +230,22 @@ std::string ask(const std::string& members) {
   return openai::chat_completions(hermes().model(), request).body;
 }
 
+// What the chunks of a stream add.
+std::vector<Json> stream(const std::string& members) {
+  Listener listener;
+  const http::Request request{.method = "POST",
+                              .path = "/",
+                              .body = body_of(members + R"(, "stream": true)").dump(),
+                              .peer = &listener};
+  openai::chat_completions(hermes().model(), request).stream(listener);
+  std::vector<Json> deltas;
+  std::istringstream lines(listener.text);
+  for (std::string line; std::getline(lines, line);) {
+    if (line.starts_with("data: {")) deltas.push_back(Json::parse(line.substr(6))["choices"][0]["delta"]);
+  }
+  return deltas;
+}
+
 TEST(ServerTools, ControlTokensAreMarkers) {
   EXPECT_EQ(hermes().model().markup->tokens(), (std::vector<Token>{kOpen, kClose}));
   EXPECT_TRUE(plain().model().markup->tokens().empty());
@@ -246,11 +263,30 @@ TEST(ServerTools, ControlTokensAreMarkers) {
   EXPECT_TRUE(arguments == Json({{"x", "a"}}) || arguments == Json({{"x", "b"}})) << arguments;
 }
 
-TEST(ServerTools, ACutCallIsText) {
+TEST(ServerTools, ACutCallIsTextUntilItHasAName) {
   const Json choice = Json::parse(ask(required(R"(, "max_completion_tokens": 4)")))["choices"][0];
   EXPECT_EQ(choice["finish_reason"], "length");
   EXPECT_FALSE(choice["message"].contains("tool_calls"));
   EXPECT_TRUE(choice["message"]["content"].get<std::string>().starts_with("<tool_call>")) << choice;
+}
+
+// As OpenAI has it: the call with the arguments so far, the same at once and as a stream.
+TEST(ServerTools, ACutCallIsACall) {
+  const Json choice = Json::parse(ask(required(R"(, "max_completion_tokens": 34)")))["choices"][0];
+  EXPECT_EQ(choice["finish_reason"], "length") << choice;
+  const Json& message = choice["message"];
+  EXPECT_TRUE(message["content"].is_null()) << choice;
+  ASSERT_EQ(message["tool_calls"].size(), 1U) << choice;
+  const std::string arguments = message["tool_calls"][0]["function"]["arguments"];
+  EXPECT_TRUE(arguments.starts_with("{")) << choice;
+  EXPECT_FALSE(Json::accept(arguments)) << arguments;
+
+  std::string streamed;
+  for (const Json& delta : stream(required(R"(, "max_completion_tokens": 34)"))) {
+    EXPECT_EQ(delta.value("content", ""), "");
+    if (delta.contains("tool_calls")) streamed += delta["tool_calls"][0]["function"]["arguments"].get<std::string>();
+  }
+  EXPECT_EQ(streamed, arguments);
 }
 
 }  // namespace

@@ -1,4 +1,5 @@
 // POST /v1/chat/completions
+#include <algorithm>
 #include <utility>
 
 #include "server/api/chat_request.h"
@@ -73,7 +74,8 @@ Json tool_calls_json(const std::vector<ToolCall>& calls) {
 
 Json choice_json(const Call& call, const ServedModel& model, int index, const Choice& choice) {
   const Answer answer = parse_answer(parser_of(call, model, index), choice.text);
-  const bool has_calls = !answer.calls.empty();
+  const bool has_calls = !answer.calls.empty();  // one that max_tokens cut counts, as in a stream
+  const bool is_called = std::ranges::any_of(answer.calls, &ToolCall::is_complete);
   Json message = {{"role", "assistant"}};
   message["content"] = has_calls && answer.content.empty() ? Json() : Json(answer.content);
   if (!answer.reasoning.empty()) message["reasoning_content"] = answer.reasoning;
@@ -81,7 +83,7 @@ Json choice_json(const Call& call, const ServedModel& model, int index, const Ch
   return {{"index", index},
           {"message", std::move(message)},
           {"logprobs", call.options.n_logprobs ? chat_logprobs(model.engine, choice.tokens) : Json()},
-          {"finish_reason", with_calls(choice.finish_reason, has_calls)}};
+          {"finish_reason", with_calls(choice.finish_reason, is_called)}};
 }
 
 http::Response answer_at_once(const Call& call, const ServedModel& model, AnswerStream& stream,

@@ -41,6 +41,8 @@ class AnswerParser::Impl final : private tool_calls::CallSink {
     if (mode_ == Mode::kReasoning) {
       say_held(Kind::kReasoning, reasoning_end_.held_back());
     } else {
+      // An answer that ends in a call was cut: half an escape or a closing marker is no text for people.
+      if (in_call_) raw_.clear();
       if (mode_ == Mode::kCall) give_up_call();
       if (pending_.empty() && is_fresh_ && n_calls_ > 0) spaces_.clear();
       say_held(Kind::kContent, pending_);
@@ -270,10 +272,12 @@ std::vector<AnswerEvent> AnswerParser::finish() { return impl_->finish(); }
 Answer parse_answer(const AnswerParser::Options& options, std::string_view text) {
   AnswerParser parser(options);
   std::vector<AnswerEvent> events = parser.push(text);
+  const std::size_t n_pushed = events.size();
   for (AnswerEvent& event : parser.finish()) events.push_back(std::move(event));
   Answer answer;
   std::size_t begin = 0;  // of the call at hand, in the text
-  for (AnswerEvent& event : events) {
+  for (std::size_t i = 0; i < events.size(); ++i) {
+    AnswerEvent& event = events[i];
     switch (event.kind) {
       case AnswerEvent::Kind::kContent:
         answer.content += event.text;
@@ -289,7 +293,8 @@ Answer parse_answer(const AnswerParser::Options& options, std::string_view text)
         answer.calls.back().arguments += event.text;
         break;
       case AnswerEvent::Kind::kCallEnd:
-        if (event.is_complete) break;
+        answer.calls.back().is_complete = event.is_complete;
+        if (event.is_complete || i >= n_pushed) break;
         answer.calls.pop_back();
         answer.content += text.substr(begin, event.offset - begin);
         break;
