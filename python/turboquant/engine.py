@@ -63,9 +63,11 @@ class Engine:
     """A loaded model. Safe to use from several threads, with a session for each."""
 
     def __init__(self, model_path: str | os.PathLike, *, n_ctx: int = 0, type_k: str = "turbo4", type_v: str = "turbo4",
-                 layer_adaptive: int = 0, cache_plan: str | None = None, n_threads: int = 0, n_parallel: int = 1):
+                 layer_adaptive: int = 0, cache_plan: str | None = None, n_threads: int = 0, n_parallel: int = 1,
+                 disk_cache: str | os.PathLike | None = None, disk_cache_bytes: int = 10 << 30):
         """n_ctx 0: the model's own; n_threads 0: one a physical core; n_parallel: the cache is reserved for so many
-        full sessions. cache_plan is the JSON text of a plan's file and replaces types and layer_adaptive."""
+        full sessions. cache_plan is the JSON text of a plan's file and replaces types and layer_adaptive. disk_cache is
+        a folder of at most disk_cache_bytes that keeps computed pages of prompts for the next engine."""
         self._handle = c_void_p()
         options = _native.EngineOptions()
         library.tq_engine_options_init(byref(options), ctypes.sizeof(options))
@@ -74,6 +76,10 @@ class Engine:
         options.type_k, options.type_v = kv_type_id(type_k), kv_type_id(type_v)
         options.n_threads, options.n_parallel = n_threads, n_parallel
         options.cache_plan_json = None if cache_plan is None else _bytes(cache_plan, "cache_plan")
+        options.disk_cache_folder = None if disk_cache is None else _bytes(disk_cache, "disk_cache")
+        if not 0 <= disk_cache_bytes < 1 << 64:
+            raise BadArgument(f"disk_cache_bytes is {disk_cache_bytes}; give a number of bytes below 2^64.")
+        options.disk_cache_max_bytes = disk_cache_bytes
         call("tq_engine_load", byref(options), byref(self._handle))
         self.info = self._read_info()
 

@@ -18,6 +18,7 @@ tq_engine_options default_engine_options() {
   options.layer_adaptive = defaults.layer_adaptive;
   options.n_threads = defaults.n_threads;
   options.n_parallel = defaults.n_parallel;
+  options.disk_cache_max_bytes = defaults.disk_cache.max_bytes;
   return options;
 }
 
@@ -42,6 +43,8 @@ Expected<EngineOptions> engine_options(const tq_engine_options& given) {
     if (!plan) return plan.error();
     result.cache_plan = *std::move(plan);
   }
+  if (options->disk_cache_folder != nullptr) result.disk_cache.folder = options->disk_cache_folder;
+  result.disk_cache.max_bytes = options->disk_cache_max_bytes;
   return result;
 }
 

@@ -2,6 +2,7 @@
 // crash.
 #include <cmath>
 #include <cstring>
+#include <filesystem>
 #include <limits>
 
 #include "../engine/engine_testing.h"
@@ -212,6 +213,39 @@ TEST_F(Capi, WrongEngineOptions) {
   options.cache_plan_json = "{]";
   EXPECT_NE(tq_engine_load(&options, &engine, &error_), TQ_OK);
   EXPECT_EQ(tq_engine_load(nullptr, &engine, nullptr), TQ_ERROR_BAD_ARGUMENT) << "an error may be NULL";
+}
+
+// A second engine reads the full pages that the first one wrote, and computes the rest.
+TEST_F(Capi, PagesOnDisk) {
+  const std::string folder = file_.path() + ".cache";
+  options_.disk_cache_folder = folder.c_str();
+  options_.n_ctx = 512;
+  const auto prompt = text(300);
+  const auto computed = [&](std::vector<float>& logits) {
+    tq_engine* engine = nullptr;
+    tq_session* session = nullptr;
+    EXPECT_EQ(tq_engine_load(&options_, &engine, &error_), TQ_OK) << error_.message;
+    EXPECT_EQ(tq_session_create(engine, &session, &error_), TQ_OK) << error_.message;
+    int n = 0;
+    const auto count = [](void* user, std::int64_t, const float*, std::size_t) { ++*static_cast<int*>(user); };
+    const float* last = nullptr;
+    EXPECT_EQ(tq_session_sync(session, prompt.data(), prompt.size(), count, &n, &last, &error_), TQ_OK);
+    logits.assign(last, last + 300);
+    tq_session_free(session);
+    tq_engine_free(engine);  // writes what it has
+    return n;
+  };
+  std::vector<float> first, second;
+  EXPECT_EQ(computed(first), 300);
+  EXPECT_EQ(computed(second), 300 - 2 * 128);
+  EXPECT_EQ(first, second);
+
+  tq_engine* engine = nullptr;
+  options_.disk_cache_max_bytes = 1;
+  expect_error(TQ_ERROR_BAD_ARGUMENT, "cache", tq_engine_load(&options_, &engine, &error_), error_);
+  options_.disk_cache_folder = file_.path().c_str();
+  expect_error(TQ_ERROR_IO, "folder", tq_engine_load(&options_, &engine, &error_), error_);
+  std::filesystem::remove_all(folder);
 }
 
 TEST_F(Capi, LongMessagesAreCutBetweenCharacters) {

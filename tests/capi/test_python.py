@@ -253,6 +253,22 @@ def test_errors(engine):
         engine.encode("\ud800")
 
 
+def test_pages_on_disk(tmp_path):
+    options = dict(n_ctx=512, n_threads=2, disk_cache=tmp_path / "cache", disk_cache_bytes=1 << 30)
+    engine = turboquant.Engine(MODEL, **options)
+    tokens = engine.encode("Counting: " + " ".join(map(str, range(90))))[:300]
+    rows = engine.create_session().sync_all(tokens)
+    assert len(tokens) == len(rows) == 300
+    del engine  # writes what it has
+    again = turboquant.Engine(MODEL, **options).create_session().sync_all(tokens)
+    assert len(again) == 300 - 2 * 128  # two pages of 128 were read
+    np.testing.assert_array_equal(again[-1], rows[-1])
+    for wrong, error in ((dict(disk_cache_bytes=-1), turboquant.BadArgument), (dict(disk_cache_bytes=5), turboquant.BadArgument),
+                         (dict(disk_cache=MODEL), turboquant.FileError)):
+        with pytest.raises(error):
+            turboquant.Engine(MODEL, **options | wrong)
+
+
 def test_sampler_alone():
     logits = np.array([0.0, 3.0, 1.0], np.float32)
     assert turboquant.Sampler(temperature=0).sample(logits) == 1
