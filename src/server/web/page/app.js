@@ -48,7 +48,7 @@ class App {
       const isCurrent = conversation.id === this.conversation.id;
       const title = conversation.title || "Empty conversation";
       return element("li", {},
-        element("button", {type: "button", class: "open", "aria-current": isCurrent ? "true" : null,
+        element("button", {type: "button", class: "open", "aria-current": isCurrent ? "true" : null, title,
           onclick: () => this.open(conversation)}, title),
         element("button", {type: "button", class: "quiet icon", "aria-label": `Delete: ${title}`, title: "Delete",
           onclick: () => this.delete(conversation)}, "×"));
@@ -295,6 +295,7 @@ class App {
     this.connectDrawer("list", find("toggle-list"), find("list"));
     this.connectDrawer("panel", find("toggle-panel"), find("panel"));
     find("backdrop").addEventListener("click", () => this.closeDrawers());
+    for (const button of document.querySelectorAll(".close-drawer")) button.addEventListener("click", () => this.closeDrawers());
     const theme = find("theme");
     theme.value = store.theme();
     theme.addEventListener("change", () => store.saveTheme(theme.value));
@@ -315,8 +316,13 @@ class App {
   }
 
   closeDrawers() {
-    document.body.classList.remove("shows-list", "shows-panel");
-    for (const id of ["toggle-list", "toggle-panel"]) find(id).setAttribute("aria-expanded", "false");
+    for (const name of ["list", "panel"]) {
+      const toggle = find(`toggle-${name}`);
+      const wasOpen = document.body.classList.contains(`shows-${name}`);
+      document.body.classList.remove(`shows-${name}`);
+      toggle.setAttribute("aria-expanded", "false");
+      if (wasOpen) toggle.focus();
+    }
   }
 }
 

@@ -77,7 +77,8 @@ function readList(lines, at, depth) {
     const next = endOfItem(lines, end, item[1].length);
     const indent = item[1].length + item[2].length + 1;
     const inner = lines.slice(end + 1, next).map((line) => removeIndent(line, indent));
-    items.push(parseBlocks([item[4] ?? "", ...inner], depth + 1));
+    const first = (item[4] ?? "").replace(/^\[ \] /, "☐ ").replace(/^\[[xX]\] /, "☑ ");  // tasks
+    items.push(parseBlocks([first, ...inner], depth + 1));
     end = next;
   }
   return {type: "list", isOrdered, start: isOrdered ? parseInt(firstMark, 10) : 1, items, end};
