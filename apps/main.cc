@@ -4,6 +4,7 @@
 
 #include "command_line.h"
 #include "console.h"
+#include "llama_flags.h"
 #include "tq/version.h"
 #include "verify.h"
 
@@ -74,10 +75,11 @@ int main(int argc, char** argv) {
   tq::app::add_completion_commands(app, command);
   tq::app::add_memory_probe_command(app, command);
 
-  auto words = tq::app::normalized_words(argc, argv);
-  std::reverse(words.begin(), words.end());  // CLI11 takes them from the back
+  auto words = tq::app::serve_words(tq::app::normalized_words(argc, argv));
+  if (!words) return tq::app::fail(words.error());
+  std::reverse(words->begin(), words->end());  // CLI11 takes them from the back
   try {
-    app.parse(std::move(words));
+    app.parse(*std::move(words));
   } catch (const CLI::CallForHelp&) {
     command = nullptr;
   } catch (const CLI::ParseError& error) {

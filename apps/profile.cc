@@ -4,6 +4,7 @@
 
 #include "command_line.h"
 #include "console.h"
+#include "llama_flags.h"
 #include "text_input.h"
 #include "tq/server_profile.h"
 
@@ -46,6 +47,28 @@ Command parse_serve(const std::vector<std::string>& words) {
   return command;
 }
 
+// What `turboquant serve` makes of the words, and the line that says them; problems begin with `place`.
+Command parse_command(const std::vector<std::string>& words, std::string& line, const std::string& place,
+                      ServerProfile& profile) {
+  std::vector<std::string> notes;
+  const auto translated = translated_llama_flags(words, notes);
+  for (const std::string& text : notes) profile.notes.push_back(place + text + ".");
+  if (!translated) {
+    profile.problems.push_back(place + translated.error().message + ".");
+    return {};
+  }
+  line = "turboquant serve";
+  for (const std::string& word : *translated) line += " " + quoted(word);
+  try {
+    return parse_serve(*translated);
+  } catch (const CLI::ParseError& error) {
+    std::string message = error.what();
+    while (message.ends_with('.')) message.pop_back();
+    profile.problems.push_back(place + message + "; turboquant serve --help says what there is.");
+  }
+  return {};
+}
+
 // The server that the profile means, with `more` behind its options; empty when it cannot be.
 Command read_profile(const std::string& path, const std::vector<std::string>& more, std::string& line) {
   const auto yaml = read_file(path, kMaxProfileBytes);
@@ -58,16 +81,8 @@ Command read_profile(const std::string& path, const std::vector<std::string>& mo
   if (profile.problems.empty()) {
     std::vector<std::string> words = profile.arguments;
     words.insert(words.end(), more.begin(), more.end());
-    line = "turboquant serve";
-    for (const std::string& word : words) line += " " + quoted(word);
-    try {
-      command = parse_serve(words);
-    } catch (const CLI::ParseError& error) {
-      std::string message = error.what();
-      while (message.ends_with('.')) message.pop_back();
-      profile.problems.push_back(path + ":" + std::to_string(profile.command_line) + ": server_command: " +
-                                 message + "; turboquant serve --help says what there is.");
-    }
+    command = parse_command(words, line, path + ":" + std::to_string(profile.command_line) + ": server_command: ",
+                            profile);
   }
   for (const std::string& text : profile.notes) note(printable(text));
   for (const std::string& text : profile.problems) note(printable(text));

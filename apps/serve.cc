@@ -31,7 +31,7 @@ constexpr const char* kExamples =
     "  turboquant serve -m model.gguf --host 0.0.0.0 --api-key-file keys.txt --parallel 8 --metrics\n"
     "\n"
     "OpenAI's API is at http://HOST:PORT/v1, Ollama's at /api; docs/server.md lists what is there and what "
-    "differs.";
+    "differs. llama-server's other options are left out with a note, or say what to do instead.";
 
 constexpr int kMaxInt = std::numeric_limits<int>::max();
 
@@ -237,6 +237,9 @@ void add_limit_options(CLI::App& app, ServeOptions& options) {
 void add_api_options(CLI::App& app, ServeOptions& options) {
   ServerOptions& o = options.server;
   app.add_option("-a,--alias", o.alias, "the model's name for clients [its file's]")->type_name("NAME");
+  add_integer(
+      app, "-n,--predict", [&o](std::int64_t n) { o.max_tokens = n; }, 0, std::numeric_limits<std::int64_t>::max(),
+      "tokens of an answer where a request says nothing [until its end]");
   app.add_option("--slot-save-path", o.slot_save_path, "folder that POST /slots/N?action=save writes to")
       ->type_name("FOLDER");
   app.add_flag("--metrics", o.serves_metrics, "serve GET /metrics for Prometheus");
@@ -247,6 +250,9 @@ void add_api_options(CLI::App& app, ServeOptions& options) {
                  "none: leave <think> in the answer; auto, deepseek: tell it apart [auto]")
       ->check(CLI::IsMember({"none", "auto", "deepseek"}))
       ->type_name("NAME");
+  app.add_option("--chat-template-kwargs", o.template_variables,
+                 "variables for chat templates where a request has none, such as {\"enable_thinking\": false}")
+      ->type_name("JSON");
   app.add_flag("!--log-disable", o.logs_requests, "no line a request");
   app.add_option("--log-file", o.log_file, "append these lines to a file [stderr]")->type_name("FILE");
   app.add_option_function<std::string>(
@@ -259,6 +265,7 @@ void add_api_options(CLI::App& app, ServeOptions& options) {
 // What stands in Ollama's place: before the options of the command line, which have the last word.
 void become_ollama(ServeOptions& options) {
   ModelPoolOptions& models = options.server.models;
+  options.server.is_ollama = true;
   models.ollama_store = ollama_models_folder();
   models.own_store = own_models_folder();
   if (const auto ok = apply_ollama_environment(options.server, options.engine); !ok)

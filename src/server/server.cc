@@ -2,6 +2,7 @@
 #include "tq/server.h"
 
 #include <algorithm>
+#include <array>
 #include <filesystem>
 #include <vector>
 
@@ -32,6 +33,31 @@ Response error_for(const Request& request, const ApiError& error) {
   return is_ollama(request) ? ollama::error_response(error) : error_response(error);
 }
 
+// Of what is no request of HTTP.
+std::string http_error_body(int status) {
+  if (status == 414) return error_json({.message = "the path is too long."});
+  return error_json({.message = "this is no request of HTTP/1.1, or its head is too large."});
+}
+
+// Paths of other servers, and what is asked instead.
+std::string_view hint_for(std::string_view path) {
+  struct Hint {
+    std::string_view path, text;
+  };
+  constexpr std::string_view kCompletions = "; /v1/completions and /v1/chat/completions generate text.";
+  constexpr auto kHints = std::to_array<Hint>(
+      {{"/completion", kCompletions},
+       {"/infill", "; nothing fills gaps of a text here."},
+       {"/embedding", "; /v1/embeddings does that."},
+       {"/rerank", "; there is no reranking."},
+       {"/v1/rerank", "; there is no reranking."},
+       {"/v1/messages", "; Anthropic's API is not there, /v1/chat/completions is."},
+       {"/metrics", "; start the server with --metrics."},
+       {"/slots", "; the server was started with --no-slots."}});
+  const auto* const found = std::ranges::find(kHints, path, &Hint::path);
+  return found == kHints.end() ? "; docs/server.md lists what there is." : found->text;
+}
+
 class ServerImpl final : public Server {
  public:
   ServerImpl(const ServerOptions& options, Gate gate, std::unique_ptr<Log> log)
@@ -58,7 +84,8 @@ class ServerImpl final : public Server {
                               .max_connections = options_.max_connections,
                               .stall_seconds = options_.stall_seconds,
                               .max_body_bytes = options_.max_body_bytes,
-                              .streams_body = ollama::streams_body};
+                              .streams_body = ollama::streams_body,
+                              .error_body = http_error_body};
     auto http = http::HttpServer::listen(
         options, [this](const Request& request) { return gate(request); },
         [this](const Request& request) { return answer(request); });
@@ -175,13 +202,21 @@ class ServerImpl final : public Server {
     }
   }
 
-  // The page for people. Programs are told what Ollama tells them.
+  // The page for people. Programs are told who is there; Ollama's look for its own words.
   Response root(const Request& request) const {
     Response response = options_.serves_page && web::wants_page(request)
                             ? pages_.front().serve(request)
-                            : ollama::is_running(*pool_, request);
+                            : plain_root();
     response.headers.emplace_back("Vary", "Accept");
     return response;
+  }
+
+  Response plain_root() const {
+    const std::string text =
+        options_.is_ollama
+            ? "Ollama is running"
+            : "turboquant is running: OpenAI's API is at /v1, Ollama's at /api, and browsers get a page here.\n";
+    return {.body = text, .content_type = "text/plain; charset=utf-8"};
   }
 
   // Before the body is read.
@@ -202,7 +237,9 @@ class ServerImpl final : public Server {
     const auto found = router_.find(request.method, request.path);
     if (found.handler != nullptr) return std::nullopt;
     if (found.allowed.empty()) {
-      return ApiError{.status = 404, .message = "there is nothing at this path.", .code = "not_found"};
+      return ApiError{.status = 404,
+                      .message = "there is nothing at this path" + std::string(hint_for(request.path)),
+                      .code = "not_found"};
     }
     return ApiError{.status = 405,
                     .message = "this path takes " + found.allowed + ".",
@@ -212,10 +249,17 @@ class ServerImpl final : public Server {
 
   Response answer(const Request& request) const {
     const auto begin = Clock::now();
-    Response response = request.method == "OPTIONS" ? gate_.preflight(request) : dispatch(request);
+    Response response = request.method == "OPTIONS" ? options_of(request) : dispatch(request);
     gate_.add_cors(request, response);
     response.headers.emplace_back("Server", "turboquant");
     log_->request(request, response.status, std::chrono::duration<double>(Clock::now() - begin).count());
+    return response;
+  }
+
+  Response options_of(const Request& request) const {
+    Response response = gate_.preflight(request);
+    const std::string allowed = router_.find("", request.path).allowed;
+    if (!allowed.empty()) response.headers.emplace_back("Allow", allowed + ", OPTIONS");
     return response;
   }
 
@@ -265,6 +309,11 @@ Expected<void> check(const ServerOptions& options) {
   for (const std::string& folder : options.models.folders) {
     if (std::filesystem::is_directory(folder, ignored)) continue;
     return refuse_option(folder + " is no folder of models (--model-dir).");
+  }
+  if (!options.template_variables.empty()) {
+    const auto variables = server::try_parse(options.template_variables);
+    if (!variables || !variables->is_object())
+      return refuse_option("variables of chat templates have to be a JSON object (--chat-template-kwargs).");
   }
   if (auto ok = check(options.models.engine.disk_cache); !ok) return ok;
   if (const auto gate = server::Gate::create(options); !gate) return gate.error();

@@ -1,4 +1,5 @@
 """The real server without a client library: llama-server's endpoints, limits, hang-ups, the end."""
+import http.client
 import json
 import signal
 import socket
@@ -125,8 +126,32 @@ def test_a_system_prompt_is_computed_once(server):
 def test_bad_requests(server, request_, status):
     with socket.create_connection(("127.0.0.1", server.port), timeout=20) as client:
         client.sendall(request_)
-        answer = client.makefile("rb").readline()
-    assert answer.startswith(b"HTTP/1.1 %d " % status), answer
+        answer = http.client.HTTPResponse(client)
+        answer.begin()
+        assert answer.status == status and json.loads(answer.read())["error"]["message"]
+
+
+@pytest.mark.parametrize("body, says", [
+    ("", "empty"), ("[]", "JSON object"), ('{"messages": [', "at byte 15"), (b'{"messages": "\xff"}', "UTF-8 (at byte 15)"),
+    ("[" * 70000, "nests deeper"), ('{"messages": 1e999}', "out of range")])
+def test_bad_bodies(server, body, says):
+    # In each API's own shape.
+    status, _, answer = server.ask("POST", "/v1/chat/completions", body)
+    assert status == 400 and says in answer["error"]["message"] and answer["error"]["type"] == "invalid_request_error"
+    status, _, answer = server.ask("POST", "/api/chat", body)
+    assert status == 400 and says in answer["error"]
+
+
+def test_methods_and_paths(server):
+    status, headers, answer = server.ask("GET", "/v1/chat/completions")
+    assert status == 405 and headers["Allow"] == "POST" and answer["error"]["code"] == "method_not_allowed"
+    status, headers, _ = server.ask("OPTIONS", "/v1/models")
+    assert status == 204 and headers["Allow"] == "GET, OPTIONS" and not headers["Access-Control-Allow-Origin"]
+    status, headers, _ = server.ask("HEAD", "/v1/models")
+    assert status == 200 and int(headers["Content-Length"]) > 0
+    for path, says in (("/completion", "/v1/completions"), ("/nothing", "docs/server.md"), ("/v1/messages", "Anthropic")):
+        assert says in server.ask("POST", path, {})[2]["error"]["message"]
+    assert server.get("/").startswith("turboquant is running")
 
 
 def test_stream_is_well_formed(server):

@@ -107,6 +107,16 @@ void begin_conversation(std::vector<ChatMessage>& messages, const ServedModel& m
     messages.insert(messages.begin(), {.role = "system", .content = model.system});
 }
 
+// The request's own, over those that the server was started with.
+std::string template_variables(const Fields& fields, const ServedModel& model) {
+  const Json* const own = fields.object("chat_template_kwargs");
+  if (own == nullptr || model.template_variables.empty())
+    return own == nullptr ? model.template_variables : dump(*own);
+  Json variables = Json::parse(model.template_variables);
+  variables.update(*own);
+  return dump(variables);
+}
+
 bool takes_system_message(const Engine& engine) {
   if (!engine.has_chat_template()) return true;
   const std::vector<ChatMessage> messages = {{.role = "system", .content = "a"},
@@ -133,8 +143,7 @@ ChatRequest read_chat_request(const Fields& fields, const ServedModel& model) {
   begin_conversation(request.messages, model);
   request.splits_reasoning = read_splits_reasoning(fields, model.splits_reasoning);
   request.add_generation_prompt = fields.boolean("add_generation_prompt").value_or(true);
-  if (const Json* const variables = fields.object("chat_template_kwargs"))
-    request.variables = dump(*variables);
+  request.variables = template_variables(fields, model);
   const std::vector<Tool> listed = read_tools(fields, request);
   if (!model.markup->format().template_lists_tools) {
     write_calls_as_text(request.messages);

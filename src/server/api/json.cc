@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "server/api/error.h"
+#include "tq/utf8.h"
 
 namespace tq::server {
 namespace {
@@ -46,6 +47,9 @@ std::optional<std::int64_t> whole_number(const Json& value) {
 }  // namespace
 
 Json parse_object(std::string_view text) {
+  if (text.empty()) refuse("the body is empty; send a JSON object.");
+  if (const auto offset = invalid_utf8_offset(text))
+    refuse("the body is not UTF-8 (at byte " + std::to_string(*offset + 1) + ").");
   if (is_too_deep(text)) {
     refuse("the body nests deeper than " + std::to_string(kMaxDepth) + " levels; flatten it.");
   }

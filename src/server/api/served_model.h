@@ -23,6 +23,7 @@ struct ServedModel {
   SamplerOptions defaults = {};     // where a request says nothing
   bool splits_reasoning = true;     // <think> goes into reasoning_content unless a request says otherwise
   std::string slot_save_path = {};  // folder; empty: slots are not saved
+  std::string template_variables = {};  // JSON object, below a request's own; empty: none
   std::shared_ptr<const AnswerMarkup> markup = std::make_shared<const AnswerMarkup>(engine);
 
   // Of models that were made with them, where a request says nothing:

@@ -137,6 +137,10 @@ class Implementation final : public HttpServer, private httplib::Server {
     const auto with_body = [this](const httplib::Request& req, httplib::Response& res,
                                   const httplib::ContentReader& read) { answer(req, res, &read); };
     Post(".*", with_body).Put(".*", with_body).Patch(".*", with_body).Delete(".*", with_body);
+    set_error_handler([this](const httplib::Request&, httplib::Response& res) {
+      const bool is_httplibs = res.body.empty() && !res.content_provider_;
+      if (is_httplibs && options_.error_body) res.set_content(options_.error_body(res.status), "application/json");
+    });
     // Not httplib's own, which share the port with another program that listens on it.
     set_socket_options([](socket_t socket) {
       const int on = 1;

@@ -20,6 +20,8 @@ struct HttpOptions {
   std::size_t max_body_bytes = std::size_t{32} << 20;
   // Which requests' bodies have no limit, and are read by their handler; empty: none.
   std::function<bool(const Request&)> streams_body = {};
+  // The body, JSON, of an answer to what is no request of HTTP; empty: none.
+  std::function<std::string(int status)> error_body = {};
 };
 
 class HttpServer {

@@ -353,8 +353,10 @@ ModelLease ModelPool::lend(Entry& entry, const StoredModel& model, const ModelWi
                      .defaults = options_.sampler,
                      .splits_reasoning = options_.splits_reasoning,
                      .slot_save_path = options_.slot_save_path,
+                     .template_variables = options_.template_variables,
                      .markup = entry.markup,
-                     .system = model.system};
+                     .system = model.system,
+                     .max_tokens = options_.max_tokens};
   if (&entry == first_) served.name = model.name.name;
   apply_params(model.params, served);
   if (!model.messages.empty()) {

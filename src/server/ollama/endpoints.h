@@ -10,7 +10,6 @@ namespace tq::server::ollama {
 http::Response error_response(const ApiError& error);  // {"error": "..."}
 bool streams_body(const http::Request& request);       // take_blob()'s
 
-http::Response is_running(ModelPool& pool, const http::Request& request);
 http::Response version(ModelPool& pool, const http::Request& request);
 http::Response list_models(ModelPool& pool, const http::Request& request);
 http::Response list_loaded(ModelPool& pool, const http::Request& request);

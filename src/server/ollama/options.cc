@@ -61,7 +61,7 @@ AnswerConstraint read_format(const Fields& fields) {
 
 Thinking read_think(const Fields& fields, const ServedModel& model) {
   const Json* const think = fields.find("think");
-  if (think == nullptr) return {};
+  if (think == nullptr) return {.variables = model.template_variables};
   const bool is_level = think->is_string() && (*think == "low" || *think == "medium" || *think == "high");
   if (!think->is_boolean() && !is_level) fields.refuse_type("think", "true, false, low, medium or high");
   if (*think == false) return {.splits = false, .variables = R"({"enable_thinking":false})"};

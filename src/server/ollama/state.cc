@@ -1,4 +1,4 @@
-// GET /, /api/version and /api/ps; what there is no answer to: /api/pull and /api/push
+// GET /api/version and /api/ps; what there is no answer to: /api/pull and /api/push
 #include "server/ollama/endpoints.h"
 #include "server/ollama/format.h"
 
@@ -6,10 +6,6 @@ namespace tq::server::ollama {
 
 bool streams_body(const http::Request& request) {
   return request.method == "POST" && request.path.starts_with("/api/blobs/");
-}
-
-http::Response is_running(ModelPool& /*pool*/, const http::Request& /*request*/) {
-  return {.body = "Ollama is running", .content_type = "text/plain; charset=utf-8"};
 }
 
 http::Response version(ModelPool& /*pool*/, const http::Request& /*request*/) {

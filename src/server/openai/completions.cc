@@ -58,7 +58,7 @@ Call read_call(const ServedModel& model, const http::Request& request) {
   if (fields.find("suffix") != nullptr) refuse("'suffix' is not supported.", "suffix");
   Call call{.options = read_answer_options(fields, model), .prompts = read_prompts(*prompt, model.engine)};
   const bool has_length = fields.find("max_tokens") != nullptr || fields.find("n_predict") != nullptr;
-  if (!has_length) call.options.max_tokens = kDefaultTokens;
+  if (!has_length && !model.max_tokens) call.options.max_tokens = kDefaultTokens;
   if (const auto n = fields.integer("logprobs", 0, kMaxLogprobs))
     call.options.n_logprobs = static_cast<int>(*n);
   const bool echoes = fields.boolean("echo").value_or(false);

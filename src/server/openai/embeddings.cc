@@ -33,6 +33,7 @@ http::Response embeddings(const ServedModel& model, const http::Request& request
   const Fields fields(body);
   const Json* const input = fields.find("input");
   if (input == nullptr) refuse("'input' is missing.", "input");
+  if (input->is_array() && input->empty()) refuse("'input' is empty; give a text.", "input");
   const std::string format = fields.string("encoding_format").value_or("float");
   if (format != "float" && format != "base64") fields.refuse_type("encoding_format", "float or base64");
   EmbeddingOptions options;

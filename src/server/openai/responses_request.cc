@@ -140,7 +140,7 @@ ResponsesCall read_responses_call(const ServedModel& model, const http::Request&
   if (fields.boolean("background").value_or(false)) refuse("'background' is not supported.", "background");
   ResponsesCall call{.options = read_answer_options(fields, model), .chat = read_chat(fields, model)};
   call.options.n = 1;
-  call.options.max_tokens = fields.integer("max_output_tokens", 1);
+  if (const auto n = fields.integer("max_output_tokens", 1)) call.options.max_tokens = n;
   call.streams = fields.boolean("stream").value_or(false);
   call.echoed = echo(fields);
   render(call.chat, model);
