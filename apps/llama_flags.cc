@@ -40,7 +40,8 @@ constexpr std::string_view kNoDownload =
     "nothing is loaded from the network; download the file, and give it with -m";
 constexpr std::string_view kNoImages = "images are not read, and requests with one are refused";
 constexpr std::string_view kRope = "positions are always computed as the model's file says";
-constexpr std::string_view kLog = "the log has a line a request; --log-format json, --log-disable and --log-file are there";
+constexpr std::string_view kLog =
+    "the log has a line a request; --log-format json, --log-disable and --log-file are there";
 constexpr std::string_view kPerRequest = "it is not an option of the server; say it in a request";
 
 constexpr auto kGroups = std::to_array<Group>({
@@ -50,22 +51,25 @@ constexpr auto kGroups = std::to_array<Group>({
      Value::kOne, Verdict::kIgnored, kCpu},
     {"-cmoe --cpu-moe -kvo --kv-offload -nkvo --no-kv-offload --op-offload --no-op-offload --no-host",
      Value::kNone, Verdict::kIgnored, kCpu},
-    {"-fit --fit", Value::kSwitch, Verdict::kIgnored, "-ctk auto -ctv auto -c auto fit the cache to the memory"},
+    {"-fit --fit", Value::kSwitch, Verdict::kIgnored,
+     "-ctk auto -ctv auto -c auto fit the cache to the memory"},
     {"-fitt --fit-target -fitc --fit-ctx", Value::kOne, Verdict::kIgnored,
      "-ctk auto -ctv auto -c auto fit the cache to the memory"},
     {"-tb --threads-batch -C --cpu-mask -Cr --cpu-range --cpu-strict --prio --poll -Cb --cpu-mask-batch -Crb "
      "--cpu-range-batch --cpu-strict-batch --prio-batch --poll-batch --threads-http --numa",
      Value::kOne, Verdict::kIgnored, kThreads},
     {"--mlock", Value::kNone, Verdict::kIgnored, "memory is not locked"},
-    {"--mmap --no-mmap -dio --direct-io -ndio --no-direct-io --repack -nr --no-repack --check-tensors", Value::kNone,
-     Verdict::kIgnored, "files are read in one way, and checked"},
-    {"-lm --load-mode -lzm --lazy-mode", Value::kOne, Verdict::kIgnored, "files are read in one way, and checked"},
+    {"--mmap --no-mmap -dio --direct-io -ndio --no-direct-io --repack -nr --no-repack --check-tensors",
+     Value::kNone, Verdict::kIgnored, "files are read in one way, and checked"},
+    {"-lm --load-mode -lzm --lazy-mode", Value::kOne, Verdict::kIgnored,
+     "files are read in one way, and checked"},
     // Computing.
     {"-fa --flash-attn", Value::kSwitch, Verdict::kIgnored, "attention never stores its whole matrix"},
     {"-b --batch-size -ub --ubatch-size", Value::kOne, Verdict::kIgnored, "the size of a pass is not chosen"},
     {"-cb --cont-batching -nocb --no-cont-batching --warmup --no-warmup --perf --no-perf --verbose-prompt",
      Value::kNone, Verdict::kIgnored, "requests are computed together as they come"},
-    {"-kvu --kv-unified -no-kvu --no-kv-unified --cache-idle-slots --no-cache-idle-slots --swa-full --cache-prompt",
+    {"-kvu --kv-unified -no-kvu --no-kv-unified --cache-idle-slots --no-cache-idle-slots --swa-full "
+     "--cache-prompt",
      Value::kNone, Verdict::kIgnored, kPages},
     {"-cram --cache-ram -ctxcp --ctx-checkpoints --swa-checkpoints -cms --checkpoint-min-step --cache-reuse "
      "--kv-unified-per-slot -dt --defrag-thold -sps --slot-prompt-similarity",
@@ -78,13 +82,14 @@ constexpr auto kGroups = std::to_array<Group>({
      "--draft-min --draft-n-min --spec-draft-n-min --draft-p-min --spec-draft-p-min --draft-p-split -ctkd "
      "--cache-type-k-draft --spec-draft-type-k -ctvd --cache-type-v-draft --spec-draft-type-v -ngld "
      "--gpu-layers-draft --n-gpu-layers-draft --spec-draft-ngl -devd --device-draft -cd --ctx-size-draft -td "
-     "--threads-draft -tbd --threads-batch-draft -lcs --lookup-cache-static -lcd --lookup-cache-dynamic --spec-type",
+     "--threads-draft -tbd --threads-batch-draft -lcs --lookup-cache-static -lcd --lookup-cache-dynamic "
+     "--spec-type",
      Value::kOne, Verdict::kIgnored, kNoDrafts},
     {"--rope-scaling --rope-scale --rope-freq-base --rope-freq-scale --yarn-orig-ctx --yarn-ext-factor "
      "--yarn-attn-factor --yarn-beta-slow --yarn-beta-fast --override-kv",
      Value::kOne, Verdict::kRefused, kRope},
-    {"--lora --lora-scaled --control-vector --control-vector-scaled --control-vector-layer-range", Value::kOne,
-     Verdict::kRefused, "adapters are not supported; merge them into the model's file"},
+    {"--lora --lora-scaled --control-vector --control-vector-scaled --control-vector-layer-range",
+     Value::kOne, Verdict::kRefused, "adapters are not supported; merge them into the model's file"},
     // Which model.
     {"-hf -hfr --hf-repo -hff --hf-file -mu --model-url -dr --docker-repo -hfd --hf-repo-draft", Value::kOne,
      Verdict::kRefused, kNoDownload},
@@ -129,7 +134,8 @@ constexpr auto kGroups = std::to_array<Group>({
     {"-n --predict --n-predict", Value::kOne, Verdict::kDefault, "--predict", "-1"},
     {"-np --parallel", Value::kOne, Verdict::kDefault, "--parallel", "-1"},
     {"-t --threads", Value::kOne, Verdict::kDefault, "--threads", "-1"},
-    {"--embedding --embeddings", Value::kNone, Verdict::kIgnored, "/v1/embeddings is always there, beside the rest"},
+    {"--embedding --embeddings", Value::kNone, Verdict::kIgnored,
+     "/v1/embeddings is always there, beside the rest"},
     {"--pooling", Value::kOne, Verdict::kRefused, "embeddings are pooled as the model's file says"},
     {"--embd-normalize", Value::kOne, Verdict::kRefused, "embeddings have the length 1", "2"},
     {"--rerank --reranking", Value::kNone, Verdict::kRefused, "there is no reranking"},
@@ -163,7 +169,8 @@ constexpr auto kGroups = std::to_array<Group>({
     {"-v --log-verbose --no-log-jsonl --log-prefix --no-log-prefix --log-timestamps --no-log-timestamps",
      Value::kNone, Verdict::kIgnored, kLog},
     // What llama-server prints and ends.
-    {"-cl --cache-list", Value::kNone, Verdict::kRefused, "nothing was downloaded; GET /v1/models lists what is served"},
+    {"-cl --cache-list", Value::kNone, Verdict::kRefused,
+     "nothing was downloaded; GET /v1/models lists what is served"},
     {"--list-devices", Value::kNone, Verdict::kRefused, "turboquant doctor describes the machine"},
     {"--completion-bash", Value::kNone, Verdict::kRefused, "turboquant completion bash prints it"},
 });

@@ -81,8 +81,8 @@ Command read_profile(const std::string& path, const std::vector<std::string>& mo
   if (profile.problems.empty()) {
     std::vector<std::string> words = profile.arguments;
     words.insert(words.end(), more.begin(), more.end());
-    command = parse_command(words, line, path + ":" + std::to_string(profile.command_line) + ": server_command: ",
-                            profile);
+    command = parse_command(
+        words, line, path + ":" + std::to_string(profile.command_line) + ": server_command: ", profile);
   }
   for (const std::string& text : profile.notes) note(printable(text));
   for (const std::string& text : profile.problems) note(printable(text));

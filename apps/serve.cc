@@ -238,7 +238,8 @@ void add_api_options(CLI::App& app, ServeOptions& options) {
   ServerOptions& o = options.server;
   app.add_option("-a,--alias", o.alias, "the model's name for clients [its file's]")->type_name("NAME");
   add_integer(
-      app, "-n,--predict", [&o](std::int64_t n) { o.max_tokens = n; }, 0, std::numeric_limits<std::int64_t>::max(),
+      app, "-n,--predict", [&o](std::int64_t n) { o.max_tokens = n; }, 0,
+      std::numeric_limits<std::int64_t>::max(),
       "tokens of an answer where a request says nothing [until its end]");
   app.add_option("--slot-save-path", o.slot_save_path, "folder that POST /slots/N?action=save writes to")
       ->type_name("FOLDER");
@@ -250,8 +251,9 @@ void add_api_options(CLI::App& app, ServeOptions& options) {
                  "none: leave <think> in the answer; auto, deepseek: tell it apart [auto]")
       ->check(CLI::IsMember({"none", "auto", "deepseek"}))
       ->type_name("NAME");
-  app.add_option("--chat-template-kwargs", o.template_variables,
-                 "variables for chat templates where a request has none, such as {\"enable_thinking\": false}")
+  app.add_option(
+         "--chat-template-kwargs", o.template_variables,
+         "variables for chat templates where a request has none, such as {\"enable_thinking\": false}")
       ->type_name("JSON");
   app.add_flag("!--log-disable", o.logs_requests, "no line a request");
   app.add_option("--log-file", o.log_file, "append these lines to a file [stderr]")->type_name("FILE");

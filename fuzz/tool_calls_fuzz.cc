@@ -75,7 +75,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
                              .size() == nlohmann::json(std::string(text))
                                             .dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)
                                             .size();
-    if (is_utf8 && call.is_complete) require(nlohmann::json::parse(call.arguments, nullptr, false).is_object());
+    if (is_utf8 && call.is_complete)
+      require(nlohmann::json::parse(call.arguments, nullptr, false).is_object());
   }
   for (const auto mode : {tq::ToolChoice::Mode::kAuto, tq::ToolChoice::Mode::kRequired}) {
     const auto gbnf = tq::tool_call_grammar(format, *tools, {mode}, has_begun);

@@ -51,7 +51,7 @@ struct ServerOptions {
   bool logs_requests = true;  // a line a request on stderr: method, path, status, times; never what was said
   bool logs_json = false;     // such a line is a JSON object; otherwise key=value
   std::string log_file = {};  // where to append them instead of stderr
-  SamplerOptions sampler = {};  // where a request says nothing
+  SamplerOptions sampler = {};                  // where a request says nothing
   std::optional<std::int64_t> max_tokens = {};  // of an answer, where a request says nothing
   std::string template_variables = {};          // JSON object for chat templates, below a request's own
   bool is_ollama = false;                       // programs are told so at GET /

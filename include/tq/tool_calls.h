@@ -90,8 +90,8 @@ struct AnswerEvent {
 // Takes the answer in pieces, cut anywhere; how it is cut changes only where deltas are cut. What turns out
 // to be no call is content, byte for byte. A call that breaks off after its begin was given out ends
 // incomplete, and what follows is content; when the answer ends in one, the markup that no event tells of is
-// left out. White space that only sets calls and reasoning apart is left out. Linear in time; holds back at most
-// 64 KiB.
+// left out. White space that only sets calls and reasoning apart is left out. Linear in time; holds back at
+// most 64 KiB.
 class AnswerParser {
  public:
   struct Options {
@@ -126,8 +126,8 @@ struct Answer {
   std::vector<ToolCall> calls;
 };
 
-// The answer at once. A call that breaks off and is followed by other text is content here; one that the answer
-// ends in is a call with the arguments so far.
+// The answer at once. A call that breaks off and is followed by other text is content here; one that the
+// answer ends in is a call with the arguments so far.
 Answer parse_answer(const AnswerParser::Options& options, std::string_view text);
 
 // GBNF of the answers that the choice allows: kRequired begins with a call, after reasoning where the model

@@ -96,8 +96,8 @@ typedef struct tq_engine_options {
   int32_t n_parallel;     /* the cache is reserved for so many full sessions; 1 */
   /* The text of a plan's file: a type for each layer, in place of the two types and the preset. NULL */
   const char* cache_plan_json;
-  /* Folder that keeps computed pages of prompts for other engines with the same model and cache types, in this
-   * process or the next one; made when it is not there. NULL: nothing is kept */
+  /* Folder that keeps computed pages of prompts for other engines with the same model and cache types, in
+   * this process or the next one; made when it is not there. NULL: nothing is kept */
   const char* disk_cache_folder;
   uint64_t disk_cache_max_bytes; /* of all files in it; 10 GiB */
 } tq_engine_options;

@@ -45,15 +45,15 @@ std::string_view hint_for(std::string_view path) {
     std::string_view path, text;
   };
   constexpr std::string_view kCompletions = "; /v1/completions and /v1/chat/completions generate text.";
-  constexpr auto kHints = std::to_array<Hint>(
-      {{"/completion", kCompletions},
-       {"/infill", "; nothing fills gaps of a text here."},
-       {"/embedding", "; /v1/embeddings does that."},
-       {"/rerank", "; there is no reranking."},
-       {"/v1/rerank", "; there is no reranking."},
-       {"/v1/messages", "; Anthropic's API is not there, /v1/chat/completions is."},
-       {"/metrics", "; start the server with --metrics."},
-       {"/slots", "; the server was started with --no-slots."}});
+  constexpr auto kHints =
+      std::to_array<Hint>({{"/completion", kCompletions},
+                           {"/infill", "; nothing fills gaps of a text here."},
+                           {"/embedding", "; /v1/embeddings does that."},
+                           {"/rerank", "; there is no reranking."},
+                           {"/v1/rerank", "; there is no reranking."},
+                           {"/v1/messages", "; Anthropic's API is not there, /v1/chat/completions is."},
+                           {"/metrics", "; start the server with --metrics."},
+                           {"/slots", "; the server was started with --no-slots."}});
   const auto* const found = std::ranges::find(kHints, path, &Hint::path);
   return found == kHints.end() ? "; docs/server.md lists what there is." : found->text;
 }
@@ -204,18 +204,16 @@ class ServerImpl final : public Server {
 
   // The page for people. Programs are told who is there; Ollama's look for its own words.
   Response root(const Request& request) const {
-    Response response = options_.serves_page && web::wants_page(request)
-                            ? pages_.front().serve(request)
-                            : plain_root();
+    Response response =
+        options_.serves_page && web::wants_page(request) ? pages_.front().serve(request) : plain_root();
     response.headers.emplace_back("Vary", "Accept");
     return response;
   }
 
   Response plain_root() const {
-    const std::string text =
-        options_.is_ollama
-            ? "Ollama is running"
-            : "turboquant is running: OpenAI's API is at /v1, Ollama's at /api, and browsers get a page here.\n";
+    const std::string text = options_.is_ollama ? "Ollama is running"
+                                                : "turboquant is running: OpenAI's API is at /v1, Ollama's "
+                                                  "at /api, and browsers get a page here.\n";
     return {.body = text, .content_type = "text/plain; charset=utf-8"};
   }
 

@@ -227,7 +227,9 @@ TEST_F(Capi, PagesOnDisk) {
     EXPECT_EQ(tq_engine_load(&options_, &engine, &error_), TQ_OK) << error_.message;
     EXPECT_EQ(tq_session_create(engine, &session, &error_), TQ_OK) << error_.message;
     int n = 0;
-    const auto count = [](void* user, std::int64_t, const float*, std::size_t) { ++*static_cast<int*>(user); };
+    const auto count = [](void* user, std::int64_t, const float*, std::size_t) {
+      ++*static_cast<int*>(user);
+    };
     const float* last = nullptr;
     EXPECT_EQ(tq_session_sync(session, prompt.data(), prompt.size(), count, &n, &last, &error_), TQ_OK);
     logits.assign(last, last + 300);
@@ -244,6 +246,7 @@ TEST_F(Capi, PagesOnDisk) {
   options_.disk_cache_max_bytes = 1;
   expect_error(TQ_ERROR_BAD_ARGUMENT, "cache", tq_engine_load(&options_, &engine, &error_), error_);
   options_.disk_cache_folder = file_.path().c_str();
+  options_.disk_cache_max_bytes = std::uint64_t{1} << 30;
   expect_error(TQ_ERROR_IO, "folder", tq_engine_load(&options_, &engine, &error_), error_);
   std::filesystem::remove_all(folder);
 }

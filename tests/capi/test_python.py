@@ -256,7 +256,7 @@ def test_errors(engine):
 def test_pages_on_disk(tmp_path):
     options = dict(n_ctx=512, n_threads=2, disk_cache=tmp_path / "cache", disk_cache_bytes=1 << 30)
     engine = turboquant.Engine(MODEL, **options)
-    tokens = engine.encode("Counting: " + " ".join(map(str, range(90))))[:300]
+    tokens = engine.encode("Counting: " + " ".join(map(str, range(150))))[:300]
     rows = engine.create_session().sync_all(tokens)
     assert len(tokens) == len(rows) == 300
     del engine  # writes what it has

@@ -12,9 +12,9 @@ import pytest
 
 from serving import BINARY, ENVIRONMENT, MODEL, Server, chat, openai_client
 
-# Some 1500 tokens.
-SYSTEM = " ".join(f"Rule {i}: number {i * 7919 % 1000} comes before {i * 104729 % 1000}." for i in range(90))
-PAGE = 128
+# Six full pages, and a little more.
+SYSTEM = " ".join(f"Rule {i}: number {i * 7919 % 1000} comes before {i * 104729 % 1000}." for i in range(50))
+PAGE, N_PAGES = 128, 6
 
 
 def question(text, system=SYSTEM):
@@ -56,7 +56,7 @@ def test_a_prompt_comes_back_after_a_restart(tmp_path, expected):
         assert ask(server) == (expected, 0)
         end(server)
     written = files(folder)
-    assert len(written) >= 9 and stat.S_IMODE(os.stat(folder).st_mode) == 0o700
+    assert len(written) >= N_PAGES and stat.S_IMODE(os.stat(folder).st_mode) == 0o700
     assert {stat.S_IMODE(os.stat(path).st_mode) for path in written} == {0o600}
     with Server(*arguments) as server:
         with openai_client(server) as client:
@@ -88,7 +88,7 @@ def test_killed_at_any_moment(tmp_path, expected):
     arguments = ("--parallel", "1", "--cache-dir", str(tmp_path))
     generator = random.Random(1)
     n_cut = 0
-    for turn in range(5):
+    for turn in range(4):
         # While it writes: as soon as there are some more files, or files that are not whole yet.
         wanted = len(files(tmp_path, "*.tqkv*")) + generator.randint(1, 4)
         with Server(*arguments) as server:
@@ -108,7 +108,7 @@ def test_killed_at_any_moment(tmp_path, expected):
     assert "dropping" not in server.log
     with Server(*arguments) as server:
         text, again = ask(server)
-        assert text == expected and again >= max(cached, 9 * PAGE)
+        assert text == expected and again >= max(cached, N_PAGES * PAGE)
         end(server)
 
 
@@ -126,7 +126,7 @@ def test_two_servers_share_a_folder_of_models(tmp_path, expected):
     models.mkdir()
     for name in ("a", "b"):
         (models / f"{name}.gguf").symlink_to(MODEL)
-    arguments = ("--model-dir", str(models), "--parallel", "1", "-t", "1", "--cache-dir", str(folder), "--cache-disk", "20M")
+    arguments = ("--model-dir", str(models), "--parallel", "1", "-t", "1", "--cache-dir", str(folder), "--cache-disk", "12M")
     with Server(*arguments, command=("serve",)) as one, Server(*arguments, command=("serve",)) as other:
         answers = [None, None]
 
@@ -141,7 +141,7 @@ def test_two_servers_share_a_folder_of_models(tmp_path, expected):
         for i in range(2):  # more than there is room for
             ask(one, system=f"Twice {i} " + SYSTEM, model="a")
         end(one)
-        assert sum(path.stat().st_size for path in files(folder)) <= 20 << 20
+        assert sum(path.stat().st_size for path in files(folder)) <= 12 << 20
         assert ask(other, model="b")[0] == expected  # the same model by another name
         end(other)
 

@@ -1,4 +1,5 @@
-"""Clients of others against the real server: litellm, and LangChain's ChatOpenAI. docs/clients.md has what was found."""
+"""Clients of others against the real server: litellm, the helpers of openai, and LangChain's ChatOpenAI. docs/clients.md has
+what was found."""
 import json
 import os
 
@@ -8,7 +9,7 @@ import pytest
 os.environ |= {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "LANGSMITH_TRACING": "false"}  # neither asks anyone else
 
 from agent_tools import SCHEMAS, TOOLS, named
-from serving import Server
+from serving import Server, openai_client
 
 QUESTION = "What is the capital of France?"
 MESSAGES = [{"role": "user", "content": QUESTION}]
@@ -74,6 +75,42 @@ def test_litellm_tools(litellm, complete, stream):
 def test_litellm_error(litellm, complete):
     with pytest.raises(litellm.BadRequestError, match="temperature"):
         complete(temperature=-1)
+
+
+# By Ollama's API, which litellm speaks too; ollama_chat sends messages, ollama a prompt that litellm makes.
+@pytest.mark.parametrize("provider", ["ollama_chat", "ollama"])
+def test_litellm_as_ollama(litellm, server, expected, provider):
+    options = {"model": provider + "/smol", "api_base": server.url, "messages": MESSAGES, **LIMITS}
+    whole = litellm.completion(**options).choices[0].message.content
+    assert whole == expected if provider == "ollama_chat" else whole
+    assert "".join(chunk.choices[0].delta.content or "" for chunk in litellm.completion(stream=True, **options)) == whole
+
+
+def test_litellm_other_calls(litellm, server):
+    to = {"api_base": server.url + "/v1", "api_key": "none"}
+    vector = litellm.embedding(model="openai/smol", input=["a"], **to).data[0]["embedding"]
+    assert vector == pytest.approx(server.post("/v1/embeddings", {"input": "a"})["data"][0]["embedding"], abs=1e-6)
+    text = litellm.text_completion(model="text-completion-openai/smol", prompt="One, two,", **LIMITS, **to).choices[0].text
+    assert text == server.post("/v1/completions", {"prompt": "One, two,", **LIMITS})["choices"][0]["text"]
+    got = litellm.responses(model="openai/smol", input=QUESTION, temperature=0, max_output_tokens=8, **to)
+    assert got.output[0].content[0].text
+
+
+# --- the helpers of openai, which parse
+
+def test_openai_parses(server):
+    pydantic = pytest.importorskip("pydantic")
+
+    class Number(pydantic.BaseModel):
+        n: int = pydantic.Field(ge=0, le=9)
+    with openai_client(server) as client:
+        options = {"model": "smol", "messages": [{"role": "user", "content": "Give me a number."}], **CALLS}
+        number = client.chat.completions.parse(response_format=Number, **options).choices[0].message.parsed
+        assert isinstance(number, Number)
+        with client.chat.completions.stream(response_format=Number, **options) as stream:
+            assert stream.get_final_completion().choices[0].message.parsed == number
+        got = client.responses.parse(model="smol", input="Give me a number.", text_format=Number, temperature=0)
+        assert isinstance(got.output_parsed, Number)
 
 
 # --- LangChain

@@ -121,7 +121,8 @@ def test_each_tool_of_an_agent(client, name):
 def test_parallel_calls(client):
     # The model is made to prefer another call to the end.
     options = {"tool_choice": named("read_file"), "max_tokens": 200, "logit_bias": {"2": -15}}
-    calls = ask(client, "Read a.txt and b.txt", **options).choices[0].message.tool_calls
+    choice = ask(client, "Read a.txt and b.txt", **options).choices[0]
+    calls = choice.message.tool_calls[:-1] if choice.finish_reason == "length" else choice.message.tool_calls
     assert len(calls) >= 2 and len({call.id for call in calls}) == len(calls)
     for call in calls:
         check(call)

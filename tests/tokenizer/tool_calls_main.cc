@@ -29,7 +29,8 @@ Json answer(const Json& request) {
   const auto grammar = tq::Grammar::from_gbnf(*gbnf);
   if (!grammar) return {{"error", grammar.error().message}};
   Json calls = Json::array();
-  for (const tq::ToolCall& call : parsed.calls) calls.push_back({call.name, call.is_complete ? Json::parse(call.arguments) : Json(call.arguments)});
+  for (const tq::ToolCall& call : parsed.calls)
+    calls.push_back({call.name, call.is_complete ? Json::parse(call.arguments) : Json(call.arguments)});
   return {{"syntax", static_cast<int>(format.syntax)},
           {"lists_tools", format.template_lists_tools},
           {"in_reasoning", in_reasoning},

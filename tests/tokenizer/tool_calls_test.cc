@@ -99,8 +99,8 @@ TEST(ToolCalls, WithoutToolsThereAreNoCalls) {
   }
 }
 
-// Cut short at any byte: what was given out of a call is a prefix of its arguments, the whole answer has it, too,
-// and no text is lost.
+// Cut short at any byte: what was given out of a call is a prefix of its arguments, the whole answer has it,
+// too, and no text is lost.
 TEST(ToolCalls, BrokenOff) {
   const auto tools = samples::tools();
   for (const Sample& sample : samples::calls()) {

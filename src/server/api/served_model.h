@@ -17,12 +17,12 @@ namespace tq::server {
 struct ServedModel {
   Engine& engine;
   Scheduler& scheduler;
-  std::string name;                 // what clients call it
-  std::string path;                 // its file
-  std::int64_t created = 0;         // seconds since 1970
-  SamplerOptions defaults = {};     // where a request says nothing
-  bool splits_reasoning = true;     // <think> goes into reasoning_content unless a request says otherwise
-  std::string slot_save_path = {};  // folder; empty: slots are not saved
+  std::string name;                     // what clients call it
+  std::string path;                     // its file
+  std::int64_t created = 0;             // seconds since 1970
+  SamplerOptions defaults = {};         // where a request says nothing
+  bool splits_reasoning = true;         // <think> goes into reasoning_content unless a request says otherwise
+  std::string slot_save_path = {};      // folder; empty: slots are not saved
   std::string template_variables = {};  // JSON object, below a request's own; empty: none
   std::shared_ptr<const AnswerMarkup> markup = std::make_shared<const AnswerMarkup>(engine);
 

@@ -139,7 +139,8 @@ class Implementation final : public HttpServer, private httplib::Server {
     Post(".*", with_body).Put(".*", with_body).Patch(".*", with_body).Delete(".*", with_body);
     set_error_handler([this](const httplib::Request&, httplib::Response& res) {
       const bool is_httplibs = res.body.empty() && !res.content_provider_;
-      if (is_httplibs && options_.error_body) res.set_content(options_.error_body(res.status), "application/json");
+      if (is_httplibs && options_.error_body)
+        res.set_content(options_.error_body(res.status), "application/json");
     });
     // Not httplib's own, which share the port with another program that listens on it.
     set_socket_options([](socket_t socket) {
