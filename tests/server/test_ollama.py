@@ -7,6 +7,7 @@ import os
 import pathlib
 import shutil
 import subprocess
+import time
 
 import jsonschema
 import ollama
@@ -221,13 +222,13 @@ def test_models_come_and_go(server, client):
     def loaded():
         return {model.model: model for model in client.ps().models}
 
+    n_unloaded = server.log.count("unloading")
     client.generate("smollm2:135m", "", keep_alive="1h")
     assert loaded()["smollm2:135m"].context_length == 2048
     assert client.generate("smollm2:135m", "", keep_alive=0).done_reason == "unload"
-    end_of = server.log.count
-    while loaded():
-        pass
-    assert end_of("unloading") >= 1
+    end = time.monotonic() + 20
+    while loaded() or server.log.count("unloading") == n_unloaded:  # the log is read by a thread
+        assert time.monotonic() < end
     assert server.ask("GET", "/slots")[0] == 404 and not loaded()
     with contextlib.closing(client.generate("smollm2:135m", "Once", raw=True, stream=True, keep_alive=0,
                                             options={"num_predict": 500, "num_ctx": 4096})) as stream:

@@ -332,3 +332,13 @@ def test_phone(open_page):
     expect(page.locator("#panel")).to_be_visible()
     page.touchscreen.tap(20, 400)
     expect(page.locator("#panel")).to_be_hidden()
+    for name, drawer in (("Live", "#panel"), ("Conversations", "#list")):
+        opener = page.get_by_role("button", name=name)
+        opener.click()
+        expect(opener).to_have_attribute("aria-expanded", "true")
+        page.locator(drawer).get_by_role("button", name="Close").click()
+        expect(opener).to_be_focused()
+        expect(opener).to_have_attribute("aria-expanded", "false")
+    page.set_viewport_size({"width": 820, "height": 1100})
+    box, around = (page.locator(name).bounding_box() for name in ("#composer", "main"))
+    assert box["x"] >= around["x"] + 8 and box["x"] + box["width"] <= around["x"] + around["width"] - 8

@@ -39,7 +39,7 @@ class App {
     this.panel.answer(conversation.messages.findLast((m) => m.timings));
     this.showList();
     this.showEmpty();
-    document.body.classList.remove("shows-list");
+    this.closeDrawers();
   }
 
   showList() {
