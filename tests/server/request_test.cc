@@ -39,6 +39,20 @@ class RequestTest : public ::testing::Test {
   static inline std::unique_ptr<TinyServedModel> tiny_;
 };
 
+TEST_F(RequestTest, TheServersTemplateVariablesAreBelowTheRequests) {
+  const auto variables = [](const std::string& own, const std::string& served) {
+    ServedModel model = RequestTest::model();
+    model.template_variables = served;
+    const Json body = Json::parse(R"({"messages": [{"role": "user", "content": "Hi"}])" + own + "}");
+    return read_chat_request(Fields(body), model).variables;
+  };
+  EXPECT_EQ(variables("", ""), "");
+  EXPECT_EQ(variables("", R"({"a":1})"), R"({"a":1})");
+  EXPECT_EQ(variables(R"(, "chat_template_kwargs": {"a": 2})", ""), R"({"a":2})");
+  EXPECT_EQ(Json::parse(variables(R"(, "chat_template_kwargs": {"a": 2, "c": 3})", R"({"a":1,"b":1})")),
+            Json({{"a", 2}, {"b", 1}, {"c", 3}}));
+}
+
 TEST_F(RequestTest, ReadsSampling) {
   const AnswerOptions o = options(R"({"temperature": 0.5, "top_k": 7, "min_p": 0, "seed": 9, "n": 3,
       "stop": ["a", "b"], "max_tokens": 5, "max_completion_tokens": 6, "repeat_last_n": -1, "top_p": null,

@@ -191,6 +191,15 @@ def test_log_to_a_file_as_json(tmp_path):
     assert got.returncode == 1 and "--log-file" in got.stderr
 
 
+def test_the_servers_own_length_of_answers():
+    with Server("-n", "3", "--parallel", "1") as server:
+        usage = server.post("/v1/completions", {"prompt": "Once upon a time"})["usage"]
+        assert usage["completion_tokens"] == 3
+        assert server.post("/v1/responses", {"input": "Tell a story"})["usage"]["output_tokens"] == 3
+        assert server.post("/v1/responses", {"input": "Tell a story", "max_output_tokens": 2})["usage"]["output_tokens"] == 2
+        assert server.post("/api/generate", {"model": "a", "prompt": "Tell", "stream": False})["eval_count"] == 3
+
+
 def test_a_key_is_needed_for_others():
     for arguments in (("--host", "0.0.0.0"), ("--host", "0.0.0.0", "--api-key", "")):
         got = subprocess.run([BINARY, "serve", "-m", MODEL, *arguments], env=ENVIRONMENT, capture_output=True, text=True)
