@@ -209,6 +209,7 @@ void add_address_options(CLI::App& app, ServeOptions& options) {
   app.add_flag("--allow-no-key", o.allow_no_key, "let others than this machine ask without a key");
   app.add_option("--cors", o.cors_origins, "origin of web pages that may ask, *: all; may be repeated")
       ->type_name("ORIGIN")
+      ->delimiter(',')
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
 }
 
