@@ -68,7 +68,7 @@ constexpr auto kGroups = std::to_array<Group>({
     {"-b --batch-size -ub --ubatch-size", Value::kOne, Verdict::kIgnored, "the size of a pass is not chosen"},
     {"-cb --cont-batching -nocb --no-cont-batching --warmup --no-warmup --perf --no-perf --verbose-prompt",
      Value::kNone, Verdict::kIgnored, "requests are computed together as they come"},
-    {"-kvu --kv-unified -no-kvu --no-kv-unified --cache-idle-slots --no-cache-idle-slots --swa-full "
+    {"-kvu --kv-unified -no-kvu --no-kv-unified --cache-idle-slots --no-cache-idle-slots "
      "--cache-prompt",
      Value::kNone, Verdict::kIgnored, kPages},
     {"-cram --cache-ram -ctxcp --ctx-checkpoints --swa-checkpoints -cms --checkpoint-min-step --cache-reuse "
