@@ -94,7 +94,8 @@ int list_due(const edge::Resources& resources, const EdgeOptions& options) {
       output.write(entry.country + "  " + printable(entry.name) + ": " +
                    (entry.verified.empty() ? "never checked (recorded " + entry.recorded + ")"
                                            : "last checked " + entry.verified) +
-                   "; source: " + printable(entry.source) + "\n");
+                   "; source: " + printable(entry.source) +
+                   (entry.note.empty() ? "" : "; note: " + printable(entry.note)) + "\n");
     }
     output.write(std::to_string(due.size()) + " of " + std::to_string(resources.all().size()) +
                  " entries were not checked within " + std::to_string(*options.check_days) + " days.\n");
@@ -244,7 +245,7 @@ CLI::Option* add_model_options(CLI::App& app, const std::shared_ptr<EdgeOptions>
       app.add_option("-m,--model", options->model, "GGUF file whose judgement is added")->type_name("FILE");
   app.add_option("--threshold", options->judge.threshold,
                  "log-odds from which the model sees danger; lower: more help [1]")
-      ->check(CLI::Range(-100.0, 100.0))
+      ->check(is_number_between(-100.0, 100.0))
       ->type_name("X");
   add_integer(
       app, "--judge-timeout",

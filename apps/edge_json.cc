@@ -20,7 +20,8 @@ Json resource_json(const edge::Resource& entry) {
           {"languages", entry.languages},
           {"source", entry.source},
           {"recorded", entry.recorded},
-          {"verified", text_or_null(entry.verified)}};
+          {"verified", text_or_null(entry.verified)},
+          {"note", text_or_null(entry.note)}};
 }
 
 Json list_json(const std::vector<edge::Resource>& entries) {

@@ -256,6 +256,11 @@ def test_the_model_only_adds():
     assert "longer than" in report["model"]["problem"], "late is doubt"
 
 
+def test_a_threshold_is_a_number():
+    for threshold in ("nan", "inf", "1e9", "x", ""):
+        assert_error(edge("check", "I like bread", "-m", MODEL, "--threshold", threshold), USAGE, "--threshold", "-100 to 100")
+
+
 def test_chat_answers_behind_the_help():
     process = start("edge", "chat", "-m", MODEL, "--country", "GB", "--threshold", "100", "-n", "16",
                     stdin=subprocess.PIPE, env=PLAIN)

@@ -129,7 +129,11 @@ TEST(EdgeHelpText, AHintIsShort) {
   EXPECT_LT(help_text(hint, resources, {.country = "GB", .is_repeated = true}).size(), text.size());
   EXPECT_TRUE(holds(help_text(hint, Resources(), {}), "112")) << "without any lines";
   // A country of which only an emergency number is known.
-  EXPECT_TRUE(holds(help_text(hint, resources, {.country = "FI"}), "112"));
+  const auto few = Resources::parse(
+      R"({"format": "turboquant-edge-resources", "version": 1, "entries": [{"country": "FI", "kind": "emergency",
+          "name": "Emergency", "phone": "112", "source": "x", "recorded": "2026-11-28"}]})");
+  ASSERT_TRUE(few) << few.error().message;
+  EXPECT_TRUE(holds(help_text(hint, *few, {.country = "FI"}), "112"));
 }
 
 TEST(EdgeHelpText, NeverEmptyAndInItsLanguage) {
