@@ -175,10 +175,10 @@ double Hints::score(const Words& words) const {
 
 std::string Hints::language(const Words& words) const {
   std::string best = "en";
-  std::ptrdiff_t most = 0;
+  std::size_t most = 0;
   for (const auto& [language, common] : common_words_) {
-    const auto n =
-        std::ranges::count_if(words.words, [&](const Word& word) { return common.contains(word.text); });
+    std::size_t n = 0;
+    for (const Word& word : words.words) n += common.contains(word.text) ? 1 : 0;
     if (n > most || (n == most && n > 0 && language == "en")) best = language;
     most = std::max(most, n);
   }
