@@ -142,7 +142,7 @@ void add_kernel_options(CLI::App& command, KernelBenchOptions& kernels, bool& js
       command, "-t,--threads", [&kernels](std::int64_t n) { kernels.n_threads = static_cast<int>(n); }, 1,
       1024, "threads [one a physical core]");
   command.add_option("--seconds", kernels.seconds, "of each measurement [0.3]")
-      ->check(CLI::Range(0.0, 3600.0))
+      ->check(is_number_between(0.0, 3600.0))
       ->type_name("X");
   command.add_flag("--json", json, "print one JSON object");
 }

@@ -4,6 +4,7 @@
 #include <array>
 #include <charconv>
 #include <optional>
+#include <sstream>
 
 #include "console.h"
 #include "text_input.h"
@@ -86,6 +87,17 @@ std::vector<std::string> normalized_words(int argc, const char* const* argv) {
 std::string_view one_dash_spelling(std::string_view name) {
   const auto spelling = std::ranges::find(kSpellings, name, [](const auto& pair) { return pair[1]; });
   return spelling == kSpellings.end() ? std::string_view() : (*spelling)[0];
+}
+
+CLI::Validator is_number_between(double min, double max) {
+  return {[min, max](const std::string& text) {
+            double value = 0.0;
+            if (CLI::detail::lexical_cast(text, value) && value >= min && value <= max) return std::string();
+            std::ostringstream problem;
+            problem << "'" << text << "' is not a number from " << min << " to " << max;
+            return problem.str();
+          },
+          ""};
 }
 
 CLI::Option* add_integer(CLI::App& app, const std::string& names, std::function<void(std::int64_t)> set,

@@ -35,6 +35,8 @@ std::vector<std::string> normalized_words(int argc, const char* const* argv);
 // "-ctk" for "--cache-type-k"; empty for most.
 std::string_view one_dash_spelling(std::string_view name);
 
+// Refuses what is no number from min to max, "nan" among it, which CLI::Range lets pass.
+CLI::Validator is_number_between(double min, double max);
 // An option that takes a whole number from min to max, in decimal.
 CLI::Option* add_integer(CLI::App& app, const std::string& names, std::function<void(std::int64_t)> set,
                          std::int64_t min, std::int64_t max, const std::string& help);

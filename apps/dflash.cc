@@ -106,7 +106,7 @@ void add_plan_options(CLI::App& app, const std::shared_ptr<DflashCommand>& comma
   std::vector<std::string> slugs;
   for (const plan::DflashPair& pair : plan::dflash_pairs()) slugs.emplace_back(pair.slug);
   app.add_option("--memory-gb", command->memory_gb, "memory to plan for [this machine's]")
-      ->check(CLI::Range(0.1, 1e6))
+      ->check(is_number_between(0.1, 1e6))
       ->type_name("GB");
   app.add_option("--pair", command->pair, "pair of models [the largest that fits]")
       ->check(CLI::IsMember(slugs))
@@ -144,14 +144,15 @@ void add_dflash_command(CLI::App& app, Command& chosen) {
   report->footer(
       "RESULTS is what python -m dflash.benchmark printed; --against takes plain speculative decoding on "
       "the\n"
-      "same prompts: turboquant run --json (or its summary on stderr), or llama-speculative.");
+      "same prompts: turboquant run --json (or its lines on stderr with --verbose), or llama-speculative.\n"
+      "What /usr/bin/time -v or -l adds to a log is read as its peak memory.");
   report->add_option("results", options->results, "log or JSON of the run, - for standard input")
       ->type_name("FILE")
       ->required();
   report->add_option("--against", options->against, "results of plain speculative decoding")
       ->type_name("FILE");
   report->add_option("--peak-memory-gb", options->peak_memory_gb, "peak memory, where the log has none")
-      ->check(CLI::Range(0.0, 1e6))
+      ->check(is_number_between(0.0, 1e6))
       ->type_name("GB");
   add_plan_options(*report, options);
   report->callback([&chosen, options] { chosen = [options] { return report_results(*options); }; });

@@ -94,7 +94,8 @@ int list_due(const edge::Resources& resources, const EdgeOptions& options) {
       output.write(entry.country + "  " + printable(entry.name) + ": " +
                    (entry.verified.empty() ? "never checked (recorded " + entry.recorded + ")"
                                            : "last checked " + entry.verified) +
-                   "; source: " + printable(entry.source) + "\n");
+                   "; source: " + printable(entry.source) +
+                   (entry.note.empty() ? "" : "; note: " + printable(entry.note)) + "\n");
     }
     output.write(std::to_string(due.size()) + " of " + std::to_string(resources.all().size()) +
                  " entries were not checked within " + std::to_string(*options.check_days) + " days.\n");
@@ -124,12 +125,28 @@ int show_resources(const EdgeOptions& options) {
   return output.finish(kExitOk);
 }
 
+// "62.1 % (55.7-68.1)": a share of `n` and its interval of 95 % confidence.
+std::string share_text(std::int64_t hits, std::int64_t n) {
+  if (n == 0) return "unknown";
+  const edge::Interval interval = edge::confidence_interval(hits, n);
+  return fixed(100.0 * static_cast<double>(hits) / static_cast<double>(n), 1) + " % (" +
+         fixed(100.0 * interval.low, 1) + "-" + fixed(100.0 * interval.high, 1) + ")";
+}
+
+std::string counts_text(const edge::Counts& counts) {
+  return "recall " + share_text(counts.true_positives, counts.risks()) + ", precision " +
+         share_text(counts.true_positives, counts.alarms()) + ", false alarms " +
+         share_text(counts.false_positives, counts.harmless());
+}
+
 std::string evaluation_text(const std::string& title, const edge::Evaluation& evaluation, bool lists) {
-  const auto percent = [](double share) { return fixed(100.0 * share, 1) + " %"; };
   const edge::Counts& total = evaluation.total;
-  std::string text = title + ": " + std::to_string(total.risks() + total.harmless()) + " sentences, recall " +
-                     percent(total.recall()) + ", precision " + percent(total.precision()) + ", F1 " +
-                     fixed(total.f1(), 3) + "\n";
+  std::string text = title + ": " + std::to_string(total.risks() + total.harmless()) + " sentences, F1 " +
+                     fixed(total.f1(), 3) +
+                     "; in brackets 95 % confidence\n  rules: " + counts_text(evaluation.rules) +
+                     "\n  with hints: " + counts_text(total) + "\n";
+  for (const auto& [language, counts] : evaluation.by_language)
+    text += "  " + language + ": " + counts_text(counts) + "\n";
   for (const auto& [kind, counts] : evaluation.by_kind) {
     if (counts.risks() > 0) {
       text += "  " + kind + ": noticed " + std::to_string(counts.true_positives) + " of " +
@@ -154,7 +171,8 @@ Expected<std::vector<NamedEvaluation>> evaluate_all(const EdgeOptions& options, 
     if (!file) return file.error();
     texts.emplace_back("all", *std::move(file));
   } else {
-    for (const edge::Split split : {edge::Split::kDevelopment, edge::Split::kHeldOut, edge::Split::kHard})
+    for (const edge::Split split :
+         {edge::Split::kDevelopment, edge::Split::kHeldOut, edge::Split::kHard, edge::Split::kQuiet})
       texts.emplace_back(edge::split_name(split), edge::built_in_samples(split));
   }
   std::vector<NamedEvaluation> evaluations;
@@ -227,7 +245,7 @@ CLI::Option* add_model_options(CLI::App& app, const std::shared_ptr<EdgeOptions>
       app.add_option("-m,--model", options->model, "GGUF file whose judgement is added")->type_name("FILE");
   app.add_option("--threshold", options->judge.threshold,
                  "log-odds from which the model sees danger; lower: more help [1]")
-      ->check(CLI::Range(-100.0, 100.0))
+      ->check(is_number_between(-100.0, 100.0))
       ->type_name("X");
   add_integer(
       app, "--judge-timeout",

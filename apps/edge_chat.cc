@@ -59,20 +59,23 @@ class EdgeChat {
   void handle(const std::string& message) {
     edge::Screening screening = edge::Detector::built_in().screen(message);
     show_help(screening);
-    if (!screening.needs_help()) {
+    if (screening.level <= edge::Level::kHint) {  // the model may see more in it
       std::optional<edge::Judgement> judgement;
+      const edge::Level before = screening.level;
       screening = ask_model(model_, message, std::move(screening), judgement);
       if (!judgement->problem.empty()) note("turboquant: " + printable(judgement->problem));
-      show_help(screening);
+      if (screening.level != before) show_help(screening);
     }
     answer(message, screening);
   }
 
   void show_help(const edge::Screening& screening) {
     if (!screening.needs_help()) return;
-    output_.write(
-        edge::help_text(screening, resources_,
-                        {.country = country_of(options_), .is_repeated = std::exchange(has_helped_, true)}));
+    const bool is_hint = screening.level == edge::Level::kHint;
+    const bool is_repeated = has_helped_ || (is_hint && has_hinted_);
+    (is_hint ? has_hinted_ : has_helped_) = true;
+    output_.write(edge::help_text(screening, resources_,
+                                  {.country = country_of(options_), .is_repeated = is_repeated}));
     output_.write("\n");
   }
 
@@ -109,7 +112,7 @@ class EdgeChat {
   // A small model may say what must not be said, if only by repeating it: an answer in which the rules find
   // anything is not shown.
   static std::string checked(const std::string& text) {
-    const bool is_safe = !edge::Detector::built_in().screen(text).needs_help();
+    const bool is_safe = edge::Detector::built_in().screen(text).level <= edge::Level::kHint;
     return is_safe ? text
                    : "(The model's answer is left out: it might hurt. The people above are there for you.)";
   }
@@ -163,6 +166,7 @@ class EdgeChat {
   std::vector<ChatMessage> messages_;
   Output output_;
   bool has_helped_ = false;
+  bool has_hinted_ = false;
   bool has_complained_ = false;
 };
 

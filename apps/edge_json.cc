@@ -20,13 +20,19 @@ Json resource_json(const edge::Resource& entry) {
           {"languages", entry.languages},
           {"source", entry.source},
           {"recorded", entry.recorded},
-          {"verified", text_or_null(entry.verified)}};
+          {"verified", text_or_null(entry.verified)},
+          {"note", text_or_null(entry.note)}};
 }
 
 Json list_json(const std::vector<edge::Resource>& entries) {
   Json list = Json::array();
   for (const edge::Resource& entry : entries) list.push_back(resource_json(entry));
   return list;
+}
+
+Json interval_json(std::int64_t hits, std::int64_t n) {
+  const edge::Interval interval = edge::confidence_interval(hits, n);
+  return {interval.low, interval.high};
 }
 
 Json counts_json(const edge::Counts& counts) {
@@ -36,7 +42,11 @@ Json counts_json(const edge::Counts& counts) {
           {"true_negatives", counts.true_negatives},
           {"recall", counts.recall()},
           {"precision", counts.precision()},
-          {"f1", counts.f1()}};
+          {"f1", counts.f1()},
+          {"false_alarm_rate", counts.false_alarm_rate()},
+          {"recall_interval", interval_json(counts.true_positives, counts.risks())},
+          {"precision_interval", interval_json(counts.true_positives, counts.alarms())},
+          {"false_alarm_interval", interval_json(counts.false_positives, counts.harmless())}};
 }
 
 Json samples_json(const std::vector<edge::Sample>& samples) {
@@ -49,6 +59,7 @@ Json samples_json(const std::vector<edge::Sample>& samples) {
 
 Json split_json(const edge::Evaluation& evaluation, bool lists) {
   Json json = counts_json(evaluation.total);
+  json["rules"] = counts_json(evaluation.rules);
   for (const auto& [key, groups] :
        {std::pair("by_class", &evaluation.by_kind), std::pair("by_language", &evaluation.by_language)}) {
     json[key] = Json::object();
@@ -83,6 +94,7 @@ std::string screening_json(const edge::Screening& screening, const std::optional
                {"help", screening.needs_help()},
                {"reason", text_or_null(screening.reason)},
                {"signs", signs},
+               {"hint", screening.hint ? Json(*screening.hint) : Json(nullptr)},
                {"model", nullptr},
                {"country", text_or_null(country)},
                {"help_text", nullptr},

@@ -42,7 +42,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       break;
     case 1:
       if (auto lexicon = Lexicon::parse(text))
-        screen(Detector(*std::move(lexicon)), "I want to die. a b c 5 iwanttokillmyself");
+        screen(Detector(*std::move(lexicon), Hints::built_in()), "I want to die. a b c 5 iwanttokillmyself");
       break;
     case 2:
       if (const auto resources = Resources::parse(text)) {

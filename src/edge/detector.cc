@@ -52,6 +52,8 @@ const char* level_name(Level level) {
   switch (level) {
     case Level::kNone:
       return "none";
+    case Level::kHint:
+      return "hint";
     case Level::kUnreadable:
       return "unreadable";
     case Level::kConcern:
@@ -65,7 +67,7 @@ const char* level_name(Level level) {
 const Detector& Detector::built_in() {
   static const Detector detector = [] {
     auto lexicon = Lexicon::parse(data::lexicon());
-    return Detector(lexicon ? *std::move(lexicon) : Lexicon());
+    return Detector(lexicon ? *std::move(lexicon) : Lexicon(), Hints::built_in());
   }();
   return detector;
 }
@@ -103,8 +105,21 @@ Screening Detector::screen(std::string_view text) const {
   result.reason = unreadable_reason(words);
   if (text.size() > kMostTextBytes) result.reason = "it is too long to be read in full";
   if (lexicon_.rules().empty()) result.reason = "the rules cannot be read";
-  if (!result.reason.empty()) result.level = Level::kUnreadable;
+  if (result.reason.empty()) {
+    look_for_hint(words, result);
+  } else {
+    result.level = Level::kUnreadable;
+  }
   return result;
+}
+
+void Detector::look_for_hint(const Words& words, Screening& screening) const {
+  if (!hints_.is_empty()) screening.hint = hints_.score(words);
+  if (!hints_.sees_danger(words)) return;
+  screening.level = Level::kHint;
+  screening.reason =
+      hints_.is_empty() ? "the hints cannot be read" : "no rule fits, but it sounds like danger";
+  screening.language = hints_.language(words);
 }
 
 }  // namespace tq::edge

@@ -2,7 +2,7 @@
 function(tq_embed_edge_data folder output)
   set(text "// Made by embed.cmake from the files of src/edge/data.\n#include \"edge/data.h\"\n\n#include <string>\n\n")
   string(APPEND text "namespace tq::edge::data {\n\n")
-  foreach(file lexicon.txt resources.json development.tsv heldout.tsv hard.tsv)
+  foreach(file lexicon.txt hints.txt word_classes.txt resources.json development.tsv heldout.tsv hard.tsv quiet.tsv)
     set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${folder}/${file})
     cmake_path(GET file STEM name)
     file(READ ${folder}/${file} content)

@@ -1,6 +1,7 @@
 #include "edge/evaluate.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "edge/data.h"
 
@@ -45,6 +46,8 @@ std::string_view built_in_samples(Split split) {
       return data::heldout();
     case Split::kHard:
       return data::hard();
+    case Split::kQuiet:
+      return data::quiet();
   }
   return {};
 }
@@ -57,8 +60,23 @@ const char* split_name(Split split) {
       return "heldout";
     case Split::kHard:
       return "hard";
+    case Split::kQuiet:
+      return "quiet";
   }
   return "";
+}
+
+Interval confidence_interval(std::int64_t hits, std::int64_t n) {
+  if (n <= 0) return {};
+  constexpr double kZ = 1.959963984540054;  // of 95 % of a normal distribution
+  const auto total = static_cast<double>(n);
+  const double share = static_cast<double>(hits) / total;
+  const double middle = share + kZ * kZ / (2.0 * total);
+  const double half = kZ * std::sqrt(share * (1.0 - share) / total + kZ * kZ / (4.0 * total * total));
+  const double scale = 1.0 + kZ * kZ / total;
+  // Rounding must not move an end past the share itself.
+  return {.low = std::clamp((middle - half) / scale, 0.0, share),
+          .high = std::clamp((middle + half) / scale, share, 1.0)};
 }
 
 double Counts::recall() const {
@@ -66,8 +84,11 @@ double Counts::recall() const {
 }
 
 double Counts::precision() const {
-  const std::int64_t alarms = true_positives + false_positives;
-  return alarms > 0 ? static_cast<double>(true_positives) / static_cast<double>(alarms) : 1.0;
+  return alarms() > 0 ? static_cast<double>(true_positives) / static_cast<double>(alarms()) : 1.0;
+}
+
+double Counts::false_alarm_rate() const {
+  return harmless() > 0 ? static_cast<double>(false_positives) / static_cast<double>(harmless()) : 0.0;
 }
 
 double Counts::f1() const {
@@ -86,8 +107,10 @@ void Counts::add(bool is_risk, bool is_alarm) {
 Evaluation evaluate_detector(const std::vector<Sample>& samples, const Screen& screen) {
   Evaluation evaluation;
   for (const Sample& sample : samples) {
-    const bool is_alarm = screen(sample.text).needs_help();
+    const Screening screening = screen(sample.text);
+    const bool is_alarm = screening.needs_help();
     evaluation.total.add(sample.is_risk, is_alarm);
+    evaluation.rules.add(sample.is_risk, is_alarm && screening.level != Level::kHint);
     evaluation.by_kind[sample.kind].add(sample.is_risk, is_alarm);
     evaluation.by_language[sample.language].add(sample.is_risk, is_alarm);
     if (sample.is_risk && !is_alarm) evaluation.missed.push_back(sample);

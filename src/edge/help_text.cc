@@ -13,6 +13,7 @@ struct Texts {
   std::string_view crisis;      // before the numbers
   std::string_view concern;     // likewise
   std::string_view unreadable;  // likewise
+  std::string_view hint;        // likewise; all there is but the numbers
   std::string_view after;       // after the numbers
   std::string_view reminder;    // in place of all but the numbers
   std::string_view anywhere;    // where no country is known
@@ -29,6 +30,9 @@ constexpr std::array kTexts = {
           .unreadable =
               "I could not read this well, so to be safe: if you or someone else is in danger or thinking\n"
               "about suicide, please talk to a person now.\n",
+          .hint =
+              "Just in case you, or someone close to you, are going through something very hard: there are\n"
+              "people you can talk to, about anything.\n",
           .after = "Is there someone near you who can sit with you? Moving away from anything you could use "
                    "to hurt\n"
                    "yourself, even to another room, can help you get through this moment.\n"
@@ -43,6 +47,9 @@ constexpr std::array kTexts = {
           .unreadable =
               "Das konnte ich nicht gut lesen. Zur Sicherheit: Wenn jemand in Gefahr ist, sprich bitte "
               "jetzt\nmit einem Menschen.\n",
+          .hint =
+              "Nur für den Fall, dass es dir oder jemandem, der dir wichtig ist, gerade sehr schlecht geht:\n"
+              "Es gibt Menschen, mit denen du sprechen kannst, über alles.\n",
           .after =
               "Ist jemand in deiner Nähe, der bei dir sein kann? Geh weg von allem, womit du dich verletzen\n"
               "könntest, und sei es nur in ein anderes Zimmer.\n"
@@ -60,6 +67,8 @@ constexpr std::array kTexts = {
         .unreadable =
             "No he podido leerlo bien. Por si acaso: si alguien está en peligro, habla ahora con una "
             "persona.\n",
+        .hint = "Por si tú, o alguien cercano, lo estáis pasando muy mal: hay personas con las que puedes\n"
+                "hablar, de lo que sea.\n",
         .after =
             "¿Hay alguien cerca que pueda acompañarte? Alejarte de lo que pueda hacerte daño, aunque sea a\n"
             "otra habitación, puede ayudar a pasar este momento.\n"
@@ -78,6 +87,8 @@ constexpr std::array kTexts = {
         .unreadable =
             "Je n'ai pas bien pu lire ce message. Par prudence : si quelqu'un est en danger, parlez à "
             "une\npersonne maintenant.\n",
+        .hint = "Au cas où vous, ou un proche, traverseriez un moment très difficile : vous pouvez parler à\n"
+                "quelqu'un, de tout.\n",
         .after =
             "Y a-t-il quelqu'un près de vous qui peut rester avec vous ? S'éloigner de ce qui pourrait vous\n"
             "blesser, même dans une autre pièce, peut aider à passer ce moment.\n"
@@ -116,6 +127,18 @@ std::string lines_of_all(const Resources& resources) {
   return row.empty() ? text : text + "  " + row + "\n";
 }
 
+// A hint may well be wrong: a line or two, without instructions.
+std::string hint_text(const Texts& texts, const Resources& resources, const HelpOptions& options) {
+  std::string text(options.is_repeated ? texts.reminder : texts.hint);
+  if (!resources.has(options.country))
+    return text + "  " + std::string(texts.anywhere) + lines_of_all(resources);
+  std::string lines;
+  for (const Resource& entry : resources.of(options.country, false)) {
+    if (!entry.is_emergency) lines += line_of(entry);
+  }
+  return text + (lines.empty() ? resource_lines(resources, options.country, false) : lines);
+}
+
 }  // namespace
 
 std::string resource_lines(const Resources& resources, std::string_view country, bool emergency_first) {
@@ -126,6 +149,7 @@ std::string resource_lines(const Resources& resources, std::string_view country,
 
 std::string help_text(const Screening& screening, const Resources& resources, const HelpOptions& options) {
   const Texts& texts = texts_of(screening.language);
+  if (screening.level == Level::kHint) return hint_text(texts, resources, options);
   const bool is_crisis = screening.level == Level::kCrisis;
   std::string text;
   if (options.is_repeated && !is_crisis) {

@@ -135,7 +135,8 @@ Judgement Judge::judge(std::string_view message) {
   const auto odds = log_odds(message);
   if (!odds) return {.sees_danger = true, .score = 0.0, .problem = odds.error().message};
   const double score = *odds - bias_;
-  return {.sees_danger = score >= options_.threshold, .score = score, .problem = {}};
+  // A threshold that is no number is doubt.
+  return {.sees_danger = !(score < options_.threshold), .score = score, .problem = {}};
 }
 
 Screening with_judgement(Screening screening, const Judgement& judgement) {

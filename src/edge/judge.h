@@ -1,6 +1,6 @@
 // A second look at a message, by a language model: its own yes or no to whether somebody may be in danger.
 //
-// It is asked only after the rules found nothing and can only add help. An error or a late answer counts as
+// It is asked only where the rules found nothing and can only add help. An error or a late answer counts as
 // yes.
 #pragma once
 

@@ -44,6 +44,7 @@ class EntryReader {
     r.source = text("source");
     r.recorded = text("recorded");
     r.verified = text("verified");
+    r.note = text("note");
     const auto languages = entry_.find("languages");
     if (languages != entry_.end() && languages->is_array()) {
       for (const Json& language : *languages) {

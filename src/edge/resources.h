@@ -22,6 +22,7 @@ struct Resource {
   std::string source;    // the organisation whose number it is
   std::string recorded;  // the day it was written down, "2026-11-28"
   std::string verified;  // the day somebody last checked it with the source; empty: nobody has
+  std::string note;      // for whoever checks it: what is doubtful; empty: nothing known
 };
 
 class Resources {

@@ -60,6 +60,15 @@ def test_report(tmp_path):
     tokens = sum((right + 1) * n for right, n in enumerate(passes))
     assert report["plain_speculative"]["acceptance_mean"] == pytest.approx(tokens / sum(passes))
     assert report["verdict"] == ("yes" if 46.78 / speed >= 1.1 else "no")
+    # The same with what `time -v` adds, and as the lines of --verbose.
+    timed = ("Command being timed\n" + out + "\tMaximum resident set size (kbytes): 1048576\n").encode()
+    timed = as_json("report", "-", stdin=timed)["results"]
+    assert (timed["source"], timed["peak_memory_gb"]) == ("turboquant", 1) and timed["acceptance_histogram"]
+    code, _, err = call("run", "-m", MODEL, "--raw", "-p", "1 2 3 1 2 3 1 2", "-n", "16", "--temp", "0", "--lookup", "--verbose")
+    lines = as_json("report", "-", stdin=err.encode())["results"]
+    n = len(lines["acceptance_histogram"])  # without the zeros at its end
+    assert lines["acceptance_histogram"] == pytest.approx(timed["acceptance_histogram"][:n])
+    assert lines["acceptance_mean"] == pytest.approx(timed["acceptance_mean"])
     assert as_json("report", "-", stdin=LOG.encode())["verdict"] == "needs-more-data"
     markdown = call("dflash", "report", str(log), "--against", str(plain))[1]
     assert "- Throughput (tok/s): 46.78\n" in markdown and markdown.count("- [x]") == 1
@@ -70,6 +79,7 @@ def test_errors(tmp_path):
     assert_error(call("dflash", "report", str(tmp_path / "empty.log")), FAILED, "empty.log", "no throughput")
     assert_error(call("dflash", "report", str(tmp_path / "missing")), FAILED, "missing", "No such file")
     assert_error(call("dflash", "--pair", "qwen"), USAGE, "qwen35-4b")
-    assert_error(call("dflash", "--memory-gb", "0"), USAGE, "--memory-gb")
+    for memory in ("0", "nan", "inf", "-1", "1e7", "16GB", ""):
+        assert_error(call("dflash", "--memory-gb", memory), USAGE, "--memory-gb", "from 0.1 to 1e+06")
     assert_error(call("dflash", "--format", "yaml"), USAGE, "markdown")
     assert_error(call("dflash", "report"), USAGE, "results")

@@ -2,9 +2,11 @@
 import json
 import os
 import pathlib
+import re
 import select
 import shutil
 import subprocess
+import sys
 import time
 
 import jsonschema
@@ -13,6 +15,9 @@ import pytest
 from program import FAILED, MODEL, OK, USAGE, assert_error, call, start
 
 SOURCE = pathlib.Path(os.environ["TQ_SOURCE_DIR"])
+sys.path.insert(0, str(SOURCE / "scripts"))
+import train_edge_hints as hints  # noqa: E402
+
 SCHEMA = json.loads((SOURCE / "docs/schemas/edge.json").read_text())
 DATA = SOURCE / "src/edge/data"
 HELP = 3
@@ -91,14 +96,17 @@ def test_resources(tmp_path):
 
 def test_evaluate(tmp_path):
     report = edge_json("evaluation", "evaluate", "--list")
-    for split in ("development", "heldout", "hard"):
+    for split in ("development", "heldout", "hard", "quiet"):
         lines = [line.split("\t") for line in (DATA / f"{split}.tsv").read_text().splitlines() if not line.startswith("#")]
         risks = [line[3] for line in lines if line[0] == "risk"]
         assert report[split]["true_positives"] + report[split]["false_negatives"] == len(risks)
         assert report[split]["recall"] == pytest.approx(1 - len(report[split]["missed"]) / len(risks))
-        if split != "hard":
-            assert report[split]["recall"] >= 0.95 and report[split]["by_class"]["explicit"]["recall"] == 1
-    assert "heldout: " in edge("evaluate")[1]
+        low, high = report[split]["recall_interval"]
+        assert low < report[split]["recall"] <= high
+        if split in ("development", "heldout"):
+            assert report[split]["rules"]["recall"] >= 0.95 and report[split]["by_class"]["explicit"]["recall"] == 1
+    text = edge("evaluate")[1]
+    assert "heldout: " in text and "with hints: recall" in text and "  de: recall" in text
     # The labels of sentences whose answer is known.
     data = tmp_path / "mine.tsv"
     data.write_text(f"risk\ta\ten\t{DANGER}\nrisk\ta\ten\tI like bread\nnone\tb\ten\tI like tea\n")
@@ -106,6 +114,84 @@ def test_evaluate(tmp_path):
     assert (mine["recall"], mine["precision"], mine["true_negatives"]) == (0.5, 1, 1)
     data.write_text("what is this")
     assert_error(edge("evaluate", "--data", str(data)), FAILED, "line 1", "tabs")
+
+
+# Hints
+
+def samples(name):
+    return hints.read_samples(DATA / f"{name}.tsv")
+
+
+def test_hints_are_what_the_script_says():
+    """The scores of the program beside those of the script that trains them, which reads messages by itself."""
+    classes = hints.WordClasses((DATA / "word_classes.txt").read_text())
+    weights, bias, threshold = hints.read_hints((DATA / "hints.txt").read_text())
+    compared = 0
+    for _, _, language, text in samples("quiet")[::12]:
+        # One sentence of plain letters, which both read as the same words.
+        if any(c in text[:-1] for c in ".!?;") or not text.replace("'", "").replace(" ", "").replace(",", "").isalpha():
+            continue
+        code, out, _ = edge("check", text, "--json")
+        report = json.loads(out)
+        jsonschema.validate(report, SCHEMA)
+        if report["level"] in ("none", "hint"):
+            assert report["hint"] == pytest.approx(hints.score(text, weights, bias, classes), abs=1e-9), text
+            assert (report["level"] == "hint") == (report["hint"] >= threshold) == (code == HELP)
+            compared += 1
+    assert compared >= 20
+
+
+def letters_in_a_row(words, n=4):
+    text = " ".join(words)
+    return {text[i:i + n] for i in range(len(text) - n + 1)}
+
+
+def test_training_is_kept_apart():
+    """No training sentence has five words in a row, or most of its letters, of one that the hints are judged by."""
+    def parts(text):
+        words = hints.read_words(text)
+        return {tuple(words[i:i + 5]) for i in range(len(words) - 4)}, letters_in_a_row(words)
+    training = [(*parts(row[3]), row[3]) for row in samples("training")]
+    for split in ("heldout", "hard", "quiet"):
+        for row in samples(split):
+            runs, letters = parts(row[3])
+            for other_runs, other_letters, other in training:
+                assert not runs & other_runs, (row[3], other)
+                assert 2 * len(letters & other_letters) <= len(letters | other_letters), (row[3], other)
+
+
+def test_ordinary_text_is_left_alone(tmp_path):
+    """How often prose that has nothing to do with danger is answered with help: this project's own documentation."""
+    sentences = []
+    for path in sorted((SOURCE / "docs").rglob("*.md")):
+        if path.name == "edge.md":
+            continue
+        prose = re.sub(r"```.*?```", " ", path.read_text(), flags=re.S)
+        for block in prose.split("\n\n"):
+            if not block.lstrip().startswith(("|", "#", "!")):
+                sentences += re.split(r"(?<=[.!?])\s+", " ".join(block.split()))
+    sentences = [one for one in sentences if len(hints.read_words(one)) > 2]
+    assert len(sentences) > 300
+    data = tmp_path / "ordinary.tsv"
+    data.write_text("".join(f"none\tprose\ten\t{one}\n" for one in sentences))
+    report = edge_json("evaluation", "evaluate", "--data", str(data))["all"]
+    assert report["false_alarm_rate"] <= 0.06 and report["rules"]["false_alarm_rate"] <= 0.01
+    code, out, err = edge("check", "How do I kill a process that listens on port 8080?")
+    assert (code, out, err) == (OK, "", "")
+
+
+def test_a_hint_is_short_and_leaves_the_answer(tmp_path):
+    quiet = "I don't have it in me to see another winter"
+    code, out, err = edge("check", quiet, "--country", "GB")
+    assert (code, err) == (HELP, "") and "116 123" in out and "999" not in out and out.count("\n") <= 4
+    # The note comes before the model, and is not printed again with its answer.
+    process = start("edge", "chat", "-m", MODEL, "--country", "GB", "--threshold", "100", "-n", "8", stdin=subprocess.PIPE,
+                    env=PLAIN)
+    out, err = process.communicate(quiet.encode() + b"\n", timeout=120)
+    out = out.decode()
+    assert process.returncode == OK, err
+    assert out.count("116 123") == 1 and out.startswith("Just in case") and "can't call anyone" not in out
+    assert out.partition("SHOUT")[2].partition("\n\n")[2].strip(), "an answer"
 
 
 # The model
@@ -168,6 +254,11 @@ def test_the_model_only_adds():
     assert edge("check", DANGER, "-m", MODEL, *never)[0] == HELP
     report = edge_json("check", "check", "I like bread", "-m", MODEL, *never, "--judge-timeout", "1", code=HELP)
     assert "longer than" in report["model"]["problem"], "late is doubt"
+
+
+def test_a_threshold_is_a_number():
+    for threshold in ("nan", "inf", "1e9", "x", ""):
+        assert_error(edge("check", "I like bread", "-m", MODEL, "--threshold", threshold), USAGE, "--threshold", "-100 to 100")
 
 
 def test_chat_answers_behind_the_help():

@@ -23,8 +23,10 @@ Evaluation evaluation_of(Split split) {
 }
 
 void expect_floors(const Evaluation& evaluation) {
-  EXPECT_GE(evaluation.total.recall(), kRecallFloor);
-  EXPECT_GE(evaluation.total.precision(), kPrecisionFloor);
+  EXPECT_GE(evaluation.rules.recall(), kRecallFloor);
+  EXPECT_GE(evaluation.rules.precision(), kPrecisionFloor);
+  EXPECT_GE(evaluation.total.recall(), evaluation.rules.recall()) << "hints only add";
+  EXPECT_LE(evaluation.total.false_alarm_rate(), 0.15);
   ASSERT_TRUE(evaluation.by_kind.contains("explicit"));
   EXPECT_EQ(evaluation.by_kind.at("explicit").recall(), 1.0);
   EXPECT_GE(evaluation.total.risks(), 100);
@@ -38,7 +40,7 @@ TEST(EdgeDetector, FloorsOnHeldOutSentences) { expect_floors(evaluation_of(Split
 TEST(EdgeDetector, NoSentenceIsInBothSplits) {
   const auto development = parse_samples(built_in_samples(Split::kDevelopment));
   ASSERT_TRUE(development);
-  for (const Split split : {Split::kHeldOut, Split::kHard}) {
+  for (const Split split : {Split::kHeldOut, Split::kHard, Split::kQuiet}) {
     const auto unseen = parse_samples(built_in_samples(split));
     ASSERT_TRUE(unseen);
     for (const Sample& one : *development) {
@@ -81,7 +83,7 @@ TEST(EdgeDetector, WhatCannotBeReadIsAnsweredWithHelp) {
   const std::string filler(70000, 'a');
   EXPECT_EQ(screen("well " + filler + " fine").level, Level::kUnreadable) << "too long to be read in full";
   EXPECT_EQ(screen(filler + " I want to kill myself").level, Level::kCrisis) << "the end of it is read";
-  EXPECT_EQ(Detector(Lexicon()).screen("hello").level, Level::kUnreadable) << "no rules";
+  EXPECT_EQ(Detector(Lexicon(), Hints::built_in()).screen("hello").level, Level::kUnreadable) << "no rules";
 }
 
 TEST(EdgeDetector, AnyWritingOfTheSame) {
@@ -102,7 +104,8 @@ TEST(EdgeJudgement, OnlyAdds) {
     screening.level = before;
     return with_judgement(screening, judgement).level;
   };
-  for (const Level before : {Level::kNone, Level::kUnreadable, Level::kConcern, Level::kCrisis}) {
+  for (const Level before :
+       {Level::kNone, Level::kHint, Level::kUnreadable, Level::kConcern, Level::kCrisis}) {
     EXPECT_EQ(level(before, no), before) << "a no takes nothing back";
     EXPECT_GE(level(before, yes), std::max(before, Level::kConcern));
     EXPECT_GE(level(before, broken), std::max(before, Level::kUnreadable));

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <filesystem>
 #include <string>
 
@@ -46,6 +47,9 @@ TEST(EdgeJudge, SameMessageSameScoreAndTheThresholdDecides) {
   const Judgement second = (*careless)->judge("I feel fine.");
   EXPECT_EQ(second.score, first.score);
   EXPECT_FALSE(second.sees_danger);
+  auto unclear = Judge::create(*engine, {.threshold = std::nan(""), .time_limit = minute});
+  ASSERT_TRUE(unclear);
+  EXPECT_TRUE((*unclear)->judge("I feel fine.").sees_danger) << "a threshold that is no number is doubt";
   EXPECT_TRUE((*careless)->judge(std::string(100000, 'x')).problem.empty())
       << "of a long message the end is judged";
 }

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <set>
 #include <string>
 
@@ -116,6 +117,23 @@ TEST(EdgeHelpText, HasTheNumbersFirstThingsFirst) {
   EXPECT_LT(help_text(concern, resources, {.country = "GB", .is_repeated = true}).size(), soft.size());
   EXPECT_EQ(help_text(crisis, resources, {.country = "GB", .is_repeated = true}), text)
       << "danger is not abridged";
+}
+
+TEST(EdgeHelpText, AHintIsShort) {
+  const Resources& resources = Resources::built_in();
+  Screening hint;
+  hint.level = Level::kHint;
+  const std::string text = help_text(hint, resources, {.country = "GB"});
+  EXPECT_TRUE(holds(text, "116 123") && !holds(text, "999")) << text;
+  EXPECT_LE(std::ranges::count(text, '\n'), 4) << text;
+  EXPECT_LT(help_text(hint, resources, {.country = "GB", .is_repeated = true}).size(), text.size());
+  EXPECT_TRUE(holds(help_text(hint, Resources(), {}), "112")) << "without any lines";
+  // A country of which only an emergency number is known.
+  const auto few = Resources::parse(
+      R"({"format": "turboquant-edge-resources", "version": 1, "entries": [{"country": "FI", "kind": "emergency",
+          "name": "Emergency", "phone": "112", "source": "x", "recorded": "2026-11-28"}]})");
+  ASSERT_TRUE(few) << few.error().message;
+  EXPECT_TRUE(holds(help_text(hint, *few, {.country = "FI"}), "112"));
 }
 
 TEST(EdgeHelpText, NeverEmptyAndInItsLanguage) {

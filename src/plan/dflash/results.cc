@@ -200,6 +200,20 @@ std::optional<DflashResults> read_run_json(const Json& object) {
   return results;
 }
 
+// The whole text, or else its last line that is a JSON object: what a shell and `time` print stands around
+// it.
+Json find_object(std::string_view text) {
+  Json object = Json::parse(text, nullptr, false);
+  for (std::size_t end = text.size(); !object.is_object() && end > 0;) {
+    const std::size_t before = text.rfind('\n', end - 1);
+    const std::size_t begin = before == std::string_view::npos ? 0 : before + 1;
+    if (text.substr(begin).starts_with('{'))
+      object = Json::parse(text.substr(begin, end - begin), nullptr, false);
+    end = before == std::string_view::npos ? 0 : before;
+  }
+  return object;
+}
+
 // "generated 24 tokens 96.1 t/s" and "guesses: 3 of 8 right (..); passes by right guesses: 4x0 2x1" on
 // stderr.
 DflashResults read_run_summary(std::string_view text) {
@@ -259,9 +273,10 @@ Expected<DflashResults> read_dflash_results(std::string_view text) {
   }
   const std::string log = without_escapes(text);
   DflashResults results;
-  const Json object = Json::parse(log, nullptr, false);
-  if (object.is_object()) {
-    if (auto read = read_run_json(object)) results = *std::move(read);
+  const Json object = find_object(log);
+  auto run = object.is_object() ? read_run_json(object) : std::nullopt;
+  if (run) {
+    results = *std::move(run);
   } else if (log.find("DFlash throughput:") != std::string::npos ||
              log.find("Accept length:") != std::string::npos ||
              log.find("dflash.benchmark") != std::string::npos) {
