@@ -46,7 +46,10 @@ const TensorView* WeightReader::float_tensor(const std::string& name,
                                              std::initializer_list<std::int64_t> shape) {
   const TensorView* found = tensor(name, shape);
   if (found == nullptr || can_dequantize(found->type)) return found;
-  fail(ErrorCode::kUnsupported, "the type of the tensor '" + name + "' is not supported.");
+  const auto traits = ggml_type_traits(found->type);
+  fail(ErrorCode::kUnsupported, "the tensor '" + name + "' has the type " +
+                                    std::string(traits ? traits->name : "?") +
+                                    ", which is not supported yet; use another quantisation of the model.");
   return nullptr;
 }
 

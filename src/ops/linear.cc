@@ -29,14 +29,17 @@ std::size_t Compute::scratch_bytes(std::int64_t n_in, std::int64_t n_tokens) {
   return groups * (2 * kGroupCols * sizeof(std::int8_t) + sizeof(QuantizedGroup));
 }
 
+void Compute::reserve(std::int64_t n_groups) {
+  const auto groups = static_cast<std::size_t>(n_groups);
+  if (groups_.size() >= groups) return;
+  codes_.resize(groups * kGroupCols);
+  residuals_.resize(groups * kGroupCols);
+  groups_.resize(groups);
+}
+
 QuantizedBatch Compute::quantize(const float* x, std::int64_t ldx, std::int64_t n, std::int64_t n_tokens) {
   const std::int64_t n_groups = n / kGroupCols;
-  const auto groups = static_cast<std::size_t>(n_groups * n_tokens);
-  if (groups_.size() < groups) {
-    codes_.resize(groups * kGroupCols);
-    residuals_.resize(groups * kGroupCols);
-    groups_.resize(groups);
-  }
+  reserve(n_groups * n_tokens);
   const QuantizedBatch rows{codes_.data(), residuals_.data(), groups_.data(), n_groups, n_tokens};
   for_tokens(n_tokens, [&](std::int64_t t) { kernels_->quantize_row(x + t * ldx, rows.row(t)); });
   return rows;
@@ -63,34 +66,63 @@ void Linear::run_tile(const Kernels& kernels, std::int64_t tile, const float* x,
   }
 }
 
+template <class Body>
+void Compute::for_tiles(int thread, std::span<const LinearOutput> outputs, const Body& body) const {
+  std::int64_t n_tiles = 0;
+  for (const LinearOutput& out : outputs) n_tiles += out.layer->n_tiles();
+  const Range share = share_of(n_tiles, thread, pool_->size());
+  std::int64_t first = 0;  // of this output's tiles in the line
+  for (std::size_t i = 0; i < outputs.size(); ++i) {
+    const std::int64_t end = first + outputs[i].layer->n_tiles();
+    for (std::int64_t tile = std::max(share.begin, first); tile < std::min(share.end, end); ++tile) {
+      body(i, tile - first);
+    }
+    first = end;
+  }
+}
+
 void Compute::linear(const float* x, std::int64_t ldx, std::int64_t n_tokens,
                      std::span<const LinearOutput> outputs) {
   const PhaseTimer timer(Phase::kLinear);
   const std::int64_t n_in = outputs.front().layer->n_in();
-  std::int64_t n_tiles = 0;
   bool packed = false;
-  for (const LinearOutput& out : outputs) {
-    n_tiles += out.layer->n_tiles();
-    packed = packed || out.layer->is_packed();
-  }
+  for (const LinearOutput& out : outputs) packed = packed || out.layer->is_packed();
   QuantizedBatch quantized{};
   if (packed) quantized = quantize(x, ldx, n_in, n_tokens);
   const std::int64_t block = std::max<std::int64_t>(4, kBlockBytes / n_in / kPanelRows) * kPanelRows;
 
   pool_->run([&](int thread) {
-    const Range share = share_of(n_tiles, thread, pool_->size());
     for (std::int64_t begin = 0; begin < n_tokens; begin += block) {
       const std::int64_t end = std::min(begin + block, n_tokens);
-      std::int64_t first = 0;  // of this layer's tiles in the whole line of tiles
-      for (const LinearOutput& out : outputs) {
-        const std::int64_t from = std::max(share.begin, first);
-        const std::int64_t to = std::min(share.end, first + out.layer->n_tiles());
-        for (std::int64_t tile = from; tile < to; ++tile) {
-          out.layer->run_tile(*kernels_, tile - first, x, ldx, quantized, begin, end, out.y, out.ldy);
-        }
-        first += out.layer->n_tiles();
-      }
+      for_tiles(thread, outputs, [&](std::size_t i, std::int64_t tile) {
+        const LinearOutput& out = outputs[i];
+        out.layer->run_tile(*kernels_, tile, x, ldx, quantized, begin, end, out.y, out.ldy);
+      });
     }
+  });
+}
+
+void Compute::linear_rows(const float* x, std::int64_t ldx, std::span<const LinearOutput> outputs) {
+  const PhaseTimer timer(Phase::kLinear);
+  const auto n_rows = static_cast<std::int64_t>(outputs.size());
+  const std::int64_t n_groups = outputs.front().layer->n_in() / kGroupCols;
+  reserve(n_groups * n_rows);
+  const auto batch_of = [&](std::int64_t row) {  // of this row alone
+    const std::int64_t at = row * n_groups;
+    return QuantizedBatch{codes_.data() + at * kGroupCols, residuals_.data() + at * kGroupCols,
+                          groups_.data() + at, n_groups, 1};
+  };
+  for_tokens(n_rows, [&](std::int64_t row) {
+    if (outputs[static_cast<std::size_t>(row)].layer->is_packed()) {
+      kernels_->quantize_row(x + row * ldx, batch_of(row).row(0));
+    }
+  });
+  pool_->run([&](int thread) {
+    for_tiles(thread, outputs, [&](std::size_t i, std::int64_t tile) {
+      const LinearOutput& out = outputs[i];
+      const auto row = static_cast<std::int64_t>(i);
+      out.layer->run_tile(*kernels_, tile, x + row * ldx, ldx, batch_of(row), 0, 1, out.y, out.ldy);
+    });
   });
 }
 

@@ -91,6 +91,9 @@ class Compute {
 
   // Every output layer reads the same x [n_tokens, ldx]; they share one parallel region.
   void linear(const float* x, std::int64_t ldx, std::int64_t n_tokens, std::span<const LinearOutput> outputs);
+  // Output layer i reads row i of x [outputs, ldx] and writes one row. All have the same n_in. The bits are
+  // those of linear() with one token.
+  void linear_rows(const float* x, std::int64_t ldx, std::span<const LinearOutput> outputs);
 
   // Calls body(token) for each token; in parallel when there is more than one.
   template <class Body>
@@ -106,7 +109,11 @@ class Compute {
   }
 
  private:
+  void reserve(std::int64_t n_groups);
   QuantizedBatch quantize(const float* x, std::int64_t ldx, std::int64_t n, std::int64_t n_tokens);
+  // Calls body(output, tile) for this thread's share of the tiles of all outputs, which stand in one line.
+  template <class Body>
+  void for_tiles(int thread, std::span<const LinearOutput> outputs, const Body& body) const;
 
   const Kernels* kernels_;
   ThreadPool* pool_;

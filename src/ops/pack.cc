@@ -50,7 +50,8 @@ Expected<PackedFormat> packed_format(const TensorView& weight) {
   const auto traits = ggml_type_traits(weight.type);
   return Error{ErrorCode::kUnsupported, "the tensor '" + std::string(weight.name) + "' has the type " +
                                             std::string(traits ? traits->name : "?") +
-                                            ", which is not supported as a weight yet."};
+                                            ", which is not supported as a weight yet; use another "
+                                            "quantisation of the model."};
 }
 
 // Of one tile of rows of n_in values.

@@ -130,8 +130,29 @@ TEST(Model, FusedMatricesAreAskedForWhole) {
 
 TEST(Model, NormsThatArchitecturesAdd) {
   expect_in("blk.0.attn_q_norm.weight", load_error({.architecture = "qwen3"}));
-  expect_in("blk.0.post_attention_norm.weight", load_error({.architecture = "gemma2"}));
+  expect_in("blk.0.post_attention_norm.weight",
+            load_error({.architecture = "gemma2", .without = "blk.0.post_attention_norm.weight"}));
   EXPECT_EQ(load_error({.architecture = "qwen2"}), "loads");
+}
+
+TEST(Model, ATypeThatCannotBeReadIsNamedWithItsTensor) {
+  struct Odd {
+    const char* tensor;
+    GgmlType type;
+    const char* name;
+  };
+  for (const Odd& odd : {Odd{"blk.1.ffn_down.weight", GgmlType::kIQ2_XXS, "IQ2_XXS"},
+                         Odd{"blk.1.ffn_down.weight", GgmlType::kIQ3_S, "IQ3_S"},
+                         Odd{"blk.0.ffn_down.weight", GgmlType::kTQ1_0, "TQ1_0"},
+                         Odd{"blk.0.ffn_down.weight", GgmlType::kQ1_0, "Q1_0"},
+                         Odd{"token_embd.weight", GgmlType::kI32, "I32"},
+                         Odd{"blk.1.attn_norm.weight", GgmlType::kI16, "I16"}}) {
+    const TinyModel tiny{.n_ff = 256, .tied = false, .odd_tensor = odd.tensor, .odd_type = odd.type};
+    const std::string message = load_error(tiny, ErrorCode::kUnsupported);
+    expect_in("'" + std::string(odd.tensor) + "'", message);
+    expect_in("the type " + std::string(odd.name) + ",", message);
+    expect_in("another quantisation", message);
+  }
 }
 
 TEST(Model, UnknownArchitectureNamesTheKnownOnes) {

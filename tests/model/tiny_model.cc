@@ -58,6 +58,12 @@ class Writer {
     std::size_t n = 1;
     for (const std::uint64_t extent : shape) n *= extent;
     const float spread = is_vector ? 0.2F : 1.0F / std::sqrt(static_cast<float>(n_in));
+    if (name == model_.odd_tensor) {
+      const GgmlTypeTraits traits = *ggml_type_traits(model_.odd_type);
+      const std::size_t n_bytes = n / static_cast<std::size_t>(traits.block_size) * traits.block_bytes;
+      file_.tensor(name, shape, model_.odd_type, Bytes().raw(std::string(n_bytes, '\0')));
+      return;
+    }
     const GgmlType type = is_vector ? GgmlType::kF32 : model_.weight_type;
     file_.tensor(name, shape, type, type == GgmlType::kQ8_0 ? blocks(n, spread) : floats(n, mean, spread));
   }

@@ -30,6 +30,9 @@ struct TinyModel {
 
   // Leaves a metadata key or a tensor of this name out.
   std::string without = {};
+  // A tensor of zeros in a type of its own.
+  std::string odd_tensor = {};
+  GgmlType odd_type = GgmlType::kF32;
   // Called before a tensor's shape is written, to spoil it.
   std::function<void(const std::string& name, std::vector<std::uint64_t>& shape)> reshape = {};
 

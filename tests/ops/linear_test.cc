@@ -217,6 +217,31 @@ TEST(Linear, SeveralLayersShareARegion) {
   for (std::size_t r = 0; r < 50; ++r) EXPECT_EQ(z[r], one[r]);
 }
 
+TEST_P(LinearOn, ARowForEachLayerGivesTheBitsOfARowAlone) {
+  ThreadPool pool(3);
+  Compute compute(kernels_for(GetParam()), pool);
+  std::vector<Weights> weights;
+  std::vector<Linear> layers;
+  for (const GgmlType type : kTypes) {
+    weights.push_back(random_weights(type, 256, 37, static_cast<unsigned>(type)));
+    auto layer = Linear::pack(weights.back().view, pool);
+    ASSERT_TRUE(layer) << layer.error().message;
+    layers.push_back(std::move(*layer));
+  }
+  std::vector<float> x(layers.size() * 288), y(layers.size() * 64, 1e9F), alone(64);
+  std::mt19937 random(9);
+  for (float& v : x) v = std::normal_distribution<float>()(random);
+  std::vector<LinearOutput> outputs;
+  for (const Linear& layer : layers) outputs.push_back({&layer, y.data() + outputs.size() * 64, 64});
+  compute.linear_rows(x.data(), 288, outputs);
+  for (std::size_t i = 0; i < layers.size(); ++i) {
+    compute.linear(x.data() + i * 288, 288, 1, std::array{LinearOutput{&layers[i], alone.data(), 64}});
+    for (std::size_t r = 0; r < 37; ++r) {
+      ASSERT_EQ(y[i * 64 + r], alone[r]) << ggml_type_traits(kTypes[i])->name << " row " << r;
+    }
+  }
+}
+
 // The experts of a mixture, [n_in, n_out, n_expert] in one tensor: each packs as if it stood alone.
 TEST(Linear, PacksOneExpertOfMany) {
   ThreadPool pool(2);

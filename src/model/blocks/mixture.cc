@@ -32,7 +32,11 @@ void Mixture::run(const Pass& pass) const {
     std::fill(w.experts.sum.row(row), w.experts.sum.row(row) + w.h.n, 0.0F);
   });
   // In order of their number, so that a token's sum does not depend on what else is in the batch.
-  for (std::size_t i = 0; i < experts.size(); ++i) run_expert(pass, i);
+  if (n == 1 && n_used <= w.max_batch) {
+    run_token(pass);
+  } else {
+    for (std::size_t i = 0; i < experts.size(); ++i) run_expert(pass, i);
+  }
   pass.for_tokens([&](std::int64_t row) {
     std::copy(w.experts.sum.row(row), w.experts.sum.row(row) + w.h.n, w.h.row(row));
   });
@@ -78,6 +82,35 @@ void Mixture::run_expert(const Pass& pass, std::size_t index) const {
     const float weight = w.experts.weights.row(row_of(i))[index];
     pass.kernels().add_scaled(x.row(i), weight, w.h.n, w.experts.sum.row(row_of(i)));
   });
+}
+
+// A single token: its experts are computed side by side, which takes three parallel regions instead of two
+// for each. The bits are those of run_expert().
+void Mixture::run_token(const Pass& pass) const {
+  const Workspace& w = pass.w;
+  const float* const weights = w.experts.weights.row(0);
+  std::vector<std::size_t> chosen;
+  std::vector<LinearOutput> inner, outer;  // gates and ups; downs
+  for (std::size_t i = 0; i < experts.size(); ++i) {
+    if (!(weights[i] > 0)) continue;
+    const auto row = static_cast<std::int64_t>(chosen.size());
+    chosen.push_back(i);
+    inner.push_back({&experts[i].gate, w.gate.row(row), w.gate.ld});
+    inner.push_back({&experts[i].up, w.up.row(row), w.up.ld});
+    outer.push_back({&experts[i].down, w.experts.gathered.row(row), w.experts.gathered.ld});
+  }
+  if (chosen.empty()) return;  // scores that are no numbers
+  pass.compute.linear(w.h.data, w.h.ld, 1, inner);
+  const std::int64_t n_ff = experts.front().gate.n_out();
+  for (std::size_t i = 0; i < chosen.size(); ++i) {
+    const auto row = static_cast<std::int64_t>(i);
+    pass.kernels().silu_mul(w.up.row(row), n_ff, w.gate.row(row));
+  }
+  pass.compute.linear_rows(w.gate.data, w.gate.ld, outer);
+  for (std::size_t i = 0; i < chosen.size(); ++i) {
+    pass.kernels().add_scaled(w.experts.gathered.row(static_cast<std::int64_t>(i)), weights[chosen[i]], w.h.n,
+                              w.experts.sum.row(0));
+  }
 }
 
 }  // namespace tq

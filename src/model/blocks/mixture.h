@@ -27,6 +27,7 @@ struct Mixture {
  private:
   void choose(const Workspace& w, std::int64_t row) const;
   void run_expert(const Pass& pass, std::size_t index) const;
+  void run_token(const Pass& pass) const;
 };
 
 }  // namespace tq
