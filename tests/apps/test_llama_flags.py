@@ -25,7 +25,7 @@ def serve(*options, command="serve"):
     "--reasoning-format deepseek --reasoning-budget -1 --reasoning auto --chat-template-kwargs {\"enable_thinking\":false}",
     "--log-disable --log-file x.log --log-colors off -lv 3 -v --log-prefix --log-timestamps --offline --no-warmup",
     "--log-jsonl --mmproj vision.gguf --no-mmproj-offload --models-max 4 --cors-origins http://a.example --sse-ping-interval 5",
-    "--flash-attn=auto --cpu-moe --n-cpu-moe 8 -ot exps=CPU --fit on -fitt 1024 -lm mlock --check-tensors --swa-full",
+    "--flash-attn=auto --cpu-moe --n-cpu-moe 8 -ot exps=CPU --fit on -fitt 1024 -lm mlock --check-tensors",
 ])
 def test_understood(options):
     code, notes, last = serve(*options.split())
