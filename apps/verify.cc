@@ -96,6 +96,13 @@ Expected<void> prepare(VerifyOptions& options) {
   eval.tested = cache_of(options.cache);
   eval.baseline = cache_of(options.baseline);
   std::error_code error;
+  if (options.apply) {  // said before anything is measured
+    const auto folder = std::filesystem::absolute(*options.apply).parent_path().string();
+    if (::access(folder.c_str(), W_OK) != 0 || std::filesystem::is_directory(*options.apply, error)) {
+      return Error{ErrorCode::kBadArgument,
+                   "--apply " + *options.apply + " cannot be written; name a file in a folder that can."};
+    }
+  }
   eval.program = std::filesystem::read_symlink("/proc/self/exe", error).string();
   if (!options.out) return {};
   std::filesystem::create_directories(*options.out, error);
@@ -154,7 +161,7 @@ void add_measuring_options(CLI::App& command, VerifyOptions& options) {
           [&eval](const std::string& text) {
             eval.profile = text == "full" ? EvalProfile::kFull : EvalProfile::kQuick;
           },
-          "quick (a minute for a small model) or full [quick]")
+          "quick (two minutes for a small model) or full [quick]")
       ->check(CLI::IsMember({"quick", "full"}))
       ->type_name("NAME");
   command.add_option("--corpus", eval.corpus, "UTF-8 text to measure with [Debian's fortunes]")

@@ -51,6 +51,7 @@ class EngineImpl final : public Engine {
   // For evaluation, which looks at attention layer by layer and repeats it over other caches.
   void observe_attention(AttentionObserver observer) { runner_->observe_attention(std::move(observer)); }
   Attention new_attention() { return {kernels_for(isa_), pool_}; }
+  std::uint64_t fingerprint() const { return fingerprint_; }  // of the file
   KvShape kv_shape() const { return model_->kv_shape(); }
   Expected<std::shared_ptr<const CodecSet>> make_codecs(const CachePlan& plan) const;
   // Of all caches made from now on.

@@ -26,6 +26,7 @@ struct Sizes {
   std::int64_t kld_context, kld_tokens;  // the first are only read, the others compared
   std::int64_t trajectory_prompts, trajectory_tokens;
   std::int64_t long_answers, long_answer_tokens;
+  std::int64_t perturbation_prompts, perturbation_tokens;  // of eight at most; tokens an answer
   std::vector<std::int64_t> needle_lengths;
   std::vector<int> needle_depths;  // percent
   std::int64_t prompt_tokens;      // at most, of an answer

@@ -85,4 +85,10 @@ Summary summarize(std::vector<double> values) {
   return s;
 }
 
+double median(std::vector<double> values) {
+  std::ranges::sort(values);
+  const std::size_t n = values.size();
+  return n % 2 == 1 ? values[n / 2] : (values[n / 2 - 1] + values[n / 2]) / 2;
+}
+
 }  // namespace tq::eval

@@ -26,4 +26,6 @@ struct Summary {
 
 Summary summarize(std::vector<double> values);
 
+double median(std::vector<double> values);  // of one at least
+
 }  // namespace tq::eval

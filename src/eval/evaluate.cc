@@ -1,7 +1,8 @@
 // From options to a report: the context, the units of the chosen gates through the journal, the conclusions.
 #include <algorithm>
-#include <chrono>
 
+#include "engine/engine_impl.h"
+#include "eval/clock.h"
 #include "eval/corpus.h"
 #include "eval/gate.h"
 #include "eval/journal.h"
@@ -12,8 +13,6 @@
 namespace tq {
 namespace eval {
 namespace {
-
-using Clock = std::chrono::steady_clock;
 
 Expected<CachePlan> plan_of(const EvalCache& cache, int n_layers) {
   if (cache.plan) return *cache.plan;
@@ -45,6 +44,12 @@ Expected<EvalContext> make_context(const EvalOptions& options, const Thresholds&
     if (const auto ok = open_session(context, *plan, 1); !ok)
       return ok.error();  // the model can have such a cache
   }
+  constexpr std::int64_t kLeastContext = 64;
+  if (context.n_ctx_max() < kLeastContext) {
+    return Error{ErrorCode::kBadArgument, "texts of " + std::to_string(context.n_ctx_max()) +
+                                              " tokens at most are too short to measure with; at least " +
+                                              std::to_string(kLeastContext) + " are needed (-c)."};
+  }
   context.corpus = context.engine->encode(*text, SpecialText::kPlain, false);
   context.bos = context.engine->encode("", SpecialText::kPlain, true);
   constexpr std::size_t kLeast = 512;
@@ -63,12 +68,13 @@ std::uint64_t hash_of(const std::vector<Token>& tokens) {
   return hash;
 }
 
-// What makes results comparable; the report shows it and the journal is bound to it.
+// What makes results comparable; the report shows it.
 Json facts_of(const EvalContext& context) {
   const ModelInfo& info = context.engine->info();
   Json facts = {
       {"model", info.name},
       {"file", context.options.model_path},
+      {"fingerprint", static_cast<const EngineImpl&>(*context.engine).fingerprint()},
       {"architecture", info.architecture},
       {"parameters", info.n_params},
       {"baseline", context.baseline.describe()},
@@ -81,6 +87,14 @@ Json facts_of(const EvalContext& context) {
       {"threads", context.engine->n_threads()},
       {"version", kVersion}};
   if (context.options.n_ctx > 0) facts["longest context"] = context.n_ctx_max();
+  return facts;
+}
+
+// What the journal is bound to: where files lie does not matter, what they hold does.
+Json bound_facts(const EvalContext& context) {
+  Json facts = facts_of(context);
+  facts.erase("file");
+  facts.erase("corpus");
   return facts;
 }
 
@@ -113,7 +127,7 @@ Expected<void> measure(const EvalOptions& options, const std::vector<Unit>& unit
   const auto start = Clock::now();
   const auto tell = [&](const std::string& key) {
     if (!options.progress) return;
-    const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
+    const double seconds = seconds_since(start);
     std::optional<double> left;
     if (measured > 0.0) left = seconds / measured * (total - done);
     options.progress(key, total > 0.0 ? done / total : 1.0, left);
@@ -169,7 +183,7 @@ Expected<EvalOutcome> evaluate(const EvalOptions& options) {
   if (options.warn && !warning.empty()) options.warn(warning);
   eval::Journal journal;
   if (options.journal) {
-    auto opened = eval::Journal::open(*options.journal, eval::facts_of(*context), options.resume);
+    auto opened = eval::Journal::open(*options.journal, eval::bound_facts(*context), options.resume);
     if (!opened) return opened.error();
     journal = std::move(*opened);
   }

@@ -33,6 +33,7 @@ struct HeatMap {
 struct Figure {
   std::string title;
   std::string x_label, y_label;
+  bool is_log_y = false;  // y values are decimal logarithms, and the axis says what of
   std::vector<Series> series = {};
   HeatMap map = {};
 };

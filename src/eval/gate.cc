@@ -14,10 +14,10 @@ std::string measured(double value, const std::string& unit) {
 }
 
 Check compared(const std::string& name, double value, double bound, const std::string& unit, bool ok,
-               const char* relation) {
-  return {
-      name, ok ? Verdict::kPass : Verdict::kFail,
-      name + " is " + measured(value, unit) + "; " + relation + " " + measured(bound, unit) + " is allowed."};
+               const char* relation, const char* verb) {
+  return {name, ok ? Verdict::kPass : Verdict::kFail,
+          name + " is " + measured(value, unit) + "; " + relation + " " + measured(bound, unit) + " is " +
+              verb + "."};
 }
 
 }  // namespace
@@ -42,11 +42,11 @@ bool is_bad(Verdict verdict) { return verdict == Verdict::kFail || verdict == Ve
 
 // Written so that NaN fails.
 Check at_most(const std::string& name, double value, double bound, const std::string& unit) {
-  return compared(name, value, bound, unit, value <= bound, "at most");
+  return compared(name, value, bound, unit, value <= bound, "at most", "allowed");
 }
 
 Check at_least(const std::string& name, double value, double bound, const std::string& unit) {
-  return compared(name, value, bound, unit, value >= bound, "at least");
+  return compared(name, value, bound, unit, value >= bound, "at least", "needed");
 }
 
 Check skipped(const std::string& name, const std::string& reason) {
@@ -63,9 +63,9 @@ const std::vector<std::unique_ptr<Gate>>& all_gates() {
   static const std::vector<std::unique_ptr<Gate>> gates = [] {
     std::vector<std::unique_ptr<Gate>> list;
     for (const auto make :
-         {make_perplexity_gate, make_kld_gate, make_trajectory_gate, make_long_answer_gate, make_needle_gate,
-          make_prompts_gate, make_attention_fidelity_gate, make_matrix_gate, make_endurance_gate,
-          make_speed_gate, make_memory_gate, make_ceiling_gate}) {
+         {make_perplexity_gate, make_kld_gate, make_trajectory_gate, make_long_answer_gate,
+          make_perturbation_gate, make_needle_gate, make_prompts_gate, make_attention_fidelity_gate,
+          make_matrix_gate, make_endurance_gate, make_speed_gate, make_memory_gate, make_ceiling_gate}) {
       list.push_back(make());
     }
     return list;

@@ -73,6 +73,7 @@ std::unique_ptr<Gate> make_perplexity_gate();
 std::unique_ptr<Gate> make_kld_gate();
 std::unique_ptr<Gate> make_trajectory_gate();
 std::unique_ptr<Gate> make_long_answer_gate();
+std::unique_ptr<Gate> make_perturbation_gate();
 std::unique_ptr<Gate> make_needle_gate();
 std::unique_ptr<Gate> make_prompts_gate();
 std::unique_ptr<Gate> make_attention_fidelity_gate();

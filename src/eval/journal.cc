@@ -26,6 +26,19 @@ struct Content {
   std::size_t whole_bytes = 0;  // up to the end of the last whole line
 };
 
+// " (tested: \"K f16, V f16\" then, \"K q8_0, V q8_0\" now)", of the first fact that differs.
+std::string difference(const Json& then, const Json& now) {
+  if (!then.is_object() || !now.is_object()) return "";
+  const auto text = [](const Json& value) {
+    return value.dump(-1, ' ', false, Json::error_handler_t::replace);
+  };
+  for (const auto& [name, value] : now.items()) {
+    if (const Json old = then.value(name, Json()); old != value)
+      return " (" + name + ": " + text(old) + " then, " + text(value) + " now)";
+  }
+  return "";
+}
+
 // A crash may have cut the last line; whatever else is no journal is refused.
 Expected<Content> read_content(const std::string& path, const Json& fingerprint) {
   const auto text = read_whole_file(path, kMaxJournalBytes);
@@ -35,7 +48,7 @@ Expected<Content> read_content(const std::string& path, const Json& fingerprint)
   for (std::size_t line = 1; rest.find('\n') != std::string_view::npos; ++line) {
     const std::string_view one = rest.substr(0, rest.find('\n'));
     const Json object = Json::parse(one, nullptr, false);
-    const auto bad = [&](const char* problem) {
+    const auto bad = [&](const std::string& problem) {
       std::string message = path;
       message.append(":").append(std::to_string(line)).append(": ").append(problem);
       return Error{ErrorCode::kBadFile, message.append("; measure anew without --resume.")};
@@ -43,8 +56,9 @@ Expected<Content> read_content(const std::string& path, const Json& fingerprint)
     if (!object.is_object()) return bad("this is no journal of turboquant verify");
     if (line == 1) {
       if (object.value("format", Json()) != kFormat) return bad("this is no journal of turboquant verify");
-      if (object.value("of", Json()) != fingerprint) {
-        return bad("the journal is of another model, cache, corpus or profile");
+      const Json of = object.value("of", Json());
+      if (of != fingerprint) {
+        return bad("the journal is of another model, cache, corpus or profile" + difference(of, fingerprint));
       }
     } else {
       const auto key = object.find("unit");
@@ -68,6 +82,9 @@ Expected<Journal> Journal::open(const std::string& path, const Json& fingerprint
     auto read = read_content(path, fingerprint);
     if (!read) return read.error();
     content = std::move(*read);
+  } else {
+    const std::string old = path + ".old";  // a forgotten --resume costs nothing
+    if (::rename(path.c_str(), old.c_str()) != 0 && errno != ENOENT) return io_error(path, "put away");
   }
   journal.fd_ = ::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | O_APPEND, 0644);
   if (journal.fd_ < 0) return io_error(path, "open");

@@ -81,6 +81,10 @@ std::string report_text(const Report& report) {
   }
   text += std::string("\n") + (report.is_go() ? "GO" : "NO-GO") + ": " + fact(report, "tested") +
           " against " + fact(report, "baseline") + " on " + fact(report, "model") + "\n";
+  const bool any_bad = std::ranges::any_of(report.gates, [](const GateReport& gate) {
+    return std::ranges::any_of(gate.checks, [](const Check& check) { return is_bad(check.verdict); });
+  });
+  if (!any_bad && !report.is_go()) text += report.reasons.front() + "\n";  // those of checks are above
   return text;
 }
 

@@ -1,5 +1,7 @@
 // The report as one page that needs nothing else: styles and SVG inline, light and dark by the reader's
 // system.
+#include <algorithm>
+
 #include "eval/report.h"
 #include "eval/xml.h"
 
@@ -15,11 +17,12 @@ body { font: 15px/1.5 system-ui, sans-serif; color: var(--ink); background: var(
   margin: 2rem auto; padding: 0 1rem; }
 h1, h2 { line-height: 1.2; } h2 { margin-top: 2.5rem; border-top: 1px solid var(--line); padding-top: 1rem; }
 table { border-collapse: collapse; margin: 1rem 0; display: block; overflow-x: auto; }
-caption { text-align: left; font-weight: 600; }
+caption { text-align: left; font-weight: 600; white-space: nowrap; }
 th, td { border: 1px solid var(--line); padding: .25rem .6rem; text-align: left; vertical-align: top;
   white-space: pre-wrap; } th { color: var(--soft); font-weight: 600; }
 ul { padding-left: 1.2rem; } .pass { color: var(--good); } .fail, .kill { color: var(--bad); }
-.baseline, .skipped { color: var(--soft); } b[class] { display: inline-block; min-width: 7rem; }
+.baseline, .skipped { color: var(--soft); } .checks { list-style: none; padding: 0; }
+.checks li { display: grid; grid-template-columns: 7.5rem 1fr; } a { color: inherit; }
 svg { max-width: 100%; height: auto; margin: 1rem 0; } svg text { fill: var(--ink); font: 12px system-ui, sans-serif; }
 )css";
 
@@ -29,9 +32,13 @@ std::string fact_text(const Json& value) {
 }
 
 std::string html_table(const Table& table) {
-  std::string text = "<table><caption>" + xml(table.title) + "</caption><thead><tr>";
-  for (const auto& column : table.columns) text += "<th>" + xml(column) + "</th>";
-  text += "</tr></thead><tbody>\n";
+  std::string text = "<table><caption>" + xml(table.title) + "</caption>";
+  if (std::ranges::any_of(table.columns, [](const std::string& column) { return !column.empty(); })) {
+    text += "<thead><tr>";
+    for (const auto& column : table.columns) text += "<th>" + xml(column) + "</th>";
+    text += "</tr></thead>";
+  }
+  text += "<tbody>\n";
   for (const auto& row : table.rows) {
     text += "<tr>";
     for (const auto& value : row) text += "<td>" + xml(value) + "</td>";
@@ -40,12 +47,30 @@ std::string html_table(const Table& table) {
   return text + "</tbody></table>\n";
 }
 
+std::string verdict_html(Verdict verdict) {
+  const std::string name = verdict_name(verdict);
+  return "<b class=\"" + name.substr(0, name.find(' ')) + "\">" + name + "</b>";
+}
+
+// Every gate with the verdicts of its checks, each named once.
+std::string html_summary(const std::vector<GateReport>& gates) {
+  std::string text = "<table><caption>Gates</caption><tbody>\n";
+  for (const GateReport& gate : gates) {
+    std::vector<Verdict> verdicts;
+    for (const Check& check : gate.checks) {
+      if (std::ranges::find(verdicts, check.verdict) == verdicts.end()) verdicts.push_back(check.verdict);
+    }
+    text += "<tr><td><a href=\"#" + xml(gate.gate) + "\">" + xml(gate.gate) + "</a></td><td>";
+    for (const Verdict verdict : verdicts) text += verdict_html(verdict) + " ";
+    text += "</td></tr>\n";
+  }
+  return text + "</tbody></table>\n";
+}
+
 std::string html_gate(const GateReport& gate) {
-  std::string text = "<h2 id=\"" + xml(gate.gate) + "\">" + xml(gate.gate) + "</h2>\n<ul>\n";
+  std::string text = "<h2 id=\"" + xml(gate.gate) + "\">" + xml(gate.gate) + "</h2>\n<ul class=\"checks\">\n";
   for (const Check& check : gate.checks) {
-    const std::string verdict = verdict_name(check.verdict);
-    text += "<li><b class=\"" + verdict.substr(0, verdict.find(' ')) + "\">" + verdict + "</b> " +
-            xml(check.reason) + "</li>\n";
+    text += "<li>" + verdict_html(check.verdict) + "<span>" + xml(check.reason) + "</span></li>\n";
   }
   text += "</ul>\n";
   for (const Figure& figure : gate.figures) text += svg(figure);
@@ -72,7 +97,7 @@ std::string report_html(const Report& report) {
   }
   Table facts{"What was measured", {"", ""}, {}};
   for (const auto& [name, value] : report.facts.items()) facts.rows.push_back({name, fact_text(value)});
-  text += html_table(facts);
+  text += html_table(facts) + html_summary(report.gates);
   for (const GateReport& gate : report.gates) text += html_gate(gate);
   return text + "</body></html>\n";
 }

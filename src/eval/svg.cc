@@ -23,9 +23,12 @@ std::string fixed(double value) {
 
 std::string tick_text(double value) {
   std::array<char, 48> text{};
-  std::snprintf(text.data(), text.size(), "%.4g", value);
+  std::snprintf(text.data(), text.size(), "%.6g", value);
   return text.data();
 }
+
+// About what the page's font takes.
+double width_of(const std::string& text) { return 6.5 * static_cast<double>(text.size()); }
 
 std::string text_at(double x, double y, const std::string& anchor, const std::string& text,
                     const std::string& more = "") {
@@ -76,8 +79,9 @@ std::string axes_svg(const Figure& figure, const Axis& x, const Axis& y) {
   const std::string grid = "stroke=\"var(--line)\"";
   std::string out;
   for (const double v : y.ticks()) {
+    const double value = std::abs(v) < y.step / 2 ? 0 : v;
     out += line(kLeft, y.at(v), kWidth - kRight, y.at(v), grid) +
-           text_at(kLeft - 6, y.at(v) + 4, "end", tick_text(std::abs(v) < y.step / 2 ? 0 : v));
+           text_at(kLeft - 6, y.at(v) + 4, "end", tick_text(figure.is_log_y ? std::pow(10.0, value) : value));
   }
   for (const double v : x.ticks()) {
     out += line(x.at(v), kHeight - kBottom, x.at(v), kHeight - kBottom + 4, "stroke=\"var(--soft)\"") +
@@ -88,6 +92,29 @@ std::string axes_svg(const Figure& figure, const Axis& x, const Axis& y) {
          text_at(16, middle, "middle", figure.y_label, " transform=\"rotate(-90 16 " + fixed(middle) + ")\"");
 }
 
+// Labels beside points, as many as do not cover each other; those in the right half stand to the left.
+class Labels {
+ public:
+  std::string place(double x, double y, const std::string& text) {
+    const bool is_right = x > (kLeft + kWidth - kRight) / 2;
+    const double width = width_of(text);
+    const Box box{is_right ? x - 6 - width : x + 6, y - 16, width};
+    for (const Box& other : boxes_) {
+      if (box.x < other.x + other.width && other.x < box.x + box.width && std::abs(box.y - other.y) < kHeight)
+        return "";
+    }
+    boxes_.push_back(box);
+    return text_at(is_right ? x - 6 : x + 6, y - 5, is_right ? "end" : "start", text);
+  }
+
+ private:
+  static constexpr double kHeight = 13;
+  struct Box {
+    double x, y, width;
+  };
+  std::vector<Box> boxes_;
+};
+
 std::string series_svg(const Series& series, const std::string& colour, const Axis& x, const Axis& y) {
   std::string out;
   if (series.is_line) {
@@ -95,13 +122,14 @@ std::string series_svg(const Series& series, const std::string& colour, const Ax
     for (const auto& [px, py] : series.points) out += fixed(x.at(px)) + "," + fixed(y.at(py)) + " ";
     out += "\"/>\n";
   }
+  Labels labels;
   for (std::size_t i = 0; i < series.points.size(); ++i) {
     const auto& [px, py] = series.points[i];
-    if (!series.is_line || series.points.size() < 12) {
+    if (!series.is_line || series.points.size() < 24) {
       out += "<circle cx=\"" + fixed(x.at(px)) + "\" cy=\"" + fixed(y.at(py)) + "\" r=\"3.5\" fill=\"" +
-             colour + "\"/>\n";
+             colour + (series.is_line ? "" : "\" fill-opacity=\"0.5") + "\"/>\n";
     }
-    if (i < series.labels.size()) out += text_at(x.at(px) + 6, y.at(py) - 5, "start", series.labels[i]);
+    if (i < series.labels.size()) out += labels.place(x.at(px), y.at(py), series.labels[i]);
   }
   return out;
 }
@@ -137,9 +165,11 @@ std::string map_svg(const Figure& figure) {
   constexpr double kMapLeft = 110, kMapTop = 56;
   const double cell_width = std::clamp(500.0 / static_cast<double>(map.columns.size()), 22.0, 90.0);
   const double cell_height = map.rows.size() > 12 ? 14 : 26;
-  const double width = kMapLeft + cell_width * static_cast<double>(map.columns.size()) + 20;
+  const double width = std::max({kMapLeft + cell_width * static_cast<double>(map.columns.size()),
+                                 kMapLeft + width_of(figure.x_label), width_of(figure.title)}) +
+                       20;
   const double height = kMapTop + cell_height * static_cast<double>(map.rows.size()) + 20;
-  std::string out = opening(figure, std::max(width, 320.0), height);
+  std::string out = opening(figure, width, height);
   out += text_at(kMapLeft - 6, kMapTop - 22, "end", figure.y_label) +
          text_at(kMapLeft, 34, "start", figure.x_label);
   for (std::size_t c = 0; c < map.columns.size(); ++c) {

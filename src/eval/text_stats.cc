@@ -28,6 +28,21 @@ std::size_t first_difference(std::span<const Token> a, std::span<const Token> b)
   return static_cast<std::size_t>(std::mismatch(a.begin(), a.end(), b.begin(), b.end()).first - a.begin());
 }
 
+std::size_t edit_distance(std::span<const Token> a, std::span<const Token> b) {
+  std::vector<std::size_t> row(b.size() + 1);  // distances of a's first i tokens to b's first j
+  for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
+  for (std::size_t i = 1; i <= a.size(); ++i) {
+    std::size_t diagonal = row[0];
+    row[0] = i;
+    for (std::size_t j = 1; j <= b.size(); ++j) {
+      const std::size_t exchanged = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
+      diagonal = row[j];
+      row[j] = std::min({row[j] + 1, row[j - 1] + 1, exchanged});
+    }
+  }
+  return row.back();
+}
+
 std::string folded(std::string_view text) {
   std::string out;
   for (const char c : text) {

@@ -16,6 +16,9 @@ double repeated_ngrams(std::span<const Token> tokens, std::size_t n);
 // Position of the first token in which they differ; the shorter length when one begins the other.
 std::size_t first_difference(std::span<const Token> a, std::span<const Token> b);
 
+// Least number of tokens put in, taken out or exchanged that makes one of the other (Levenshtein).
+std::size_t edit_distance(std::span<const Token> a, std::span<const Token> b);
+
 // Lower case (ASCII), runs of anything but letters and digits as one space: for finding words in answers.
 std::string folded(std::string_view text);
 

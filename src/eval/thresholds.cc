@@ -2,10 +2,12 @@
 
 #include <yaml-cpp/yaml.h>
 
+#include <algorithm>
 #include <array>
 #include <cassert>
 #include <cmath>
 #include <cstdio>
+#include <set>
 
 namespace tq::eval {
 namespace {
@@ -36,6 +38,8 @@ constexpr std::array kThresholds = {
     Threshold{"long-answer", "max_damage", 0.25, 0, kAny,
               "nats a token by which the baseline likes the text less"},
     Threshold{"long-answer", "max_repetition", 0.15, 0, 1, "repeated 4-grams beyond the baseline's share"},
+    Threshold{"perturbation", "max_excess", 0.15, 0, 1,
+              "drift of answers when the prompt is changed a little, beyond the baseline's"},
     Threshold{"needle", "min_retrieval", 1.0, 0, 1,
               "found, of the cells where the baseline finds the needle"},
     Threshold{"prompts", "min_good", 9, 0, 10, "prompts of the ten without degradation"},
@@ -43,7 +47,9 @@ constexpr std::array kThresholds = {
     Threshold{"prompts", "min_length", 0.5, 0, 1, "length of an answer relative to the baseline's"},
     Threshold{"attention-fidelity", "min_cosine", 0.995, -1, 1, "attention output of every layer and head"},
     Threshold{"endurance", "max_slowdown", 1.25, 1, kAny,
-              "growth of time a turn relative to the baseline's growth"},
+              "growth of time a token by depth relative to the baseline's growth"},
+    Threshold{"endurance", "max_drift", 1.10, 1, kAny,
+              "time a token of a long conversation relative to a fresh session of the same text"},
     Threshold{"endurance", "max_memory_growth", 0.05, 0, kAny,
               "growth of the process after the warm-up turns"},
     Threshold{"endurance", "min_recall", 1.0, 0, 1, "planted facts recalled, of those the baseline recalls"},
@@ -69,6 +75,10 @@ const Threshold* find(const std::string& gate, const std::string& name) {
     if (gate == t.gate && name == t.name) return &t;
   }
   return nullptr;
+}
+
+bool has_gate(const std::string& gate) {
+  return std::ranges::any_of(kThresholds, [&](const Threshold& t) { return gate == t.gate; });
 }
 
 std::string number(double value) {
@@ -108,9 +118,11 @@ Expected<Thresholds> Thresholds::parse(const std::string& yaml, const std::strin
     const YAML::Node root = YAML::Load(yaml);
     if (root.IsNull()) return result;
     if (!root.IsMap()) return at_line(name, 0, "the gate file is no map of gates");
+    std::set<const Threshold*> given;
     for (const auto& gate : root) {
       const auto gate_name = gate.first.as<std::string>();
       const int line = gate.first.Mark().line;
+      if (gate.second.IsNull() && has_gate(gate_name)) continue;  // all of its thresholds are left out
       if (!gate.second.IsMap()) return at_line(name, line, "'" + gate_name + "' is no map of thresholds");
       for (const auto& entry : gate.second) {
         const auto entry_name = entry.first.as<std::string>();
@@ -121,13 +133,35 @@ Expected<Thresholds> Thresholds::parse(const std::string& yaml, const std::strin
         }
         const auto value = read_value(entry.second, *known, name);
         if (!value) return value.error();
+        if (!given.insert(known).second) {
+          return at_line(name, entry.first.Mark().line, key_of(gate_name, entry_name) + " is given twice");
+        }
         result.values_[key_of(gate_name, entry_name)] = *value;
       }
     }
   } catch (const YAML::Exception& e) {
     return at_line(name, e.mark.line, "it is not readable as YAML (" + e.msg + ")");
   }
+  if (const auto ok = result.check_order(name); !ok) return ok.error();
   return result;
+}
+
+// What is killed must also fail.
+Expected<void> Thresholds::check_order(const std::string& file) const {
+  const struct {
+    const char *gate, *fails, *kills;
+    bool fails_above;
+  } pairs[] = {{"perplexity", "max_increase", "kill_increase", true},
+               {"speed", "min_decode", "kill_decode", false}};
+  for (const auto& pair : pairs) {
+    const double fails = get(pair.gate, pair.fails), kills = get(pair.gate, pair.kills);
+    if (pair.fails_above ? kills >= fails : kills <= fails) continue;
+    return Error{ErrorCode::kBadFile, file + ": " + key_of(pair.gate, pair.kills) + " is " + number(kills) +
+                                          (pair.fails_above ? ", below " : ", above ") +
+                                          key_of(pair.gate, pair.fails) + " " + number(fails) +
+                                          "; change both."};
+  }
+  return {};
 }
 
 double Thresholds::get(std::string_view gate, std::string_view name) const {

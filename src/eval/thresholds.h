@@ -19,6 +19,8 @@ class Thresholds {
   std::string yaml() const;                                        // commented, parse() reads it back
 
  private:
+  Expected<void> check_order(const std::string& file) const;
+
   std::map<std::string, double, std::less<>> values_;  // by "gate.name"
 };
 

@@ -67,6 +67,8 @@ EvalContext make_context(std::unique_ptr<Engine> engine, const std::string& text
   context.sizes.trajectory_tokens = 24;
   context.sizes.long_answers = 1;
   context.sizes.long_answer_tokens = 48;
+  context.sizes.perturbation_prompts = 2;
+  context.sizes.perturbation_tokens = 24;
   context.sizes.needle_lengths = {512};
   context.sizes.needle_depths = {10, 90};
   context.sizes.fidelity_context = 128;
@@ -101,8 +103,8 @@ int run(const std::string& model, const char* corpus, bool is_broken) {
   const EvalContext context = make_context(*std::move(engine), text);
   Json verdicts;
   for (const auto& gate : all_gates()) {
-    constexpr std::array kGates = {"perplexity",  "kld",    "trajectory",
-                                   "long-answer", "needle", "attention-fidelity"};
+    constexpr std::array kGates = {"perplexity",   "kld",    "trajectory",        "long-answer",
+                                   "perturbation", "needle", "attention-fidelity"};
     if (std::ranges::count(kGates, gate->name()) == 0) continue;
     const auto verdict = verdict_of(*gate, context);
     if (!verdict) {

@@ -78,5 +78,10 @@ TEST(Distribution, Summary) {
   EXPECT_EQ(summarize({}).mean, 0.0);
 }
 
+TEST(Distribution, Median) {
+  EXPECT_EQ(median({3, 1, 2}), 2.0);
+  EXPECT_EQ(median({4, 1, 3, 2}), 2.5);
+}
+
 }  // namespace
 }  // namespace tq::eval

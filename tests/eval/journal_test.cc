@@ -40,6 +40,13 @@ TEST_F(JournalTest, WithoutResumeItBeginsAnew) {
   EXPECT_TRUE(open(true).results().empty());
 }
 
+TEST_F(JournalTest, AForgottenResumeCostsNothing) {
+  ASSERT_TRUE(open(false).add("x", 1));
+  ASSERT_TRUE(open(false).results().empty());
+  std::filesystem::rename(path_ + ".old", path_);
+  EXPECT_EQ(open(true).results().size(), 1U);
+}
+
 TEST_F(JournalTest, ALineThatACrashCutIsDroppedAndWrittenOver) {
   ASSERT_TRUE(open(false).add("whole", 1));
   append("{\"unit\":\"cut\",\"resu");
@@ -58,6 +65,7 @@ TEST_F(JournalTest, AnotherFingerprintIsRefused) {
   const auto other = Journal::open(path_, {{"model", "b"}}, true);
   ASSERT_FALSE(other);
   EXPECT_NE(other.error().message.find("another model"), std::string::npos);
+  EXPECT_NE(other.error().message.find("model: \"a\" then, \"b\" now"), std::string::npos);
 }
 
 TEST_F(JournalTest, WhatIsNoJournalIsRefused) {

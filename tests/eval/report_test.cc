@@ -32,6 +32,12 @@ TEST(Report, GoOnlyWhenSomethingPassesAndNothingFails) {
   EXPECT_FALSE(report_of({{"a", Verdict::kBaselineFails, "no."}}).is_go());  // silence is no pass
 }
 
+TEST(Report, TextSaysWhySilenceIsNoGo) {
+  const std::string text = report_text(report_of({{"a", Verdict::kSkipped, "no."}}));
+  EXPECT_NE(text.find("NO-GO"), std::string::npos);
+  EXPECT_NE(text.find("no gate could say anything"), std::string::npos);
+}
+
 TEST(Report, NotANumberFails) {
   EXPECT_EQ(at_most("x", std::nan(""), 1).verdict, Verdict::kFail);
   EXPECT_EQ(at_least("x", std::nan(""), 1).verdict, Verdict::kFail);
@@ -52,10 +58,11 @@ TEST(Report, NamesAreNoMarkup) {
   EXPECT_NE(html.find("&lt;script&gt;"), std::string::npos);
   EXPECT_NE(html.find("1 &lt; 2 &amp; fine."), std::string::npos);
   EXPECT_NE(html.find("<polyline"), std::string::npos);
-  for (const char* outside : {"http://www.w3.org/2000/svg\" role", "src=", "@import", "url(", "href="}) {
+  for (const char* outside : {"http://www.w3.org/2000/svg\" role", "src=", "@import", "url(", "href=\"h"}) {
     if (std::string_view(outside).starts_with("http")) continue;  // a namespace is no address
     EXPECT_EQ(html.find(outside), std::string::npos) << outside;
   }
+  EXPECT_NE(html.find("<a href=\"#kld\">kld</a>"), std::string::npos);  // links stay on the page
   EXPECT_EQ(xml("a\x01\"b"), "a\xEF\xBF\xBD&quot;b");
 }
 
@@ -72,6 +79,26 @@ TEST(Report, PlotsWithoutRangeStayFinite) {
     EXPECT_EQ(text.find("nan"), std::string::npos);
     EXPECT_EQ(text.find("inf"), std::string::npos);
   }
+}
+
+// A figure of points that lie close: labels that would cover others are left out, the others stand inside.
+TEST(Report, LabelsDoNotCoverEachOther) {
+  Figure figure{
+      .title = "t", .x_label = "", .y_label = "", .is_log_y = true, .series = {{.name = "s", .points = {}}}};
+  figure.series[0].points = {{0, -3}, {1, -3}, {100, 0}};
+  figure.series[0].labels = {"first", "hidden", "last"};
+  const std::string text = svg(figure);
+  EXPECT_NE(text.find(">first<"), std::string::npos);
+  EXPECT_EQ(text.find(">hidden<"), std::string::npos);
+  EXPECT_NE(text.find("text-anchor=\"end\">last<"), std::string::npos);
+  EXPECT_NE(text.find(">0.001<"), std::string::npos);  // the value, not its logarithm
+}
+
+TEST(Report, AMapIsAsWideAsItsText) {
+  const std::string label(80, 'x');
+  const std::string text =
+      svg({.title = "t", .x_label = label, .y_label = "", .map = {{"r"}, {"c"}, {{{1.0, "ok"}}}}});
+  EXPECT_GE(std::stod(text.substr(text.find(" width=\"") + 8)), 80 * 6.5);
 }
 
 }  // namespace

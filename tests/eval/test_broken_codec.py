@@ -21,4 +21,4 @@ def test_gates_pass_an_intact_codec():
 
 def test_gates_go_red_for_a_broken_codec():
     assert verdicts("broken") == {"perplexity": "kill", "kld": "fail", "trajectory": "fail", "long-answer": "fail",
-                                  "needle": "fail", "attention-fidelity": "fail"}
+                                  "perturbation": "fail", "needle": "fail", "attention-fidelity": "fail"}

@@ -37,8 +37,8 @@ def test_quick_profile_runs_every_gate(tmp_path):
     report = json.loads((tmp_path / "r/report.json").read_text())
     assert code == (OK if report["go"] else FAILED), err
     assert out.strip().splitlines()[-1].startswith("GO" if report["go"] else "NO-GO")
-    assert list(gates(report)) == ["perplexity", "kld", "trajectory", "long-answer", "needle", "prompts",
-                                   "attention-fidelity", "matrix", "endurance", "speed", "memory", "ceiling"]
+    assert list(gates(report)) == ["perplexity", "kld", "trajectory", "long-answer", "perturbation", "needle",
+                                   "prompts", "attention-fidelity", "matrix", "endurance", "speed", "memory", "ceiling"]
     # What q8_0 must pass on any machine; speed and trajectories of a small model are left to the gates themselves.
     for gate in ("perplexity", "kld", "attention-fidelity", "matrix", "memory", "ceiling"):
         assert verdicts(report, gate) <= {"pass", "skipped"}, (gate, out)
@@ -74,6 +74,8 @@ def test_gate_file_decides(tmp_path):
 
 def test_proposed_plan_is_used_and_better(tmp_path):
     plan = str(tmp_path / "plan.json")
+    code, _, err = verify("attention-fidelity", "-m", MODEL, "--corpus", CORPUS, "--apply", str(tmp_path / "no/plan.json"))
+    assert code == USAGE and "--apply" in err and "attention-fidelity" not in err  # before anything is measured
     arguments = ["attention-fidelity", "-m", MODEL, "--corpus", CORPUS]
     assert verify(*arguments, "--apply", plan)[0] == FAILED  # turbo4 for all layers of this model
     assert verify(*arguments, "--cache-plan", plan)[0] == OK
@@ -108,6 +110,7 @@ def test_interrupt_keeps_what_was_measured(tmp_path):
     (("-m", MODEL, "--resume"), "--out DIR"),
     (("-m", MODEL, "--only", "kdl"), "no gate 'kdl'"),
     (("-m", MODEL, "--against", "q9"), "q9"),
+    (("-m", MODEL, "-c", "63"), "at least 64 are needed"),
 ])
 def test_mistakes(arguments, fragment):
     code, out, err = call("verify", *arguments)

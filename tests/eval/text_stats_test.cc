@@ -20,6 +20,18 @@ TEST(TextStats, FirstDifference) {
   EXPECT_EQ(first_difference(std::vector<Token>{}, std::vector<Token>{1}), 0U);
 }
 
+TEST(TextStats, EditDistance) {
+  const auto of = [](std::string_view a, std::string_view b) {
+    return edit_distance(std::vector<Token>(a.begin(), a.end()), std::vector<Token>(b.begin(), b.end()));
+  };
+  EXPECT_EQ(of("kitten", "sitting"), 3U);
+  EXPECT_EQ(of("sunday", "saturday"), 3U);
+  EXPECT_EQ(of("abc", "abc"), 0U);
+  EXPECT_EQ(of("", "abc"), 3U);
+  EXPECT_EQ(of("abc", ""), 3U);
+  EXPECT_EQ(of("", ""), 0U);
+}
+
 TEST(TextStats, MentionsWholeWords) {
   EXPECT_TRUE(mentions("The code is: 4417.", "4417"));
   EXPECT_TRUE(mentions("marit, the Baker", "Marit the baker"));

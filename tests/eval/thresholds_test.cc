@@ -25,6 +25,7 @@ TEST(Thresholds, AFileChangesWhatItNames) {
   EXPECT_EQ(read->get("kld", "max_mean"), 0.02);
   EXPECT_EQ(read->get("kld", "max_p99"), Thresholds().get("kld", "max_p99"));
   EXPECT_TRUE(Thresholds::parse("", "empty"));
+  EXPECT_TRUE(Thresholds::parse("kld:\n  # max_mean: 0.02\n", "all left out"));
 }
 
 TEST(Thresholds, ErrorsSayTheLine) {
@@ -36,10 +37,23 @@ TEST(Thresholds, ErrorsSayTheLine) {
   EXPECT_NE(error_of("kld:\n\n  min_top1: 1.5\n").find("gates.yaml:3: kld.min_top1 is 1.5, outside 0 to 1"),
             std::string::npos);
   EXPECT_NE(error_of("kld: 3\n").find("gates.yaml:1: 'kld' is no map"), std::string::npos);
+  EXPECT_NE(error_of("kdl:\n").find("gates.yaml:1: 'kdl' is no map"), std::string::npos);
+  EXPECT_NE(
+      error_of("kld:\n  max_mean: 1\n  max_mean: 2\n").find("gates.yaml:3: kld.max_mean is given twice"),
+      std::string::npos);
   EXPECT_NE(error_of("- a\n").find("no map of gates"), std::string::npos);
   EXPECT_NE(error_of("kld: {max_mean: [}\n").find("gates.yaml:1: it is not readable as YAML"),
             std::string::npos);
   EXPECT_NE(error_of("[a]: {max_mean: 1}\n").find("gates.yaml"), std::string::npos);  // a key that is no text
+}
+
+// Else a value could be allowed and a reason to kill at once.
+TEST(Thresholds, WhatIsKilledMustFail) {
+  EXPECT_NE(error_of("perplexity:\n  max_increase: 2\n").find("perplexity.kill_increase is 1, below"),
+            std::string::npos);
+  EXPECT_EQ(error_of("perplexity:\n  max_increase: 2\n  kill_increase: 2\n"), "no error");
+  EXPECT_NE(error_of("speed:\n  min_decode: 0.7\n").find("speed.kill_decode is 0.75, above"),
+            std::string::npos);
 }
 
 }  // namespace

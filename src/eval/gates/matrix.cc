@@ -120,15 +120,16 @@ class MatrixGate final : public Gate {
     report.tables = {table_of("Pareto front", front), table_of("All pairs", pairs)};
     Figure figure{.title = "Divergence against bytes",
                   .x_label = "bytes a token",
-                  .y_label = "log10 of the mean KL, nats",
-                  .series = {{.name = "Pareto front", .points = {}, .labels = {}},
-                             {.name = "others", .points = {}, .labels = {}, .is_line = false}}};
-    for (const Pair& pair : front) {
-      figure.series[0].points.emplace_back(pair.bytes_per_token, decade(pair.kld));
-      figure.series[0].labels.push_back(pair_name(pair));
-    }
+                  .y_label = "mean KL, nats",
+                  .is_log_y = true,
+                  .series = {{.name = "all pairs, K/V", .points = {}, .labels = {}, .is_line = false},
+                             {.name = "Pareto front", .points = {}, .labels = {}}}};
     for (const Pair& pair : pairs)
+      figure.series[0].points.emplace_back(pair.bytes_per_token, decade(pair.kld));
+    for (const Pair& pair : front) {
       figure.series[1].points.emplace_back(pair.bytes_per_token, decade(pair.kld));
+      figure.series[1].labels.push_back(pair_name(pair));
+    }
     report.figures.push_back(std::move(figure));
     return report;
   }

@@ -157,7 +157,7 @@ class NeedleGate final : public Gate {
  private:
   static Figure heat_map(const EvalContext& context, const Results& results, std::size_t kind, Count& count) {
     Figure figure{.title = "Needle, " + std::string(kQuestions[kind]) + " question",
-                  .x_label = "tokens (2: both find it, 1: only the baseline, -: baseline fails)",
+                  .x_label = "tokens (-: the baseline does not find it)",
                   .y_label = "depth %"};
     for (const std::int64_t length : context.sizes.needle_lengths) {
       if (is_possible(context, length)) figure.map.columns.push_back(std::to_string(length));
@@ -172,7 +172,7 @@ class NeedleGate final : public Gate {
         if (!cell.baseline[kind])
           row.push_back({-1.0, "-"});
         else
-          row.push_back({cell.tested[kind] ? 1.0 : 0.0, cell.tested[kind] ? "2" : "1"});
+          row.push_back({cell.tested[kind] ? 1.0 : 0.0, cell.tested[kind] ? "found" : "lost"});
       }
       figure.map.cells.push_back(std::move(row));
     }

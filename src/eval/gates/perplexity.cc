@@ -1,7 +1,9 @@
-// Perplexity of the corpus, as llama.cpp's llama-perplexity defines it: windows of n_ctx tokens that follow
-// each other, BOS in place of a window's first token when the model wants one, and the second half scored:
-// positions n_ctx/2 .. n_ctx-2 predict their next token. exp(mean nll); its standard error is that of the
-// mean nll times the perplexity.
+// Perplexity of the corpus, as llama.cpp's llama-perplexity defines it (tools/perplexity/perplexity.cpp): the
+// text with BOS in front, when the model wants one, is cut into windows of n_ctx tokens that follow each
+// other; BOS takes the place of each window's first token, and the second half is scored: positions
+// n_ctx/2 .. n_ctx-2 predict their next token. exp(mean nll); its standard error is that of the mean nll
+// times the perplexity.
+#include <algorithm>
 #include <cmath>
 
 #include "eval/distribution.h"
@@ -19,10 +21,12 @@ struct Perplexity {
 };
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Perplexity, n_ctx, windows, tokens, value, standard_error)
 
-std::vector<Token> window_tokens(const EvalContext& context, std::int64_t first, std::int64_t n) {
-  const auto begin = context.corpus.begin() + first;
+std::vector<Token> window_tokens(const EvalContext& context, std::int64_t index, std::int64_t n) {
+  const auto n_bos = static_cast<std::int64_t>(context.bos.size());
+  if (index == 0) return corpus_window(context, 0, n - n_bos);
+  const auto begin = context.corpus.begin() + (index * n - n_bos);
   std::vector<Token> tokens(begin, begin + n);
-  if (!context.bos.empty()) tokens.front() = context.bos.front();
+  std::ranges::copy(context.bos, tokens.begin());
   return tokens;
 }
 
@@ -31,7 +35,7 @@ Expected<Perplexity> measure_perplexity(const EvalContext& context, bool is_test
   if (!session) return session.error();
   std::vector<double> nlls;
   for (std::int64_t window = 0; window < size.count; ++window) {
-    const auto tokens = window_tokens(context, window * size.n_ctx, size.n_ctx);
+    const auto tokens = window_tokens(context, window, size.n_ctx);
     const std::int64_t half = size.n_ctx / 2;
     const auto score = [&](std::int64_t position, std::span<const float> logits) {
       if (position < half || position + 1 >= size.n_ctx) return;
@@ -54,7 +58,7 @@ Expected<Perplexity> measure_perplexity(const EvalContext& context, bool is_test
 
 // As many windows as the corpus holds; none when the model's context is shorter.
 Sizes::Windows possible(const EvalContext& context, Sizes::Windows size) {
-  const auto held = static_cast<std::int64_t>(context.corpus.size()) / size.n_ctx;
+  const auto held = static_cast<std::int64_t>(context.bos.size() + context.corpus.size()) / size.n_ctx;
   return {size.n_ctx, size.n_ctx > context.n_ctx_max() ? 0 : std::min(size.count, held)};
 }
 

@@ -108,6 +108,12 @@ std::vector<std::string> degradations(const Prompt& prompt, const Answer& a, con
   return found;
 }
 
+// Checks of language and format: "2 of 3".
+std::string passed(const Answer& answer) {
+  return std::to_string(std::ranges::count(answer.checks, true)) + " of " +
+         std::to_string(answer.checks.size());
+}
+
 std::string joined(const std::vector<std::string>& parts) {
   std::string text;
   for (const auto& part : parts) text += (text.empty() ? "" : ", ") + part;
@@ -141,10 +147,10 @@ class PromptsGate final : public Gate {
       report.checks.push_back(skipped("prompts", "the model's context is too short"));
       return report;
     }
-    Table summary{
-        "Ten prompts",
-        {"prompt", "tokens baseline", "tested", "equal until", "repeats baseline", "tested", "degraded"},
-        {}};
+    Table summary{"Ten prompts",
+                  {"prompt", "tokens baseline", "tested", "equal until", "repeats baseline", "tested",
+                   "checks baseline", "tested", "degraded"},
+                  {}};
     Table texts{"Side by side", {"prompt", "baseline", "tested"}, {}};
     int good = 0;
     for (std::size_t i = 0; i < ten_prompts().size(); ++i) {
@@ -154,7 +160,7 @@ class PromptsGate final : public Gate {
       const std::string subject = ten_prompts()[i].subject;
       summary.rows.push_back({subject, std::to_string(a.tokens.size()), std::to_string(b.tokens.size()),
                               std::to_string(first_difference(a.tokens, b.tokens)), number(a.repetition, 2),
-                              number(b.repetition, 2), joined(problems)});
+                              number(b.repetition, 2), passed(a), passed(b), joined(problems)});
       texts.rows.push_back({subject, a.text, b.text});
       report.numbers[subject] = {{"degraded", problems},
                                  {"equal_until", first_difference(a.tokens, b.tokens)},

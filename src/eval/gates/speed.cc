@@ -2,8 +2,9 @@
 // caches are measured in turn, round by round, so that a slow minute of the machine hits both; the figure is
 // the median of the rounds' ratios.
 #include <algorithm>
-#include <chrono>
 
+#include "eval/clock.h"
+#include "eval/distribution.h"
 #include "eval/gate.h"
 
 namespace tq::eval {
@@ -15,18 +16,6 @@ struct Speed {
   std::vector<std::array<double, 2>> first_token_seconds, decode_rate;
 };
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Speed, depth, first_token_seconds, decode_rate)
-
-using Clock = std::chrono::steady_clock;
-
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
-
-double median(std::vector<double> values) {
-  std::ranges::sort(values);
-  const std::size_t n = values.size();
-  return n % 2 == 1 ? values[n / 2] : (values[n / 2 - 1] + values[n / 2]) / 2;
-}
 
 // [tested / baseline] of each round, the median.
 double ratio(const std::vector<std::array<double, 2>>& rounds) {
