@@ -33,8 +33,10 @@ class ThreadPool {
 
   int size() const { return static_cast<int>(workers_.size()) + 1; }
 
-  // Calls body(thread_index) once on every thread of the team, this one being index 0, and returns when all
-  // are done. Not reentrant; one caller at a time. `body` must not throw.
+  // Calls body(index) once for each index below size(), and returns when all are done. Each is for a thread
+  // of the team, 0 for this one; but where a thread has not come yet (it sleeps, or another program has its
+  // core), one that is done takes its part over. So no part may wait for another. Not reentrant; one caller
+  // at a time. `body` must not throw.
   template <class Body>
   void run(Body&& body) {
     run_erased(
@@ -46,13 +48,17 @@ class ThreadPool {
   using Function = void (*)(void* context, int index);
 
   void run_erased(Function function, void* context);
-  void work(int index);
+  void work();
+  void take_parts(std::uint32_t epoch);
 
   std::vector<std::thread> workers_;
   Function function_ = nullptr;
   void* context_ = nullptr;
-  alignas(64) std::atomic<std::uint32_t> epoch_{0};    // bumped to start a region
-  alignas(64) std::atomic<std::uint32_t> pending_{0};  // workers that have not finished the region
+  alignas(64) std::atomic<std::uint32_t> epoch_{0};  // bumped to start a region
+  // The region's epoch in the upper half, the first index that nobody took in the lower: whoever comes late,
+  // after the region's end, takes nothing of the next by mistake.
+  std::atomic<std::uint64_t> ticket_{0};
+  alignas(64) std::atomic<std::uint32_t> pending_{0};  // parts that are not done
   std::atomic<bool> stopping_{false};
 };
 
