@@ -1,6 +1,7 @@
 // The figures of predicted speed: some layers of each kind are loaded and run as the engine runs all of them,
 // more of them than the last-level cache holds, over a cache that is filled to the depth asked for.
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <cstring>
 #include <map>
@@ -24,7 +25,8 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr double kSampleBytes = 160.0 * (1 << 20);  // of layers in the file
-constexpr double kEach = 0.3;                       // seconds of each measurement
+constexpr std::chrono::milliseconds kEach(500);     // of each measurement
+constexpr int kLeastPasses = 3;
 // From there on attention of a prompt takes as long for each token that is seen: it computes more than it
 // reads.
 constexpr std::int64_t kFarPrompt = 8192;
@@ -87,17 +89,6 @@ void choose_samples(const std::vector<double>& bytes, std::vector<Kind>& kinds) 
       kind.sampled.push_back(by_size[(2 * i + 1) * n / (2 * wanted)]);
     std::ranges::sort(kind.sampled);
   }
-}
-
-// Medians of the columns of equally long rows.
-std::vector<double> medians(const std::vector<std::vector<double>>& rows) {
-  std::vector<double> result;
-  for (std::size_t i = 0; i < rows.front().size(); ++i) {
-    std::vector<double> column;
-    for (const auto& row : rows) column.push_back(row[i]);
-    result.push_back(median(std::move(column)));
-  }
-  return result;
 }
 
 class SpeedBench {
@@ -222,13 +213,18 @@ std::vector<double> SpeedBench::one_pass(std::int64_t position, std::int64_t n_r
   return result;
 }
 
+// Means, because whoever waits for an answer waits for the slow passes, too.
 std::vector<double> SpeedBench::passes(std::int64_t position, std::int64_t n_rows) {
   one_pass(position, n_rows);  // memory is touched, threads are awake
-  std::vector<std::vector<double>> all;
+  std::vector<double> sum(2 + kinds_.size());
+  int n = 0;
   const auto start = Clock::now();
-  while (all.size() < 3 || std::chrono::duration<double>(Clock::now() - start).count() < kEach)
-    all.push_back(one_pass(position, n_rows));
-  return medians(all);
+  for (; n < kLeastPasses || Clock::now() - start < kEach; ++n) {
+    const std::vector<double> seconds = one_pass(position, n_rows);
+    for (std::size_t i = 0; i < sum.size(); ++i) sum[i] += seconds[i];
+  }
+  for (double& seconds : sum) seconds /= n;
+  return sum;
 }
 
 // Seconds of one layer's attention for the last rows of a prompt of `end` tokens, a batch of them.
@@ -248,7 +244,7 @@ double SpeedBench::attend(const Kind& kind, std::int64_t end) {
                     .ld_out = width,
                     .softcap = config_.attention_soft_cap});
   };
-  return measure(kEach / 2, nullptr, run).seconds;
+  return measure(0.1, nullptr, run).seconds;
 }
 
 SpeedFigures SpeedBench::decode(std::int64_t depth) {
