@@ -1,5 +1,5 @@
-// How fast a model will run here, from a few seconds of timing the kernels at its sizes: the model is not
-// loaded. docs/planner.md says how it is come by, and how near it comes.
+// How fast a model will run here, from a few seconds of timing some of its layers: the rest of the model is
+// not loaded. docs/planner.md says how it is come by, and how near it comes.
 #pragma once
 
 #include <cstdint>
@@ -12,28 +12,23 @@
 
 namespace tq {
 
-// What a token takes of a model.
-struct SpeedSize {
-  double weight_bytes = 0;    // read for one token, those of the output among them
-  double layer_products = 0;  // multiplications of a token and matrices, without the output's
-  int n_layers = 1;           // that have a cache
-  int n_windowed = 0;         // of them, those that see the last `window` tokens alone
-  std::int64_t window = 0;
+// Layers of a model that work alike, and the seconds of one of them.
+struct LayerSpeed {
+  int n_layers = 0;
+  bool attends = true;         // else recurrent, to which the depth makes no difference
+  std::int64_t window = 0;     // tokens that a token sees, itself included; 0: all
+  double decode = 0;           // of a token that is decoded at the depth asked for
+  double prefill = 0;          // of a token in a prompt's first batch
+  double prefill_visible = 0;  // of a prompt's token, for each token more that it sees
 };
 
-// Attention of one row in one layer: this, and so much for each token that it sees.
-struct AttentionSpeed {
-  double row_seconds = 0;
-  double token_seconds = 0;
-};
-
-// What a machine does with a model of that size and a cache.
+// Seconds of what comes before and behind the layers.
 struct SpeedFigures {
-  double weight_bandwidth = 1;  // bytes of weights a second, where one row is multiplied with them
-  double product_rate = 1;      // multiplications a second, where a batch of a prompt is
-  AttentionSpeed decode, prefill;
-  double decode_row_seconds = 0;  // of a row in one layer: norms, rotations, sums, storing keys and values
-  double prefill_row_seconds = 0;
+  std::vector<LayerSpeed> layers;  // of each kind
+  std::int64_t batch = 1;          // rows of a prompt's first batch
+  double decode_embedding = 0;
+  double prefill_embedding = 0;  // of a token
+  double output = 0;             // of a row of logits: of each token that is decoded, once in a prompt
 };
 
 // Tokens per second.
@@ -45,7 +40,8 @@ struct SpeedPrediction {
 
 inline constexpr std::int64_t kShortPrompt = 512;
 
-SpeedPrediction predict_speed(const SpeedSize& size, const SpeedFigures& figures, std::int64_t depth);
+// `figures` are those of this depth.
+SpeedPrediction predict_speed(const SpeedFigures& figures, std::int64_t depth);
 
 struct SpeedOptions {
   std::string model_path;
@@ -53,8 +49,8 @@ struct SpeedOptions {
   int n_threads = 1;
 };
 
-// Times this machine's kernels, for a second or two, and predicts. kUnsupported for models with recurrent
-// layers or experts.
+// Loads some of the model's layers, times them on this machine for a few seconds, and predicts. kOutOfMemory
+// where they and the plan's cache up to the deepest of `depths` do not fit.
 Expected<std::vector<SpeedPrediction>> measure_speed(const SpeedOptions& options,
                                                      std::span<const std::int64_t> depths);
 

@@ -2,48 +2,29 @@
 
 #include <malloc.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
 
 #include <algorithm>
 #include <cstdint>
-#include <fstream>
 #include <limits>
 #include <string>
 #include <utility>
 
+#include "base/cgroup.h"
+#include "base/machine_source.h"
+#include "base/proc_text.h"
+
 namespace tq {
 namespace {
 
-constexpr std::size_t kUnknown = std::numeric_limits<std::size_t>::max();
+std::uint64_t left(std::uint64_t limit, std::uint64_t used) { return limit - std::min(limit, used); }
 
-// First number in a one-number file such as memory.max; kUnknown when absent or "max".
-std::size_t read_number(const char* path) {
-  std::ifstream file(path);
-  std::size_t value = 0;
-  return file >> value ? value : kUnknown;
-}
-
-std::size_t mem_available() {
-  std::ifstream file("/proc/meminfo");
-  std::string key;
-  std::size_t kib = 0;
-  std::string unit;
-  while (file >> key >> kib) {
-    if (key == "MemAvailable:") return kib * 1024;
-    std::getline(file, unit);
-  }
-  return kUnknown;
-}
-
-std::size_t left(std::size_t limit, std::size_t used) {
-  if (limit == kUnknown || used == kUnknown) return kUnknown;
-  return limit > used ? limit - used : 0;
-}
-
-// Bytes of address space in use, from /proc/self/statm.
-std::size_t address_space_used() {
-  const std::size_t pages = read_number("/proc/self/statm");
-  return pages == kUnknown ? kUnknown : pages * 4096;
+std::size_t available_memory(const machine::MachineSource& source, const machine::Cgroups& groups) {
+  std::uint64_t bytes = machine::available_bytes(source.read("/proc/meminfo").value_or(""))
+                            .value_or(std::numeric_limits<std::uint64_t>::max());
+  for (const machine::MemoryLimit& limit : machine::read_memory_limits(source, groups))
+    bytes = std::min(bytes, left(limit.limit_bytes, limit.used_bytes));
+  if (const auto addresses = address_space_left(source)) bytes = std::min(bytes, *addresses);
+  return static_cast<std::size_t>(std::min<std::uint64_t>(bytes, std::numeric_limits<std::size_t>::max()));
 }
 
 }  // namespace
@@ -95,15 +76,28 @@ void return_freed_memory() {
 #endif
 }
 
+// Asked for before each large allocation, so that the groups are looked up once.
 std::size_t available_memory() {
-  std::size_t bytes = mem_available();
-  bytes = std::min(
-      bytes, left(read_number("/sys/fs/cgroup/memory.max"), read_number("/sys/fs/cgroup/memory.current")));
-  struct rlimit limit {};
-  if (::getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY) {
-    bytes = std::min(bytes, left(limit.rlim_cur, address_space_used()));
+  static const auto source = machine::MachineSource::this_machine();
+  static const machine::Cgroups groups = machine::find_cgroups(source);
+  return available_memory(source, groups);
+}
+
+std::size_t available_memory(const machine::MachineSource& source) {
+  return available_memory(source, machine::find_cgroups(source));
+}
+
+std::optional<std::uint64_t> address_space_left(const machine::MachineSource& source) {
+  const std::string limits = source.read("/proc/self/limits").value_or("");
+  constexpr std::string_view kName = "Max address space";
+  for (const std::string_view line : machine::split(limits, '\n')) {
+    if (!line.starts_with(kName)) continue;
+    const auto limit = machine::leading_number(line.substr(kName.size()));
+    if (!limit) return std::nullopt;  // "unlimited"
+    const std::string status = source.read("/proc/self/status").value_or("");
+    return left(*limit, machine::kilobyte_field(status, "VmSize").value_or(0));
   }
-  return bytes;
+  return std::nullopt;
 }
 
 }  // namespace tq

@@ -2,11 +2,17 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+#include <optional>
 #include <span>
 
 #include "tq/error.h"
 
 namespace tq {
+
+namespace machine {
+class MachineSource;
+}
 
 // Huge pages, where the kernel offers them, make memory-bound kernels about 8 % faster; but the first byte
 // that is written to takes 2 MiB.
@@ -50,7 +56,12 @@ class Buffer {
 // Gives memory back to the kernel that was freed but is kept for the next allocation.
 void return_freed_memory();
 
-// Bytes that this process can still use: MemAvailable, cut by the cgroup's and the address-space limit.
+// Bytes that this process can still use: MemAvailable, cut by the limits of its control group and of every
+// group above it, and of the address space. The largest number where nothing says.
 std::size_t available_memory();
+std::size_t available_memory(const machine::MachineSource& source);
+
+// What RLIMIT_AS (ulimit -v) leaves of the address space; nullopt: it has no limit.
+std::optional<std::uint64_t> address_space_left(const machine::MachineSource& source);
 
 }  // namespace tq

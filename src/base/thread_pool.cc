@@ -1,11 +1,14 @@
 #include "base/thread_pool.h"
 
-#include <sched.h>
-
-#include <fstream>
+#include <algorithm>
+#include <cmath>
 #include <set>
 #include <string>
 #include <utility>
+
+#include "base/cgroup.h"
+#include "base/machine_source.h"
+#include "base/proc_text.h"
 
 namespace tq {
 namespace {
@@ -93,23 +96,26 @@ void ThreadPool::work() {
   }
 }
 
-int default_thread_count() {
-  cpu_set_t allowed;
-  CPU_ZERO(&allowed);
-  if (::sched_getaffinity(0, sizeof allowed, &allowed) != 0) return 1;
-  std::set<std::pair<int, int>> cores;  // (package, core)
-  int cpus = 0;
-  for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
-    if (!CPU_ISSET(cpu, &allowed)) continue;
-    ++cpus;
+int default_thread_count() { return default_thread_count(machine::MachineSource::this_machine()); }
+
+int default_thread_count(const machine::MachineSource& source) {
+  const std::string status = source.read("/proc/self/status").value_or("");
+  const std::vector<int> online =
+      machine::processors_in_list(source.read_line("/sys/devices/system/cpu/online"));
+  std::set<std::pair<std::uint64_t, std::uint64_t>> cores;  // (package, core)
+  for (const int cpu : machine::processors_in_list(machine::field(status, "Cpus_allowed_list").value_or(""))) {
+    // The mask may name processors that the machine could have but has not.
+    if (!online.empty() && !std::binary_search(online.begin(), online.end(), cpu)) continue;
     const std::string topology = "/sys/devices/system/cpu/cpu" + std::to_string(cpu) + "/topology/";
-    int package = 0;
-    int core = cpu;
-    std::ifstream(topology + "physical_package_id") >> package;
-    std::ifstream(topology + "core_id") >> core;
-    cores.emplace(package, core);
+    const auto number = [&](const char* name) {
+      return machine::leading_number(source.read_line(topology + name));
+    };
+    cores.emplace(number("physical_package_id").value_or(0),
+                  number("core_id").value_or(static_cast<std::uint64_t>(cpu)));
   }
-  return std::max(1, std::min(cpus, static_cast<int>(cores.size())));
+  const auto n_cores = static_cast<double>(std::max<std::size_t>(cores.size(), 1));
+  const auto quota = machine::read_cpu_quota(source, machine::find_cgroups(source));
+  return static_cast<int>(std::clamp(std::ceil(quota.value_or(n_cores)), 1.0, n_cores));
 }
 
 }  // namespace tq

@@ -10,6 +10,10 @@
 
 namespace tq {
 
+namespace machine {
+class MachineSource;
+}
+
 struct Range {
   std::int64_t begin;
   std::int64_t end;
@@ -62,7 +66,9 @@ class ThreadPool {
   std::atomic<bool> stopping_{false};
 };
 
-// Physical cores this process may run on: the number of threads to use unless told otherwise.
+// The number of threads to use unless told otherwise: physical cores that this process may run on, and not
+// more than its control groups give it time for, rounded up.
 int default_thread_count();
+int default_thread_count(const machine::MachineSource& source);
 
 }  // namespace tq

@@ -1,11 +1,14 @@
-// The figures of predicted speed: a model's own matrices, as many of them as exceed the last-level cache, and
-// its attention over a cache of the plan's types.
+// The figures of predicted speed: some layers of each kind are loaded and run as the engine runs all of them,
+// more of them than the last-level cache holds, over a cache that is filled to the depth asked for.
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <cstring>
 #include <map>
 #include <memory>
+#include <numeric>
 #include <string>
+#include <tuple>
 #include <utility>
 
 #include "attention/attention.h"
@@ -19,265 +22,257 @@ namespace tq {
 namespace bench {
 namespace {
 
-constexpr std::size_t kSampleBytes = std::size_t{128} << 20;  // of layers' matrices
-constexpr std::size_t kOutputBytes = std::size_t{64} << 20;   // of the output's
-constexpr std::size_t kSpeedCacheBytes = std::size_t{96} << 20;
-constexpr std::int64_t kMostTokens = 4096;
-constexpr double kEach = 0.35;  // seconds of each measurement
+using Clock = std::chrono::steady_clock;
 
-// Matrices that read the same rows, in one parallel region.
-struct MatrixGroup {
-  std::vector<Linear> matrices;
-  std::int64_t max_rows = kMaxDenseBatch;
+constexpr double kSampleBytes = 160.0 * (1 << 20);  // of layers in the file
+constexpr std::chrono::milliseconds kEach(500);     // of each measurement
+constexpr int kLeastPasses = 3;
+// From there on attention of a prompt takes as long for each token that is seen: it computes more than it
+// reads.
+constexpr std::int64_t kFarPrompt = 8192;
+
+// Layers that work alike.
+struct Kind {
+  LayerSpeed speed;
+  std::vector<int> layers;   // all
+  std::vector<int> sampled;  // those that are loaded
 };
 
-std::int64_t padded(std::int64_t n) { return (n + 15) / 16 * 16; }
-
-double bytes_of(const TensorView& matrix) {
-  const auto packed = Linear::packed_bytes(matrix);
-  return static_cast<double>(packed && *packed > 0 ? *packed : matrix.data.size());
+// The cache's layer of a layer that attends.
+int kv_layer_of(const ModelConfig& config, int layer) {
+  int n = 0;
+  for (int before = 0; before < layer; ++before) n += config.is_recurrent(before) ? 0 : 1;
+  return n;
 }
 
-class MatrixBench {
- public:
-  static Expected<MatrixBench> create(const GgufFile& file, const ModelConfig& config, ThreadPool& pool);
+// What the file has of each layer.
+std::vector<double> layer_bytes(const GgufFile& file, int n_layers) {
+  std::vector<double> bytes(static_cast<std::size_t>(n_layers));
+  for (const TensorView& tensor : file.tensors()) {
+    for (int layer = 0; layer < n_layers; ++layer) {
+      if (!tensor.name.starts_with("blk." + std::to_string(layer) + ".")) continue;
+      bytes[static_cast<std::size_t>(layer)] += static_cast<double>(tensor.data.size());
+    }
+  }
+  return bytes;
+}
 
-  // Of the whole model.
-  double bytes() const { return layer_bytes_ + output_bytes_; }
-  double products() const { return layer_products_; }
-  // All in one pass, as decoding reads them: the output's alone could stay in the last-level cache.
-  double row_seconds(Compute& compute) {
-    const double seconds = measure(kEach, nullptr, [&] {
-                             run(compute, layers_, 1);
-                             run(compute, output_, 1);
-                           }).seconds;
-    return seconds * bytes() / (sampled_bytes_ + sampled_output_bytes_);
+std::vector<Kind> kinds_of(const ModelConfig& config, const CachePlan& plan) {
+  std::map<std::tuple<bool, bool, KvType, KvType>, Kind> kinds;
+  for (int layer = 0; layer < config.n_layers; ++layer) {
+    const bool attends = !config.is_recurrent(layer);
+    const bool is_windowed = attends && config.is_windowed(layer);
+    LayerTypes types{KvType::kF16, KvType::kF16};
+    if (attends) types = plan.layers[static_cast<std::size_t>(kv_layer_of(config, layer))];
+    Kind& kind = kinds[{attends, is_windowed, types.k, types.v}];
+    kind.speed.attends = attends;
+    kind.speed.window = is_windowed ? config.window : 0;
+    kind.layers.push_back(layer);
+    ++kind.speed.n_layers;
   }
-  // Of a token in a batch, without the output.
-  double batch_seconds(Compute& compute) {
-    const auto few = std::span(layers_).first(std::min<std::size_t>(layers_.size(), groups_in_first_));
-    const double seconds = measure(kEach, nullptr, [&] { run(compute, few, kMaxDenseBatch); }).seconds;
-    return seconds / kMaxDenseBatch * layer_products_ / first_products_;
+  std::vector<Kind> list;
+  for (auto& [key, kind] : kinds) list.push_back(std::move(kind));
+  return list;
+}
+
+// At least one of each kind. Files store some layers in more bits than others: evenly spaced in the order of
+// their sizes, those that are taken are as large as the others on the average.
+void choose_samples(const std::vector<double>& bytes, std::vector<Kind>& kinds) {
+  const double share =
+      std::min(1.0, kSampleBytes / std::max(1.0, std::accumulate(bytes.begin(), bytes.end(), 0.0)));
+  for (Kind& kind : kinds) {
+    std::vector<int> by_size = kind.layers;
+    std::ranges::stable_sort(by_size, {}, [&](int layer) { return bytes[static_cast<std::size_t>(layer)]; });
+    const std::size_t n = by_size.size();
+    const auto wanted = static_cast<std::size_t>(std::ceil(share * static_cast<double>(n)));
+    for (std::size_t i = 0; i < wanted; ++i)
+      kind.sampled.push_back(by_size[(2 * i + 1) * n / (2 * wanted)]);
+    std::ranges::sort(kind.sampled);
   }
+}
+
+class SpeedBench {
+ public:
+  // n_ctx: tokens that the cache has room for. `file` must outlive the bench.
+  static Expected<std::unique_ptr<SpeedBench>> create(const GgufFile& file, const SpeedOptions& options,
+                                                      std::int64_t n_ctx);
+
+  SpeedFigures decode(std::int64_t depth);  // at that depth, without what prefill() gives
+  void prefill(SpeedFigures& figures);      // what is the same at each depth
+  std::int64_t batch() const { return workspace_.max_batch; }
 
  private:
-  Expected<void> add_layer(const GgufFile& file, int layer, ThreadPool& pool);
-  Expected<void> add_output(const GgufFile& file, ThreadPool& pool);
+  SpeedBench(std::unique_ptr<Model> model, int n_threads, Isa isa)
+      : model_(std::move(model)),
+        config_(model_->config()),
+        pool_(n_threads),
+        compute_(kernels_for(isa), pool_),
+        attention_(kernels_for(isa), pool_) {}
 
-  void run(Compute& compute, std::span<const MatrixGroup> groups, std::int64_t n_rows) {
-    for (const MatrixGroup& group : groups) {
-      const std::int64_t rows = std::min(n_rows, group.max_rows);
-      const std::int64_t ldx = padded(group.matrices.front().n_in());
-      std::size_t wanted = 0;
-      for (const Linear& m : group.matrices) wanted += static_cast<std::size_t>(padded(m.n_out()) * rows);
-      if (y_.size() < wanted) y_.resize(wanted);
-      const auto width = static_cast<std::size_t>(ldx * rows);
-      if (x_.size() < width) x_ = gaussian(width, 3);
-      std::vector<LinearOutput> outputs;
-      float* y = y_.data();
-      for (const Linear& m : group.matrices) {
-        outputs.push_back({&m, y, padded(m.n_out())});
-        y += padded(m.n_out()) * rows;
-      }
-      for (std::int64_t done = 0; done < n_rows; done += rows) compute.linear(x_.data(), ldx, rows, outputs);
-    }
-  }
+  Expected<void> load(const GgufFile& file, const CachePlan& plan, std::int64_t n_ctx, Isa isa);
+  void fill(int layer);  // the cache's
+  std::vector<double> one_pass(std::int64_t position, std::int64_t n_rows);
+  std::vector<double> passes(std::int64_t position, std::int64_t n_rows);
+  double attend(const Kind& kind, std::int64_t end);
 
-  std::vector<MatrixGroup> layers_, output_;
-  std::size_t groups_in_first_ = 0;  // of layers_, those of the first layer
-  double layer_bytes_ = 0, sampled_bytes_ = 0, layer_products_ = 0, first_products_ = 0;
-  double output_bytes_ = 0, sampled_output_bytes_ = 0;
-  std::vector<float> x_, y_;
+  std::unique_ptr<Model> model_;
+  const ModelConfig& config_;
+  ThreadPool pool_;
+  Compute compute_;
+  Attention attention_;
+  Workspace workspace_;
+  std::vector<Kind> kinds_;
+  std::vector<std::size_t> kind_of_;  // of each layer that is loaded
+  CodecSet codecs_;
+  KvCache cache_;
+  RecurrentState state_;
+  std::int64_t n_tokens_ = 0;  // that were given to the model
+  std::vector<float> logits_;
 };
 
-// Names of a layer's matrices, those of one region together; a file has some of them.
-const std::vector<std::vector<std::string>>& regions() {
-  static const std::vector<std::vector<std::string>> kRegions = {
-      {"attn_q", "attn_k", "attn_v", "attn_qkv"}, {"attn_output"}, {"ffn_gate", "ffn_up"}, {"ffn_down"}};
-  return kRegions;
-}
-
-const TensorView* matrix_of(const GgufFile& file, int layer, const std::string& name) {
-  return file.find_tensor("blk." + std::to_string(layer) + "." + name + ".weight");
-}
-
-Expected<void> MatrixBench::add_layer(const GgufFile& file, int layer, ThreadPool& pool) {
-  for (const auto& names : regions()) {
-    MatrixGroup group;
-    if (names.front().starts_with("ffn")) group.max_rows = kFeedForwardRows;
-    for (const std::string& name : names) {
-      const TensorView* view = matrix_of(file, layer, name);
-      if (view == nullptr) continue;
-      auto matrix = Linear::pack(*view, pool);
-      if (!matrix) return matrix.error();
-      sampled_bytes_ += bytes_of(*view);
-      if (groups_in_first_ == 0) first_products_ += static_cast<double>(view->element_count());
-      group.matrices.push_back(*std::move(matrix));
-    }
-    if (!group.matrices.empty()) layers_.push_back(std::move(group));
+Expected<std::unique_ptr<SpeedBench>> SpeedBench::create(const GgufFile& file, const SpeedOptions& options,
+                                                         std::int64_t n_ctx) {
+  auto model = Model::open(file);
+  if (!model) return model.error();
+  const auto isa = select_isa();
+  if (!isa) return isa.error();
+  if (options.plan.layers.size() != static_cast<std::size_t>((*model)->config().n_kv_layers)) {
+    return Error{ErrorCode::kBadArgument, file.path() + ": the cache plan is for another number of layers."};
   }
-  if (groups_in_first_ == 0) groups_in_first_ = layers_.size();
-  return {};
-}
-
-// The first rows of the output's matrix stand for all.
-Expected<void> MatrixBench::add_output(const GgufFile& file, ThreadPool& pool) {
-  const TensorView* whole = file.find_tensor("output.weight");
-  if (whole == nullptr) whole = file.find_tensor("token_embd.weight");
-  if (whole == nullptr) return Error{ErrorCode::kUnsupported, file.path() + ": has no output matrix."};
-  output_bytes_ = bytes_of(*whole);
-  TensorView part = *whole;
-  const std::size_t row = whole->data.size() / static_cast<std::size_t>(whole->shape[1]);
-  part.shape[1] = std::min(whole->shape[1], static_cast<std::int64_t>(kOutputBytes / row));
-  part.data = whole->data.first(static_cast<std::size_t>(part.shape[1]) * row);
-  auto matrix = Linear::pack(part, pool);
-  if (!matrix) return matrix.error();
-  sampled_output_bytes_ = bytes_of(part);
-  output_.emplace_back().matrices.push_back(*std::move(matrix));
-  return {};
-}
-
-Expected<MatrixBench> MatrixBench::create(const GgufFile& file, const ModelConfig& config, ThreadPool& pool) {
-  MatrixBench bench;
-  for (int layer = 0; layer < config.n_layers; ++layer) {
-    for (const auto& names : regions()) {
-      for (const std::string& name : names) {
-        const TensorView* view = matrix_of(file, layer, name);
-        if (view == nullptr) continue;
-        if (!can_pack(view->type)) return Linear::pack(*view, pool).error();
-        bench.layer_bytes_ += bytes_of(*view);
-        bench.layer_products_ += static_cast<double>(view->element_count());
-      }
-    }
-  }
-  // Evenly spaced: files store some layers in more bits than others.
-  const double share = std::min(1.0, static_cast<double>(kSampleBytes) / std::max(bench.layer_bytes_, 1.0));
-  const int n = std::clamp(static_cast<int>(std::ceil(share * config.n_layers)), 1, config.n_layers);
-  for (int i = 0; i < n; ++i) {
-    if (const auto ok = bench.add_layer(file, i * config.n_layers / n, pool); !ok) return ok.error();
-  }
-  if (bench.layers_.empty())
-    return Error{ErrorCode::kUnsupported, file.path() + ": its layers have no matrices that are known."};
-  if (const auto ok = bench.add_output(file, pool); !ok) return ok.error();
+  std::unique_ptr<SpeedBench> bench(new SpeedBench(*std::move(model), options.n_threads, *isa));
+  if (const auto ok = bench->load(file, options.plan, n_ctx, *isa); !ok) return ok.error();
   return bench;
 }
 
-// Attention of all layers over one cache, each with its own types.
-class LayersBench {
- public:
-  static Expected<std::unique_ptr<LayersBench>> create(const ModelConfig& config, const CachePlan& plan,
-                                                       ThreadPool& pool) {
-    const auto isa = select_isa();
-    if (!isa) return isa.error();
-    auto codecs = CodecSet::create(plan, config.head_dim, *isa);
-    if (!codecs) return codecs.error();
-    const auto block = block_bytes(plan, {{config.n_kv_heads}, config.head_dim, config.head_dim});
-    if (!block) return block.error();
-    const auto pages = static_cast<std::int64_t>(kSpeedCacheBytes / *block);
-    const std::int64_t n_tokens = std::clamp<std::int64_t>(pages * kPageTokens, 1024, kMostTokens);
-    std::unique_ptr<LayersBench> made(new LayersBench(config, *std::move(codecs), *isa, n_tokens, pool));
-    auto cache =
-        KvCache::create(made->codecs_, {config.n_kv_layers, config.n_kv_heads, config.head_dim}, n_tokens);
-    if (!cache) return cache.error();
-    made->cache_ = *std::move(cache);
-    made->fill();
-    return made;
+Expected<void> SpeedBench::load(const GgufFile& file, const CachePlan& plan, std::int64_t n_ctx, Isa isa) {
+  auto workspace = Workspace::create(config_);
+  if (!workspace) return workspace.error();
+  workspace_ = *std::move(workspace);
+  auto codecs = CodecSet::create(plan, config_.head_dim, isa);
+  if (!codecs) return codecs.error();
+  codecs_ = *std::move(codecs);
+  auto cache = KvCache::create(codecs_, model_->kv_shape(), std::max(n_ctx, workspace_.max_batch));
+  if (!cache) return cache.error();
+  cache_ = *std::move(cache);
+  if (config_.delta_net) {
+    auto state = RecurrentState::create(model_->recurrent_shape());
+    if (!state) return state.error();
+    state_ = *std::move(state);
   }
-
-  AttentionSpeed decode() { return speed(1, 128, n_tokens_, config_->n_kv_layers); }
-  AttentionSpeed prefill() {
-    // A few layers have enough to do.
-    return speed(kMaxDenseBatch, kMaxDenseBatch, n_tokens_ / 2, std::min(2, config_->n_kv_layers));
+  kinds_ = kinds_of(config_, plan);
+  choose_samples(layer_bytes(file, config_.n_layers), kinds_);
+  std::map<int, std::size_t> kind_of;
+  for (std::size_t k = 0; k < kinds_.size(); ++k) {
+    for (const int layer : kinds_[k].sampled) kind_of[layer] = k;
   }
-  // Of a row in one layer: norms, rotations, sums, activations, storing keys and values.
-  double others(Compute& compute, std::int64_t n_rows) {
-    const auto layers = [&] {
-      for (int layer = 0; layer < config_->n_kv_layers; ++layer) other(compute, layer, n_rows);
-    };
-    return measure(kEach / 3, nullptr, layers).seconds / static_cast<double>(config_->n_kv_layers * n_rows);
+  std::vector<int> layers;
+  for (const auto& [layer, kind] : kind_of) {
+    layers.push_back(layer);
+    kind_of_.push_back(kind);
+    if (kinds_[kind].speed.attends) fill(kv_layer_of(config_, layer));
   }
+  return model_->load_some_layers(file, n_ctx, layers, pool_);
+}
 
- private:
-  LayersBench(const ModelConfig& config, CodecSet codecs, Isa isa, std::int64_t n_tokens, ThreadPool& pool)
-      : config_(&config),
-        n_tokens_(n_tokens),
-        codecs_(std::move(codecs)),
-        attention_(kernels_for(isa), pool),
-        q_width_(static_cast<std::int64_t>(config.n_heads) * config.head_dim),
-        width_(std::max<std::int64_t>({config.n_ff, config.n_embd, q_width_})),
-        x_(gaussian(static_cast<std::size_t>(width_ * kMaxDenseBatch), 4)),
-        y_(x_.size()) {}
-
-  // A page of each layer and head is encoded, the others are its copies.
-  void fill() {
-    for (int layer = 0; layer < config_->n_kv_layers; ++layer) {
-      for (int t = 0; t < kPageTokens; ++t) cache_.store(layer, t, x_.data() + t * 64, x_.data() + t * 32);
-      for (int head = 0; head < config_->n_kv_heads; ++head) {
-        for (std::int64_t page = 1; page < n_tokens_ / kPageTokens; ++page) {
-          std::memcpy(cache_.k_page(layer, head, page), cache_.k_page(layer, head, 0),
-                      codecs_.k(layer).page_bytes());
-          std::memcpy(cache_.v_page(layer, head, page), cache_.v_page(layer, head, 0),
-                      codecs_.v(layer).page_bytes());
-        }
-      }
+// A page of each head is encoded, the others are its copies.
+void SpeedBench::fill(int layer) {
+  const auto row = static_cast<std::size_t>(config_.n_kv_heads * config_.head_dim);
+  const std::vector<float> x = gaussian(row * (kPageTokens + 1), 4);
+  for (std::size_t t = 0; t < kPageTokens; ++t)
+    cache_.store(layer, static_cast<std::int64_t>(t), x.data() + t * row, x.data() + (t + 1) * row);
+  const std::size_t k_bytes = codecs_.k(layer).page_bytes();
+  const std::size_t v_bytes = codecs_.v(layer).page_bytes();
+  for (int head = 0; head < config_.n_kv_heads; ++head) {
+    for (std::int64_t page = 1; page < cache_.n_pages(); ++page) {
+      std::memcpy(cache_.k_page(layer, head, page), cache_.k_page(layer, head, 0), k_bytes);
+      std::memcpy(cache_.v_page(layer, head, page), cache_.v_page(layer, head, 0), v_bytes);
     }
   }
+}
 
-  double attend(std::int64_t n_rows, std::int64_t end, int n_layers) {
-    const SequenceRows rows{&cache_, end - n_rows, 0, n_rows};
-    const auto layers = [&] {
-      for (int layer = 0; layer < n_layers; ++layer) {
-        attention_.run({.layer = layer,
-                        .sequences = std::span(&rows, 1),
-                        .n_heads = config_->n_heads,
-                        .scale = config_->attention_scale,
-                        .q = x_.data(),
-                        .ld_q = q_width_,
-                        .out = y_.data(),
-                        .ld_out = q_width_,
-                        .softcap = config_->attention_soft_cap});
-      }
-    };
-    return measure(kEach, nullptr, layers).seconds / static_cast<double>(n_layers * n_rows);
+// Seconds of the embedding, of the output, and of a layer of each kind, as a mean of those that are loaded.
+std::vector<double> SpeedBench::one_pass(std::int64_t position, std::int64_t n_rows) {
+  std::vector<Token> tokens(static_cast<std::size_t>(n_rows));
+  for (Token& token : tokens) token = static_cast<Token>((100 + 7 * n_tokens_++) % config_.n_vocab);
+  const SequenceRows rows{&cache_, position, 0, n_rows, config_.delta_net ? &state_ : nullptr};
+  std::vector<Clock::time_point> times = {Clock::now()};
+  model_->forward({tokens, std::span(&rows, 1)}, compute_, attention_, workspace_,
+                  [&](std::size_t) { times.push_back(Clock::now()); });
+  model_->logits(n_rows - 1, 1, compute_, workspace_);
+  logits_.assign(workspace_.logits.row(0), workspace_.logits.row(0) + config_.n_vocab);
+  times.push_back(Clock::now());
+  const auto seconds = [&](std::size_t i) {
+    return std::chrono::duration<double>(times[i + 1] - times[i]).count();
+  };
+  std::vector<double> result(2 + kinds_.size());
+  result[0] = seconds(0);
+  result[1] = seconds(times.size() - 2);
+  for (std::size_t i = 0; i < kind_of_.size(); ++i) {
+    result[2 + kind_of_[i]] += seconds(i + 1) / static_cast<double>(kinds_[kind_of_[i]].sampled.size());
   }
+  return result;
+}
 
-  // A straight line through a short and a long cache.
-  AttentionSpeed speed(std::int64_t n_rows, std::int64_t from, std::int64_t to, int n_layers) {
-    const double near = attend(n_rows, from, n_layers);
-    const double far = attend(n_rows, to, n_layers);
-    const auto visible = [&](std::int64_t end) {
-      return static_cast<double>(end) - (static_cast<double>(n_rows) - 1) / 2;
-    };
-    const double slope = std::max(0.0, (far - near) / (visible(to) - visible(from)));
-    return {.row_seconds = std::max(0.0, near - slope * visible(from)), .token_seconds = slope};
+// Means, because whoever waits for an answer waits for the slow passes, too.
+std::vector<double> SpeedBench::passes(std::int64_t position, std::int64_t n_rows) {
+  one_pass(position, n_rows);  // memory is touched, threads are awake
+  std::vector<double> sum(2 + kinds_.size());
+  int n = 0;
+  const auto start = Clock::now();
+  for (; n < kLeastPasses || Clock::now() - start < kEach; ++n) {
+    const std::vector<double> seconds = one_pass(position, n_rows);
+    for (std::size_t i = 0; i < sum.size(); ++i) sum[i] += seconds[i];
   }
+  for (double& seconds : sum) seconds /= n;
+  return sum;
+}
 
-  void other(Compute& compute, int layer, std::int64_t n_rows) {
-    const ModelConfig& c = *config_;
-    const Kernels& kernels = compute.kernels();
-    const int n_heads = c.n_heads + c.n_kv_heads;
-    const std::int64_t n_rot = c.ropes.empty() ? c.head_dim : c.ropes.front().n_rot;
-    compute.for_tokens(n_rows, [&](std::int64_t t) {
-      const float* x = x_.data() + t * width_;
-      float* y = y_.data() + t * width_;
-      for (int half = 0; half < 2; ++half) {
-        kernels.rms_norm(x, x_.data(), 1e-5F, c.n_embd, y);
-        kernels.add(x, c.n_embd, y);
-      }
-      for (int head = 0; head < n_heads; ++head) kernels.rope_halves(x_.data(), n_rot, y);
-      kernels.silu_mul(x, c.n_ff, y);
-      cache_.store(layer, t, x, x);
-    });
+// Seconds of one layer's attention for the last rows of a prompt of `end` tokens, a batch of them.
+double SpeedBench::attend(const Kind& kind, std::int64_t end) {
+  const std::int64_t width = static_cast<std::int64_t>(config_.n_heads) * config_.head_dim;
+  const std::vector<float> q = gaussian(static_cast<std::size_t>(width * batch()), 5);
+  std::vector<float> out(q.size());
+  const SequenceRows rows{&cache_, end - batch(), 0, batch()};
+  const auto run = [&] {
+    attention_.run({.layer = kv_layer_of(config_, kind.sampled.front()),
+                    .sequences = std::span(&rows, 1),
+                    .n_heads = config_.n_heads,
+                    .scale = config_.attention_scale,
+                    .q = q.data(),
+                    .ld_q = width,
+                    .out = out.data(),
+                    .ld_out = width,
+                    .softcap = config_.attention_soft_cap});
+  };
+  return measure(0.1, nullptr, run).seconds;
+}
+
+SpeedFigures SpeedBench::decode(std::int64_t depth) {
+  const std::vector<double> seconds = passes(depth, 1);
+  SpeedFigures figures;
+  figures.decode_embedding = seconds[0];
+  figures.output = seconds[1];
+  for (std::size_t k = 0; k < kinds_.size(); ++k) {
+    figures.layers.push_back(kinds_[k].speed);
+    figures.layers.back().decode = seconds[2 + k];
   }
+  return figures;
+}
 
-  const ModelConfig* config_;
-  std::int64_t n_tokens_;
-  CodecSet codecs_;
-  KvCache cache_;
-  Attention attention_;
-  std::int64_t q_width_, width_;
-  std::vector<float> x_, y_;
-};
+void SpeedBench::prefill(SpeedFigures& figures) {
+  const auto n = static_cast<double>(batch());
+  const std::vector<double> seconds = passes(0, batch());
+  figures.batch = batch();
+  figures.prefill_embedding = seconds[0] / n;
+  const std::int64_t far = std::min(cache_.n_ctx(), kFarPrompt);
+  for (std::size_t k = 0; k < kinds_.size(); ++k) {
+    LayerSpeed& layer = figures.layers[k];
+    layer.prefill = seconds[2 + k] / n;
+    if (!layer.attends || far <= batch()) continue;
+    const double growth = attend(kinds_[k], far) - attend(kinds_[k], batch());
+    layer.prefill_visible = std::max(0.0, growth / n / static_cast<double>(far - batch()));
+  }
+}
 
 }  // namespace
 }  // namespace bench
@@ -286,37 +281,25 @@ Expected<std::vector<SpeedPrediction>> measure_speed(const SpeedOptions& options
                                                      std::span<const std::int64_t> depths) {
   const auto file = GgufFile::open(options.model_path);
   if (!file) return file.error();
-  const auto model = Model::open(*file);
-  if (!model) return model.error();
-  const ModelConfig& config = (*model)->config();
-  if (config.delta_net || config.mixture) {
-    return Error{ErrorCode::kUnsupported, options.model_path +
-                                              ": the speed of models with recurrent layers or experts is "
-                                              "not predicted; turboquant bench -m measures it."};
-  }
-  const auto isa = select_isa();
-  if (!isa) return isa.error();
-  ThreadPool pool(options.n_threads);
-  Compute compute(kernels_for(*isa), pool);
-  SpeedSize size{.n_layers = config.n_kv_layers, .window = config.window};
-  for (int layer = 0; layer < config.n_layers; ++layer) size.n_windowed += config.is_windowed(layer) ? 1 : 0;
-  SpeedFigures figures;
-  {
-    auto matrices = bench::MatrixBench::create(*file, config, pool);
-    if (!matrices) return matrices.error();
-    size.weight_bytes = matrices->bytes();
-    size.layer_products = matrices->products();
-    figures.weight_bandwidth = size.weight_bytes / matrices->row_seconds(compute);
-    figures.product_rate = size.layer_products / matrices->batch_seconds(compute);
-  }
-  const auto layers = bench::LayersBench::create(config, options.plan, pool);
-  if (!layers) return layers.error();
-  figures.decode = (*layers)->decode();
-  figures.prefill = (*layers)->prefill();
-  figures.decode_row_seconds = (*layers)->others(compute, 1);
-  figures.prefill_row_seconds = (*layers)->others(compute, kMaxDenseBatch);
+  const std::int64_t deepest = depths.empty() ? 0 : *std::ranges::max_element(depths);
+  auto bench = bench::SpeedBench::create(*file, options, std::max(deepest, 2 * kShortPrompt) + 1);
+  if (!bench) return bench.error();
+  SpeedFigures of_prompts;
   std::vector<SpeedPrediction> predictions;
-  for (const std::int64_t depth : depths) predictions.push_back(predict_speed(size, figures, depth));
+  for (const std::int64_t depth : depths) {
+    SpeedFigures figures = (*bench)->decode(depth);
+    if (predictions.empty()) {
+      of_prompts = figures;
+      (*bench)->prefill(of_prompts);
+    }
+    figures.batch = of_prompts.batch;
+    figures.prefill_embedding = of_prompts.prefill_embedding;
+    for (std::size_t i = 0; i < figures.layers.size(); ++i) {
+      figures.layers[i].prefill = of_prompts.layers[i].prefill;
+      figures.layers[i].prefill_visible = of_prompts.layers[i].prefill_visible;
+    }
+    predictions.push_back(predict_speed(figures, depth));
+  }
   return predictions;
 }
 

@@ -1,6 +1,7 @@
 #include "model/model.h"
 
 #include <array>
+#include <numeric>
 #include <string>
 #include <utility>
 
@@ -43,29 +44,43 @@ Expected<std::unique_ptr<Model>> Model::open(const GgufFile& file) {
                                             " is not supported yet; supported: " + known + "."};
 }
 
+std::vector<int> Model::all_layers() const {
+  std::vector<int> layers(static_cast<std::size_t>(config_.n_layers));
+  std::iota(layers.begin(), layers.end(), 0);
+  return layers;
+}
+
 template <class Reader>
-Expected<void> Model::bind_all(std::int64_t n_ctx, const Reader& reader) {
+Expected<void> Model::bind_layers(std::int64_t n_ctx, std::span<const int> layers, const Reader& reader) {
   WeightReader weights = reader("");
   head_ = OutputHead::bind(weights, config_);
   embedding_ = Embedding::bind(weights, config_, head_);
   bind_ropes(weights, n_ctx);
   if (weights.error()) return *weights.error();
-  for (int i = 0; i < config_.n_layers; ++i) {
+  for (const int i : layers) {
     WeightReader layer = reader("blk." + std::to_string(i) + ".");
     bind_layer(i, layer);
     if (layer.error()) return *layer.error();
   }
+  n_bound_ = layers.size();
   return {};
 }
 
 Expected<void> Model::load_weights(const GgufFile& file, std::int64_t n_ctx, ThreadPool& pool) {
-  return bind_all(n_ctx, [&](std::string prefix) { return WeightReader(file, pool, std::move(prefix)); });
+  return load_some_layers(file, n_ctx, all_layers(), pool);
+}
+
+Expected<void> Model::load_some_layers(const GgufFile& file, std::int64_t n_ctx, std::span<const int> layers,
+                                       ThreadPool& pool) {
+  return bind_layers(n_ctx, layers,
+              [&](std::string prefix) { return WeightReader(file, pool, std::move(prefix)); });
 }
 
 Expected<WeightBytes> Model::measure_weights(const GgufFile& file, std::int64_t n_ctx) {
   WeightBytes bytes;
-  const auto bound =
-      bind_all(n_ctx, [&](std::string prefix) { return WeightReader(file, bytes, std::move(prefix)); });
+  const auto bound = bind_layers(n_ctx, all_layers(), [&](std::string prefix) {
+    return WeightReader(file, bytes, std::move(prefix));
+  });
   if (!bound) return bound.error();
   return bytes;
 }
@@ -84,7 +99,8 @@ void Model::bind_ropes(WeightReader& weights, std::int64_t n_ctx) {
   }
 }
 
-void Model::forward(const Batch& batch, Compute& compute, Attention& attention, Workspace& w) const {
+void Model::forward(const Batch& batch, Compute& compute, Attention& attention, Workspace& w,
+                    const LayerObserver& observer) const {
   const Pass pass{batch, compute, attention, w};
   embedding_.run(pass);
   pass.for_tokens([&](std::int64_t t) {
@@ -92,7 +108,11 @@ void Model::forward(const Batch& batch, Compute& compute, Attention& attention, 
       ropes_[i].fill(batch.position_of(t), w.angles[i].row(t));
     }
   });
-  run_layers(pass);
+  for (std::size_t i = 0; i < n_bound_; ++i) {
+    if (observer) observer(i);
+    run_layer(i, pass);
+  }
+  if (observer) observer(n_bound_);
 }
 
 }  // namespace tq

@@ -4,7 +4,9 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -20,6 +22,9 @@
 #include "tq/error.h"
 
 namespace tq {
+
+// Called in a forward pass with the number of layers that are done: 0 behind the embedding.
+using LayerObserver = std::function<void(std::size_t n_done)>;
 
 class Model {
  public:
@@ -43,6 +48,9 @@ class Model {
   // Binds and repacks the tensors of the same file, which must outlive the model, for contexts of up to n_ctx
   // tokens (RoPE may depend on it). Once, before forward().
   Expected<void> load_weights(const GgufFile& file, std::int64_t n_ctx, ThreadPool& pool);
+  // In its place, for timing: of the layers only `layers`, in rising order. forward() then skips the others.
+  Expected<void> load_some_layers(const GgufFile& file, std::int64_t n_ctx, std::span<const int> layers,
+                                  ThreadPool& pool);
 
   // What load_weights() would take, by the file's head (and a few norms) alone. In its place: the model
   // cannot compute afterwards.
@@ -50,7 +58,8 @@ class Model {
 
   // Computes the batch (at most w.max_batch tokens): stores its keys and values in the sequences' caches and
   // leaves the residual stream of every token in w.x. Token ids must be below n_vocab.
-  void forward(const Batch& batch, Compute& compute, Attention& attention, Workspace& w) const;
+  void forward(const Batch& batch, Compute& compute, Attention& attention, Workspace& w,
+               const LayerObserver& observer = {}) const;
   // The hidden states of rows [first, first + n) of w.x, after the last norm, into w.h from its first row on.
   void hidden_states(std::int64_t first, std::int64_t n, Compute& compute, Workspace& w) const {
     head_.normalize(first, n, compute, w);
@@ -63,15 +72,17 @@ class Model {
  protected:
   explicit Model(ModelConfig config) : config_(std::move(config)) {}
   virtual void bind_layer(int index, WeightReader& weights) = 0;  // in order
-  virtual void run_layers(const Pass& pass) const = 0;            // w.x to w.x
+  virtual void run_layer(std::size_t i, const Pass& pass) const = 0;  // the i-th bound; w.x to w.x
   ModelConfig config_;
 
  private:
   // `reader(prefix)` makes the WeightReader of the tensors under a prefix.
   template <class Reader>
-  Expected<void> bind_all(std::int64_t n_ctx, const Reader& reader);
+  Expected<void> bind_layers(std::int64_t n_ctx, std::span<const int> layers, const Reader& reader);
+  std::vector<int> all_layers() const;
   void bind_ropes(WeightReader& weights, std::int64_t n_ctx);
 
+  std::size_t n_bound_ = 0;  // layers
   std::vector<Rope> ropes_;
   Embedding embedding_;
   OutputHead head_;
@@ -90,9 +101,7 @@ class LayeredModel final : public Model {
   void bind_layer(int index, WeightReader& weights) override {
     layers_.push_back(bind_(weights, config_, index));
   }
-  void run_layers(const Pass& pass) const override {
-    for (const Layer& layer : layers_) layer.run(pass);
-  }
+  void run_layer(std::size_t i, const Pass& pass) const override { layers_[i].run(pass); }
   BindLayer<Layer> bind_;
   std::vector<Layer> layers_;
 };

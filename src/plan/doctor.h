@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "plan/hardware.h"
-#include "plan/machine_source.h"
+#include "base/machine_source.h"
 
 namespace tq::plan {
 

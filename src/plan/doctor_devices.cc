@@ -3,7 +3,7 @@
 #include <charconv>
 
 #include "plan/doctor.h"
-#include "plan/proc_text.h"
+#include "base/proc_text.h"
 
 namespace tq::plan {
 namespace {
@@ -113,7 +113,7 @@ void examine_throttled_processor(const MachineSource& source, Heat& heat) {
 // brake.
 void examine_throttled_gpu(const Examination& examination, Heat& heat) {
   constexpr std::int64_t kReasons = 0x8 | 0x20 | 0x40 | 0x80;
-  if (examination.hardware.method != "nvidia-smi") return;
+  if (examination.hardware.method != "nvidia-smi" && examination.hardware.method != "nvml") return;
   const auto text = examination.source.run(
       {"nvidia-smi", "--query-gpu=clocks_throttle_reasons.active", "--format=csv,noheader,nounits"});
   const std::string reasons = text.value_or("");

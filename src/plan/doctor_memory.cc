@@ -6,7 +6,7 @@
 #include <cstdio>
 
 #include "plan/doctor.h"
-#include "plan/proc_text.h"
+#include "base/proc_text.h"
 
 namespace tq::plan {
 namespace {

@@ -4,7 +4,7 @@
 #include <map>
 
 #include "plan/doctor.h"
-#include "plan/proc_text.h"
+#include "base/proc_text.h"
 
 namespace tq::plan {
 namespace {

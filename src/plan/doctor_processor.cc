@@ -5,7 +5,7 @@
 #include <set>
 
 #include "plan/doctor.h"
-#include "plan/proc_text.h"
+#include "base/proc_text.h"
 
 namespace tq::plan {
 namespace {
@@ -36,13 +36,12 @@ Finding examine_isa(const Examination& examination) {
 Finding examine_cpus(const Hardware& hardware) {
   const std::string usable =
       std::to_string(hardware.usable_cpus) + " of " + std::to_string(hardware.n_cpus) + " processors usable";
-  // Threads are counted by the affinity mask, which a quota does not change.
   if (hardware.cpu_quota && *hardware.cpu_quota < hardware.n_cpus) {
     std::array<char, 32> quota;
     std::snprintf(quota.data(), quota.size(), "%.2g", *hardware.cpu_quota);
     return {"cpus", Health::kWarn, usable + ": a control group allows " + quota.data() + " processors' time",
-            "Give --threads " + std::to_string(hardware.usable_cpus) +
-                ", or raise the quota (cpu.max, docker's --cpus): more threads only wait for each other."};
+            "turboquant takes no more threads than that; raise the quota (cpu.max, docker's --cpus) for more "
+            "speed."};
   }
   return {"cpus", Health::kOk, usable, ""};
 }

@@ -8,19 +8,15 @@
 #include <string>
 #include <vector>
 
-#include "plan/machine_source.h"
+#include "base/cgroup.h"
+#include "base/machine_source.h"
 
 namespace tq::plan {
 
+using namespace machine;
+
 inline constexpr std::uint64_t kMiB = std::uint64_t{1} << 20;
 inline constexpr std::uint64_t kGiB = std::uint64_t{1} << 30;
-
-// A limit that a control group sets on this process and its siblings.
-struct MemoryLimit {
-  std::uint64_t limit_bytes = 0;
-  std::uint64_t used_bytes = 0;  // without file pages that the kernel drops when it needs room
-  std::string file;              // the file that says so, below the source's root
-};
 
 struct NumaNode {
   int id = 0;
@@ -48,8 +44,8 @@ struct Gpu {
 
 struct Hardware {
   std::string os = "unknown";  // "linux", "android" or "macos"
-  // Where the amounts of memory come from: "proc", "nvidia-smi" (proc and a GPU), "sysctl"; "fallback" when
-  // nothing could be read and 16 GB, 12 GB of them free, are assumed.
+  // Where the amounts of memory come from: "proc", "nvml" and "nvidia-smi" (proc and a GPU), "sysctl";
+  // "fallback" when nothing could be read and 16 GB, 12 GB of them free, are assumed.
   std::string method = "fallback";
   std::string board;              // "Raspberry Pi 4 Model B Rev 1.4"; empty where nothing says so
   std::string cpu;                // "AMD EPYC 7763 64-Core Processor", "Apple M3 Max"
@@ -74,8 +70,8 @@ struct Hardware {
   bool is_apple_silicon = false;
 };
 
-// Never fails: what cannot be read keeps its default. May start nvidia-smi (only where its driver is loaded)
-// or sysctl and vm_stat (macOS), each for at most five seconds.
+// Never fails: what cannot be read keeps its default. May open NVIDIA's management library or start
+// nvidia-smi (only where its driver is loaded), or sysctl and vm_stat (macOS), each for at most five seconds.
 Hardware detect_hardware(const MachineSource& source);
 
 }  // namespace tq::plan

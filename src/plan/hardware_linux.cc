@@ -3,19 +3,17 @@
 #include <algorithm>
 #include <cmath>
 
-#include "plan/cgroup.h"
-#include "plan/proc_text.h"
+#include "base/cgroup.h"
+#include "base/memory.h"
+#include "base/proc_text.h"
+#include "plan/nvml.h"
 
 namespace tq::plan {
 namespace {
 
 void read_memory(std::string_view meminfo, Hardware& hardware) {
   hardware.machine_bytes = hardware.total_bytes = kilobyte_field(meminfo, "MemTotal").value_or(0);
-  // Kernels before 3.14 have no MemAvailable.
-  const auto available = kilobyte_field(meminfo, "MemAvailable");
-  hardware.available_bytes = available.value_or(kilobyte_field(meminfo, "MemFree").value_or(0) +
-                                                kilobyte_field(meminfo, "Cached").value_or(0));
-  hardware.available_bytes = std::min(hardware.available_bytes, hardware.total_bytes);
+  hardware.available_bytes = std::min(available_bytes(meminfo).value_or(0), hardware.total_bytes);
   hardware.swap_total_bytes = kilobyte_field(meminfo, "SwapTotal").value_or(0);
   hardware.swap_free_bytes = kilobyte_field(meminfo, "SwapFree").value_or(0);
   hardware.huge_pages.page_bytes = kilobyte_field(meminfo, "Hugepagesize").value_or(0);
@@ -30,20 +28,6 @@ void apply_memory_limits(const std::vector<MemoryLimit>& limits, Hardware& hardw
       hardware.memory_limit = limit;
     hardware.total_bytes = std::min(hardware.total_bytes, limit.limit_bytes);
     hardware.available_bytes = std::min(hardware.available_bytes, left);
-  }
-}
-
-// RLIMIT_AS (ulimit -v), less what this process has mapped.
-void apply_address_space_limit(const MachineSource& source, Hardware& hardware) {
-  const std::string limits = source.read("/proc/self/limits").value_or("");
-  constexpr std::string_view kName = "Max address space";
-  for (const std::string_view line : split(limits, '\n')) {
-    if (!line.starts_with(kName)) continue;
-    const auto limit = leading_number(line.substr(kName.size()));
-    if (!limit) return;  // "unlimited"
-    const std::uint64_t mapped =
-        kilobyte_field(source.read("/proc/self/status").value_or(""), "VmSize").value_or(0);
-    hardware.available_bytes = std::min(hardware.available_bytes, *limit - std::min(*limit, mapped));
   }
 }
 
@@ -107,6 +91,11 @@ void read_numa_nodes(const MachineSource& source, Hardware& hardware) {
 void read_gpus(const MachineSource& source, Hardware& hardware) {
   // Without a driver nvidia-smi can only fail, and slowly; /dev/dxg is the driver of Windows' Linux.
   if (!source.exists("/proc/driver/nvidia/version") && !source.exists("/dev/dxg")) return;
+  if (auto gpus = source.is_this_machine() ? read_nvml() : std::nullopt) {
+    hardware.gpus = *std::move(gpus);
+    if (!hardware.gpus.empty()) hardware.method = "nvml";
+    return;
+  }
   const auto text = source.run({"nvidia-smi", "--query-gpu=name,memory.total,memory.free,driver_version",
                                 "--format=csv,noheader,nounits"});
   hardware.gpus = parse_nvidia_smi(text.value_or(""));
@@ -142,10 +131,11 @@ std::optional<Hardware> detect_linux(const MachineSource& source) {
   hardware.os = "linux";
   hardware.method = "proc";
   read_memory(meminfo, hardware);
-  const CgroupLimits limits = read_cgroup_limits(source);
-  apply_memory_limits(limits.memory, hardware);
-  apply_address_space_limit(source, hardware);
-  read_processors(source, limits.cpus, hardware);
+  const Cgroups groups = find_cgroups(source);
+  apply_memory_limits(read_memory_limits(source, groups), hardware);
+  if (const auto left = address_space_left(source))
+    hardware.available_bytes = std::min(hardware.available_bytes, *left);
+  read_processors(source, read_cpu_quota(source, groups), hardware);
   read_board(source, hardware);
   read_numa_nodes(source, hardware);
   hardware.huge_pages.transparent =

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "plan/proc_text.h"
+#include "base/proc_text.h"
 
 namespace tq::plan {
 namespace {

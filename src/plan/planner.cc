@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
+#include <limits>
 
 #include "base/memory.h"
 #include "base/thread_pool.h"
@@ -125,9 +126,11 @@ std::vector<std::string> reasons_for(const ModelPlan& plan, const PlannerOptions
 }  // namespace plan
 
 MemoryBudget memory_budget() {
-  const auto machine = plan::detect_hardware(plan::MachineSource::this_machine());
-  // Cut by the limit of the address space, which no control group knows.
-  return memory_budget(std::min<std::size_t>(machine.available_bytes, available_memory()));
+  const std::size_t available = available_memory();
+  const bool is_known = available < std::numeric_limits<std::size_t>::max();
+  return memory_budget(
+      is_known ? available
+               : plan::detect_hardware(plan::MachineSource::this_machine()).available_bytes);
 }
 
 MemoryBudget memory_budget(std::size_t available) {

@@ -1,6 +1,7 @@
 // The planner's choices are those that the project's first planner made; the logs have the form of
 // python -m dflash.benchmark and of the recorded runs.
 #include "plan/dflash/dflash.h"
+#include "recorded_machine.h"
 
 #include <gtest/gtest.h>
 
@@ -86,16 +87,23 @@ TEST(DflashPlan, CommandIsUpstreams) {
 }
 
 TEST(DflashPlan, MemoryOfTheMachine) {
-  const auto memory =
-      memory_gb_of_meminfo("MemFree: 12 kB\nMemTotal:       37748736 kB\nMemAvailable: 1 kB\n");
-  ASSERT_TRUE(memory);
-  EXPECT_DOUBLE_EQ(*memory, 36.0);
+  const auto memory_of = [](const Files& files) {
+    const RecordedMachine machine(files);
+    return detect_memory_gb(machine.source());
+  };
+  const auto linux_box =
+      memory_of({{"/proc/meminfo", "MemFree: 12 kB\nMemTotal:       37748736 kB\nMemAvailable: 1 kB\n"}});
+  ASSERT_TRUE(linux_box);
+  EXPECT_DOUBLE_EQ(*linux_box, 36.0);
+  const auto mac = memory_of({{"/commands/sysctl", "hw.memsize: 25769803776\nhw.ncpu: 8\n"}});
+  ASSERT_TRUE(mac);
+  EXPECT_DOUBLE_EQ(*mac, 24.0);
   for (const char* text : {"", "MemFree: 12 kB\n", "MemTotal:", "MemTotal: x kB", "MemTotal: -5 kB"}) {
-    const auto none = memory_gb_of_meminfo(text);
+    const auto none = memory_of({{"/proc/meminfo", text}});
     ASSERT_FALSE(none) << text;
     EXPECT_TRUE(holds(none.error().message, "--memory-gb"));
   }
-  const auto here = detect_memory_gb();
+  const auto here = detect_memory_gb(MachineSource::this_machine());
   ASSERT_TRUE(here);
   EXPECT_GT(*here, 0.1);
 }

@@ -11,8 +11,8 @@
 #include "base/memory.h"
 #include "plan/hardware_linux.h"
 #include "plan/hardware_macos.h"
-#include "plan/proc_text.h"
-#include "plan/program_output.h"
+#include "base/proc_text.h"
+#include "base/program_output.h"
 #include "recorded_machine.h"
 
 namespace tq::plan {

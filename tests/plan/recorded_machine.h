@@ -10,7 +10,7 @@
 #include <utility>
 #include <vector>
 
-#include "plan/machine_source.h"
+#include "base/machine_source.h"
 
 namespace tq::plan {
 
@@ -63,7 +63,7 @@ class RecordedMachine {
     }
   }
 
-  MachineSource source() const { return MachineSource::recorded(folder_.string()); }
+  machine::MachineSource source() const { return machine::MachineSource::recorded(folder_.string()); }
   std::string folder() const { return folder_.string(); }
 
  private:

@@ -2,14 +2,6 @@
 
 #include <array>
 #include <cmath>
-#include <cstdint>
-#include <fstream>
-#include <sstream>
-#ifdef __APPLE__
-#include <sys/sysctl.h>
-#endif
-
-#include "plan/proc_text.h"
 
 namespace tq::plan {
 namespace {
@@ -73,30 +65,13 @@ DflashPair select_dflash_pair(double memory_gb) {
   return best;
 }
 
-Expected<double> memory_gb_of_meminfo(std::string_view text) {
-  const auto bytes = kilobyte_field(text, "MemTotal").value_or(0);
-  if (bytes == 0) {
+Expected<double> detect_memory_gb(const MachineSource& source) {
+  const Hardware hardware = detect_hardware(source);
+  if (hardware.method == "fallback") {
     return Error{ErrorCode::kUnsupported,
-                 "this machine's memory is unknown (/proc/meminfo has no MemTotal); give --memory-gb."};
+                 "this machine's memory is unknown (neither /proc/meminfo nor sysctl says it); give --memory-gb."};
   }
-  return gib(static_cast<double>(bytes));
-}
-
-Expected<double> detect_memory_gb() {
-#ifdef __APPLE__
-  std::uint64_t bytes = 0;
-  std::size_t size = sizeof bytes;
-  if (::sysctlbyname("hw.memsize", &bytes, &size, nullptr, 0) != 0 || bytes == 0) {
-    return Error{ErrorCode::kUnsupported,
-                 "this machine's memory is unknown (sysctl hw.memsize failed); give --memory-gb."};
-  }
-  return gib(static_cast<double>(bytes));
-#else
-  const std::ifstream file("/proc/meminfo");
-  std::ostringstream text;
-  text << file.rdbuf();
-  return memory_gb_of_meminfo(text.str());
-#endif
+  return gib(static_cast<double>(hardware.machine_bytes));
 }
 
 std::string dflash_command(const DflashPair& pair, const DflashBenchmark& benchmark) {

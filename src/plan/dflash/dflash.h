@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "plan/hardware.h"
 #include "tq/error.h"
 
 namespace tq::plan {
@@ -29,10 +30,8 @@ Expected<DflashPair> find_dflash_pair(std::string_view slug);
 // The largest pair that fits; where none does, the smallest.
 DflashPair select_dflash_pair(double memory_gb);
 
-// This machine's memory in GiB, to one decimal.
-Expected<double> detect_memory_gb();
-// The same from the text of Linux's /proc/meminfo.
-Expected<double> memory_gb_of_meminfo(std::string_view text);
+// A machine's memory in GiB, to one decimal.
+Expected<double> detect_memory_gb(const MachineSource& source);
 
 struct DflashBenchmark {
   std::string dataset = "gsm8k";

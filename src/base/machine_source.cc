@@ -1,4 +1,4 @@
-#include "plan/machine_source.h"
+#include "base/machine_source.h"
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -9,9 +9,9 @@
 #include <filesystem>
 #include <system_error>
 
-#include "plan/program_output.h"
+#include "base/program_output.h"
 
-namespace tq::plan {
+namespace tq::machine {
 namespace {
 
 constexpr std::size_t kMaxFileBytes = std::size_t{1} << 20;
@@ -83,4 +83,4 @@ std::optional<std::string> MachineSource::run(const std::vector<std::string>& wo
   return text;
 }
 
-}  // namespace tq::plan
+}  // namespace tq::machine

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-namespace tq::plan {
+namespace tq::machine {
 
 // Runs words[0], looked up in PATH, and returns the first MiB of its standard output; nullopt when it cannot
 // be started or is not done after `limit`. A program that hangs in a driver is killed and left alone: this
@@ -14,4 +14,4 @@ namespace tq::plan {
 std::optional<std::string> program_output(const std::vector<std::string>& words,
                                           std::chrono::milliseconds limit);
 
-}  // namespace tq::plan
+}  // namespace tq::machine

@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-namespace tq::plan {
+namespace tq::machine {
 
 class MachineSource {
  public:
@@ -45,4 +45,4 @@ class MachineSource {
   bool is_this_machine_;
 };
 
-}  // namespace tq::plan
+}  // namespace tq::machine

@@ -1,4 +1,4 @@
-#include "plan/program_output.h"
+#include "base/program_output.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -11,7 +11,7 @@
 #include <cerrno>
 #include <thread>
 
-namespace tq::plan {
+namespace tq::machine {
 namespace {
 
 using Clock = std::chrono::steady_clock;
@@ -87,4 +87,4 @@ std::optional<std::string> program_output(const std::vector<std::string>& words,
   return *code == kCannotStart ? std::nullopt : text;
 }
 
-}  // namespace tq::plan
+}  // namespace tq::machine

@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-namespace tq::plan {
+namespace tq::machine {
 
 std::vector<std::string_view> split(std::string_view text, char separator);  // without empty parts
 std::string_view trimmed(std::string_view text);
@@ -22,7 +22,13 @@ std::optional<std::string_view> field(std::string_view text, std::string_view ke
 // field() as a number of bytes, where the text counts kB.
 std::optional<std::uint64_t> kilobyte_field(std::string_view text, std::string_view key);
 
-// "0-3,8,10-11" -> how many processors that is.
+// Of /proc/meminfo: what programs could still have. Kernels before 3.14 do not say it; free and cached memory
+// stand for it there.
+std::optional<std::uint64_t> available_bytes(std::string_view meminfo);
+
+// "0-3,8,10-11" -> the numbers of those processors, rising and less than 65536.
+std::vector<int> processors_in_list(std::string_view list);
+// How many that are.
 int count_in_list(std::string_view list);
 
 struct CpuInfo {
@@ -39,4 +45,4 @@ CpuInfo parse_cpuinfo(std::string_view text);
 // "[always] madvise never" -> always
 std::string bracketed_word(std::string_view text);
 
-}  // namespace tq::plan
+}  // namespace tq::machine

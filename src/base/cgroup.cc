@@ -1,11 +1,11 @@
-#include "plan/cgroup.h"
+#include "base/cgroup.h"
 
 #include <algorithm>
 #include <string>
 
-#include "plan/proc_text.h"
+#include "base/proc_text.h"
 
-namespace tq::plan {
+namespace tq::machine {
 namespace {
 
 // Version 1 writes "no limit" as the largest number of whole pages.
@@ -78,15 +78,13 @@ std::optional<Hierarchy> find_hierarchy(const MachineSource& source, std::string
 }
 
 // Folders from the process's group up to the mount.
-std::vector<std::string> groups_upwards(const Hierarchy& hierarchy) {
-  std::vector<std::string> folders;
+void add_groups_upwards(const Hierarchy& hierarchy, std::vector<CgroupFolder>& folders) {
   std::string group = hierarchy.group;
-  while (folders.size() < kMaxDepth) {
-    folders.push_back(hierarchy.mount + group);
+  for (std::size_t depth = 0; depth < kMaxDepth; ++depth) {
+    folders.push_back({hierarchy.version, hierarchy.mount + group});
     if (group.empty()) break;
     group.resize(std::min(group.rfind('/'), group.size() - 1));
   }
-  return folders;
 }
 
 // nullopt for a missing file and for "max".
@@ -105,24 +103,6 @@ std::uint64_t inactive_file_bytes(const MachineSource& source, const std::string
   return 0;
 }
 
-void read_memory_limits(const MachineSource& source, const Hierarchy& hierarchy,
-                        std::vector<MemoryLimit>& limits) {
-  const bool is_v2 = hierarchy.version == 2;
-  const auto names = is_v2 ? std::vector<const char*>{"memory.max", "memory.high"}
-                           : std::vector<const char*>{"memory.limit_in_bytes"};
-  for (const std::string& folder : groups_upwards(hierarchy)) {
-    for (const char* name : names) {
-      const auto limit = read_number(source, folder + "/" + name);
-      if (!limit || *limit >= kNoLimit) continue;
-      const std::uint64_t used =
-          read_number(source, folder + (is_v2 ? "/memory.current" : "/memory.usage_in_bytes")).value_or(0);
-      const std::uint64_t idle =
-          inactive_file_bytes(source, folder, is_v2 ? "inactive_file" : "total_inactive_file");
-      limits.push_back({*limit, used - std::min(used, idle), folder + "/" + name});
-    }
-  }
-}
-
 // "50000 100000" is half a processor; "max 100000" is no limit.
 std::optional<double> quota(std::string_view quota_us, std::string_view period_us) {
   const auto part = leading_number(quota_us);
@@ -131,35 +111,55 @@ std::optional<double> quota(std::string_view quota_us, std::string_view period_u
   return static_cast<double>(*part) / static_cast<double>(*period);
 }
 
-void read_cpu_quota(const MachineSource& source, const Hierarchy& hierarchy, std::optional<double>& cpus) {
-  for (const std::string& folder : groups_upwards(hierarchy)) {
-    std::optional<double> found;
-    if (hierarchy.version == 2) {
-      const std::string line = source.read_line(folder + "/cpu.max");
-      const auto words = split(line, ' ');
-      if (words.size() == 2) found = quota(words[0], words[1]);
-    } else {
-      found = quota(source.read_line(folder + "/cpu.cfs_quota_us"),
-                    source.read_line(folder + "/cpu.cfs_period_us"));
-    }
-    if (found && (!cpus || *found < *cpus)) cpus = found;
-  }
-}
-
 }  // namespace
 
-CgroupLimits read_cgroup_limits(const MachineSource& source) {
-  CgroupLimits limits;
+Cgroups find_cgroups(const MachineSource& source) {
+  Cgroups groups;
   // A controller is in one of the two versions; a machine may have both mounted.
   for (const char* controller : {"memory", ""}) {
-    if (const auto hierarchy = find_hierarchy(source, controller))
-      read_memory_limits(source, *hierarchy, limits.memory);
+    if (const auto found = find_hierarchy(source, controller)) add_groups_upwards(*found, groups.memory);
   }
   for (const char* controller : {"cpu", ""}) {
-    if (const auto hierarchy = find_hierarchy(source, controller))
-      read_cpu_quota(source, *hierarchy, limits.cpus);
+    if (const auto found = find_hierarchy(source, controller)) add_groups_upwards(*found, groups.cpu);
+  }
+  return groups;
+}
+
+std::vector<MemoryLimit> read_memory_limits(const MachineSource& source, const Cgroups& groups) {
+  std::vector<MemoryLimit> limits;
+  for (const CgroupFolder& group : groups.memory) {
+    const bool is_v2 = group.version == 2;
+    const auto names = is_v2 ? std::vector<const char*>{"/memory.max", "/memory.high"}
+                             : std::vector<const char*>{"/memory.limit_in_bytes"};
+    for (const char* name : names) {
+      const auto limit = read_number(source, group.path + name);
+      if (!limit || *limit >= kNoLimit) continue;
+      const std::uint64_t used =
+          read_number(source, group.path + (is_v2 ? "/memory.current" : "/memory.usage_in_bytes"))
+              .value_or(0);
+      const std::uint64_t idle =
+          inactive_file_bytes(source, group.path, is_v2 ? "inactive_file" : "total_inactive_file");
+      limits.push_back({*limit, used - std::min(used, idle), group.path + name});
+    }
   }
   return limits;
 }
 
-}  // namespace tq::plan
+std::optional<double> read_cpu_quota(const MachineSource& source, const Cgroups& groups) {
+  std::optional<double> cpus;
+  for (const CgroupFolder& group : groups.cpu) {
+    std::optional<double> found;
+    if (group.version == 2) {
+      const std::string line = source.read_line(group.path + "/cpu.max");
+      const auto words = split(line, ' ');
+      if (words.size() == 2) found = quota(words[0], words[1]);
+    } else {
+      found = quota(source.read_line(group.path + "/cpu.cfs_quota_us"),
+                    source.read_line(group.path + "/cpu.cfs_period_us"));
+    }
+    if (found && (!cpus || *found < *cpus)) cpus = found;
+  }
+  return cpus;
+}
+
+}  // namespace tq::machine

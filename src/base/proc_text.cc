@@ -1,11 +1,11 @@
-#include "plan/proc_text.h"
+#include "base/proc_text.h"
 
 #include <algorithm>
 #include <charconv>
 #include <set>
 #include <utility>
 
-namespace tq::plan {
+namespace tq::machine {
 namespace {
 
 constexpr std::string_view kBlanks = " \t\r\n";
@@ -71,16 +71,26 @@ std::optional<std::uint64_t> kilobyte_field(std::string_view text, std::string_v
   return *number * 1024;
 }
 
-int count_in_list(std::string_view list) {
-  std::uint64_t count = 0;
+std::optional<std::uint64_t> available_bytes(std::string_view meminfo) {
+  if (const auto available = kilobyte_field(meminfo, "MemAvailable")) return available;
+  const auto free = kilobyte_field(meminfo, "MemFree");
+  if (!free) return std::nullopt;
+  return *free + kilobyte_field(meminfo, "Cached").value_or(0);
+}
+
+std::vector<int> processors_in_list(std::string_view list) {
+  std::set<int> found;
   for (const std::string_view part : split(trimmed(list), ',')) {
     const auto first = leading_number(part);
     const std::size_t dash = part.find('-');
     const auto last = dash == std::string_view::npos ? first : leading_number(part.substr(dash + 1));
-    if (first && last && *last >= *first && *last < kMaxCpus) count += *last - *first + 1;
+    if (!first || !last || *last >= kMaxCpus) continue;
+    for (std::uint64_t cpu = *first; cpu <= *last; ++cpu) found.insert(static_cast<int>(cpu));
   }
-  return static_cast<int>(std::min<std::uint64_t>(count, kMaxCpus));
+  return {found.begin(), found.end()};
 }
+
+int count_in_list(std::string_view list) { return static_cast<int>(processors_in_list(list).size()); }
 
 CpuInfo parse_cpuinfo(std::string_view text) {
   CpuInfo info;
@@ -114,4 +124,4 @@ std::string bracketed_word(std::string_view text) {
   return std::string(text.substr(begin + 1, end - begin - 1));
 }
 
-}  // namespace tq::plan
+}  // namespace tq::machine
