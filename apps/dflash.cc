@@ -37,7 +37,8 @@ struct DflashCommand {
 };
 
 Expected<plan::DflashReport> make_report(const DflashCommand& command) {
-  const auto memory = command.memory_gb ? Expected<double>(*command.memory_gb) : plan::detect_memory_gb(plan::MachineSource::this_machine());
+  const auto memory = command.memory_gb ? Expected<double>(*command.memory_gb)
+                                        : plan::detect_memory_gb(plan::MachineSource::this_machine());
   if (!memory) return memory.error();
   auto pair = command.pair.empty() ? Expected<plan::DflashPair>(plan::select_dflash_pair(*memory))
                                    : plan::find_dflash_pair(command.pair);

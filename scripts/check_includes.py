@@ -30,7 +30,7 @@ THIRD_PARTY = {
     "xxhash.h": {"base"},
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.MULTILINE)
-STANDARD = re.compile(r"^[a-z_0-9]+$|^(sys|linux|asm|arpa|netinet)/|^(unistd|fcntl|signal|poll|termios|pthread|sched|"
+STANDARD = re.compile(r"^[a-z_0-9]+$|^(sys|linux|asm|arpa|netinet)/|^(unistd|fcntl|signal|poll|termios|pthread|sched|dlfcn|"
                       r"errno|link|locale|langinfo|malloc|wchar|stdint|stdio|stdlib|string|math|time|ioctl|"
                       r"immintrin|arm_neon|cpuid)\.h$")
 

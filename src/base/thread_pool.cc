@@ -103,7 +103,8 @@ int default_thread_count(const machine::MachineSource& source) {
   const std::vector<int> online =
       machine::processors_in_list(source.read_line("/sys/devices/system/cpu/online"));
   std::set<std::pair<std::uint64_t, std::uint64_t>> cores;  // (package, core)
-  for (const int cpu : machine::processors_in_list(machine::field(status, "Cpus_allowed_list").value_or(""))) {
+  for (const int cpu :
+       machine::processors_in_list(machine::field(status, "Cpus_allowed_list").value_or(""))) {
     // The mask may name processors that the machine could have but has not.
     if (!online.empty() && !std::binary_search(online.begin(), online.end(), cpu)) continue;
     const std::string topology = "/sys/devices/system/cpu/cpu" + std::to_string(cpu) + "/topology/";

@@ -85,8 +85,7 @@ void choose_samples(const std::vector<double>& bytes, std::vector<Kind>& kinds) 
     std::ranges::stable_sort(by_size, {}, [&](int layer) { return bytes[static_cast<std::size_t>(layer)]; });
     const std::size_t n = by_size.size();
     const auto wanted = static_cast<std::size_t>(std::ceil(share * static_cast<double>(n)));
-    for (std::size_t i = 0; i < wanted; ++i)
-      kind.sampled.push_back(by_size[(2 * i + 1) * n / (2 * wanted)]);
+    for (std::size_t i = 0; i < wanted; ++i) kind.sampled.push_back(by_size[(2 * i + 1) * n / (2 * wanted)]);
     std::ranges::sort(kind.sampled);
   }
 }

@@ -73,14 +73,13 @@ Expected<void> Model::load_weights(const GgufFile& file, std::int64_t n_ctx, Thr
 Expected<void> Model::load_some_layers(const GgufFile& file, std::int64_t n_ctx, std::span<const int> layers,
                                        ThreadPool& pool) {
   return bind_layers(n_ctx, layers,
-              [&](std::string prefix) { return WeightReader(file, pool, std::move(prefix)); });
+                     [&](std::string prefix) { return WeightReader(file, pool, std::move(prefix)); });
 }
 
 Expected<WeightBytes> Model::measure_weights(const GgufFile& file, std::int64_t n_ctx) {
   WeightBytes bytes;
-  const auto bound = bind_layers(n_ctx, all_layers(), [&](std::string prefix) {
-    return WeightReader(file, bytes, std::move(prefix));
-  });
+  const auto bound = bind_layers(
+      n_ctx, all_layers(), [&](std::string prefix) { return WeightReader(file, bytes, std::move(prefix)); });
   if (!bound) return bound.error();
   return bytes;
 }

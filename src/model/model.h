@@ -71,7 +71,7 @@ class Model {
 
  protected:
   explicit Model(ModelConfig config) : config_(std::move(config)) {}
-  virtual void bind_layer(int index, WeightReader& weights) = 0;  // in order
+  virtual void bind_layer(int index, WeightReader& weights) = 0;      // in order
   virtual void run_layer(std::size_t i, const Pass& pass) const = 0;  // the i-th bound; w.x to w.x
   ModelConfig config_;
 

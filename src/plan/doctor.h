@@ -6,8 +6,8 @@
 #include <string_view>
 #include <vector>
 
-#include "plan/hardware.h"
 #include "base/machine_source.h"
+#include "plan/hardware.h"
 
 namespace tq::plan {
 

@@ -2,8 +2,8 @@
 #include <algorithm>
 #include <charconv>
 
-#include "plan/doctor.h"
 #include "base/proc_text.h"
+#include "plan/doctor.h"
 
 namespace tq::plan {
 namespace {

@@ -5,8 +5,8 @@
 #include <array>
 #include <cstdio>
 
-#include "plan/doctor.h"
 #include "base/proc_text.h"
+#include "plan/doctor.h"
 
 namespace tq::plan {
 namespace {

@@ -3,8 +3,8 @@
 #include <charconv>
 #include <map>
 
-#include "plan/doctor.h"
 #include "base/proc_text.h"
+#include "plan/doctor.h"
 
 namespace tq::plan {
 namespace {

@@ -4,8 +4,8 @@
 #include <cstdio>
 #include <set>
 
-#include "plan/doctor.h"
 #include "base/proc_text.h"
+#include "plan/doctor.h"
 
 namespace tq::plan {
 namespace {

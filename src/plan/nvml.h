@@ -1,5 +1,5 @@
-// NVIDIA's cards by its management library, which comes with the driver: the source of what nvidia-smi prints,
-// without starting a program (https://docs.nvidia.com/deploy/nvml-api).
+// NVIDIA's cards by its management library, which comes with the driver: the source of what nvidia-smi
+// prints, without starting a program (https://docs.nvidia.com/deploy/nvml-api).
 #pragma once
 
 #include <chrono>

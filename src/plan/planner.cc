@@ -128,9 +128,8 @@ std::vector<std::string> reasons_for(const ModelPlan& plan, const PlannerOptions
 MemoryBudget memory_budget() {
   const std::size_t available = available_memory();
   const bool is_known = available < std::numeric_limits<std::size_t>::max();
-  return memory_budget(
-      is_known ? available
-               : plan::detect_hardware(plan::MachineSource::this_machine()).available_bytes);
+  return memory_budget(is_known ? available
+                                : plan::detect_hardware(plan::MachineSource::this_machine()).available_bytes);
 }
 
 MemoryBudget memory_budget(std::size_t available) {

@@ -54,7 +54,9 @@ TEST(ProcessLimits, AQuotaLimitsThreads) {
   EXPECT_EQ(threads_of(in_a_pod({{"/pod/box/cpu.max", "max 100000\n"}})), 4);
   EXPECT_EQ(threads_of(in_a_pod({{"/pod/box/cpu.max", "900000 100000\n"}})), 4);
   // Of the group above, whose is less.
-  EXPECT_EQ(threads_of(in_a_pod({{"/pod/box/cpu.max", "300000 100000\n"}, {"/pod/cpu.max", "200000 100000\n"}})), 2);
+  EXPECT_EQ(
+      threads_of(in_a_pod({{"/pod/box/cpu.max", "300000 100000\n"}, {"/pod/cpu.max", "200000 100000\n"}})),
+      2);
 }
 
 TEST(ProcessLimits, MemoryIsCutByEveryGroup) {

@@ -1,5 +1,5 @@
-// What NVIDIA's management library exports, of a machine with two cards and a chip that shares memory. The file's
-// name says how it fails: fake_nvml_KIND.
+// What NVIDIA's management library exports, of a machine with two cards and a chip that shares memory. The
+// file's name says how it fails: fake_nvml_KIND.
 #include <chrono>
 #include <cstdio>
 #include <thread>

@@ -9,10 +9,10 @@
 
 #include "base/cpu.h"
 #include "base/memory.h"
-#include "plan/hardware_linux.h"
-#include "plan/hardware_macos.h"
 #include "base/proc_text.h"
 #include "base/program_output.h"
+#include "plan/hardware_linux.h"
+#include "plan/hardware_macos.h"
 #include "recorded_machine.h"
 
 namespace tq::plan {

@@ -18,9 +18,7 @@ SpeedFigures figures_of(const std::vector<LayerSpeed>& layers) {
   return figures;
 }
 
-LayerSpeed ten_layers() {
-  return {.n_layers = 10, .decode = 5e-4, .prefill = 2e-4, .prefill_visible = 4e-8};
-}
+LayerSpeed ten_layers() { return {.n_layers = 10, .decode = 5e-4, .prefill = 2e-4, .prefill_visible = 4e-8}; }
 
 double prefill_seconds(const std::vector<LayerSpeed>& layers, std::int64_t depth) {
   return 1 / predict_speed(figures_of(layers), depth).prefill;

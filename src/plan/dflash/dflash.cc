@@ -68,8 +68,9 @@ DflashPair select_dflash_pair(double memory_gb) {
 Expected<double> detect_memory_gb(const MachineSource& source) {
   const Hardware hardware = detect_hardware(source);
   if (hardware.method == "fallback") {
-    return Error{ErrorCode::kUnsupported,
-                 "this machine's memory is unknown (neither /proc/meminfo nor sysctl says it); give --memory-gb."};
+    return Error{
+        ErrorCode::kUnsupported,
+        "this machine's memory is unknown (neither /proc/meminfo nor sysctl says it); give --memory-gb."};
   }
   return gib(static_cast<double>(hardware.machine_bytes));
 }
