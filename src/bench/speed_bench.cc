@@ -71,6 +71,7 @@ std::vector<Kind> kinds_of(const ModelConfig& config, const CachePlan& plan) {
     ++kind.speed.n_layers;
   }
   std::vector<Kind> list;
+  list.reserve(kinds.size());
   for (auto& [key, kind] : kinds) list.push_back(std::move(kind));
   return list;
 }
@@ -175,7 +176,7 @@ Expected<void> SpeedBench::load(const GgufFile& file, const CachePlan& plan, std
 
 // A page of each head is encoded, the others are its copies.
 void SpeedBench::fill(int layer) {
-  const auto row = static_cast<std::size_t>(config_.n_kv_heads * config_.head_dim);
+  const auto row = static_cast<std::size_t>(config_.n_kv_heads) * static_cast<std::size_t>(config_.head_dim);
   const std::vector<float> x = gaussian(row * (kPageTokens + 1), 4);
   for (std::size_t t = 0; t < kPageTokens; ++t)
     cache_.store(layer, static_cast<std::int64_t>(t), x.data() + t * row, x.data() + (t + 1) * row);
