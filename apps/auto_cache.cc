@@ -1,5 +1,7 @@
 #include "auto_cache.h"
 
+#include <cstdlib>
+
 #include "console.h"
 
 namespace tq::app {
@@ -7,12 +9,12 @@ namespace tq::app {
 std::string cache_flags(const CacheChoice& choice) {
   std::string flags = "-ctk " + std::string(kv_type_name(choice.type_k)) + " -ctv " +
                       std::string(kv_type_name(choice.type_v)) + " -c " + std::to_string(choice.n_ctx);
-  if (choice.layer_adaptive != 0) flags += " --layer-adaptive " + std::to_string(choice.layer_adaptive);
+  if (choice.layer_adaptive != 0 || std::getenv("TURBO_LAYER_ADAPTIVE") != nullptr)
+    flags += " --layer-adaptive " + std::to_string(choice.layer_adaptive);
   return flags;
 }
 
-Expected<void> choose_cache(const AutoCache& open, EngineOptions& engine, bool verbose) {
-  if (!open.any()) return {};
+PlannerOptions planner_options(const AutoCache& open, const EngineOptions& engine) {
   PlannerOptions options{.model_path = engine.model_path,
                          .n_ctx = open.context ? 0 : engine.n_ctx,
                          .swa_full = engine.swa_full,
@@ -22,7 +24,12 @@ Expected<void> choose_cache(const AutoCache& open, EngineOptions& engine, bool v
   if (!open.type_v) options.type_v = engine.type_v;
   if (engine.layer_adaptive != 0) options.layer_adaptive = engine.layer_adaptive;
   if (engine.cache_plan) options.cache_plan = engine.cache_plan;
-  const auto plan = plan_model(options);
+  return options;
+}
+
+Expected<void> choose_cache(const AutoCache& open, EngineOptions& engine, bool verbose) {
+  if (!open.any()) return {};
+  const auto plan = plan_model(planner_options(open, engine));
   if (!plan) return plan.error();
   const CacheChoice& choice = plan->chosen();
   engine.n_ctx = choice.n_ctx;

@@ -35,9 +35,16 @@ bool parse_number(const std::string& text, T& value) {
   return status == std::errc() && stop == end;
 }
 
+// "--context" of "-c,--context,--ctx-size": the name that errors say.
+std::string long_name(const std::string& names) {
+  const std::size_t begin = names.find("--");
+  return names.substr(begin, names.find(',', begin) - begin);
+}
+
 // `is_auto`: set where the text is "auto"; null where that is no type.
 CLI::Option* add_kv_type(CLI::App& app, const std::string& name, KvType& value, bool* is_auto,
                          const std::string& help) {
+  const std::string otherwise = is_auto != nullptr && *is_auto ? " [auto]" : " [turbo4]";
   const auto set = [name, &value, is_auto](const std::string& text) {
     if (is_auto != nullptr) *is_auto = text == "auto";
     if (is_auto != nullptr && *is_auto) return;
@@ -45,7 +52,8 @@ CLI::Option* add_kv_type(CLI::App& app, const std::string& name, KvType& value, 
     if (!type) throw CLI::ValidationError(name, type.error().message);
     value = *type;
   };
-  return app.add_option_function<std::string>(name, set, help)->type_name("TYPE");
+  return app.add_option_function<std::string>(name, set, help + otherwise)
+      ->type_name(is_auto != nullptr ? "TYPE|auto" : "TYPE");
 }
 
 CLI::Option* add_plan(CLI::App& app, EngineOptions& options) {
@@ -109,7 +117,7 @@ CLI::Option* add_integer(CLI::App& app, const std::string& names, std::function<
       return;
     }
     const bool bounded = max != std::numeric_limits<std::int64_t>::max();
-    throw CLI::ValidationError(names.substr(names.find("--")),
+    throw CLI::ValidationError(long_name(names),
                                "'" + text + "' is not a whole number " +
                                    (bounded ? "from " + std::to_string(min) + " to " + std::to_string(max)
                                             : "of " + std::to_string(min) + " or more"));
@@ -127,18 +135,17 @@ CLI::Option* add_context(CLI::App& app, const std::string& names, std::function<
     } else if (parse_number(text, value) && value >= min) {
       set(value);
     } else {
-      throw CLI::ValidationError(
-          names.substr(names.find("--")),
-          "'" + text + "' is neither a whole number of " + std::to_string(min) + " or more nor auto or max");
+      throw CLI::ValidationError(long_name(names), "'" + text + "' is neither a whole number of " +
+                                                       std::to_string(min) + " or more nor auto or max");
     }
   };
-  return app.add_option_function<std::string>(names, parse, help)->type_name("N");
+  return app.add_option_function<std::string>(names, parse, help)->type_name("N|auto");
 }
 
 CLI::Option* add_float(CLI::App& app, const std::string& names, float& value, const std::string& help) {
   const auto parse = [names, &value](const std::string& text) {
     if (!parse_number(text, value)) {
-      throw CLI::ValidationError(names.substr(names.find("--")), "'" + text + "' is not a number");
+      throw CLI::ValidationError(long_name(names), "'" + text + "' is not a number");
     }
   };
   return app.add_option_function<std::string>(names, parse, help)->type_name("X");
@@ -166,9 +173,9 @@ CacheOptions add_cache_options(CLI::App& app, EngineOptions& options, AutoCache*
   const std::string or_auto = open != nullptr ? ", auto: the planner's choice (turboquant fit)" : "";
   return {
       add_kv_type(app, "--cache-type-k", options.type_k, open != nullptr ? &open->type_k : nullptr,
-                  "(-ctk) type of cached keys: " + types + or_auto + " [turbo4]"),
+                  "(-ctk) type of cached keys: " + types + or_auto),
       add_kv_type(app, "--cache-type-v", options.type_v, open != nullptr ? &open->type_v : nullptr,
-                  "(-ctv) type of cached values" + or_auto + " [turbo4]"),
+                  "(-ctv) type of cached values" + or_auto),
       add_integer(
           app, "--layer-adaptive",
           [&options](std::int64_t n) { options.layer_adaptive = static_cast<int>(n); }, 0, 7,

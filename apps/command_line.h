@@ -68,7 +68,7 @@ struct AutoCache {
 };
 
 // --cache-type-k, --cache-type-v, --layer-adaptive and --cache-plan into the options of an engine. With
-// `open`, a type may be "auto".
+// `open`, a type may be "auto", which is what it is before the command line where `open` says so.
 CacheOptions add_cache_options(CLI::App& app, EngineOptions& options, AutoCache* open = nullptr);
 // -c, a number of at least `min` or "auto".
 void add_context_option(CLI::App& app, EngineOptions& options, AutoCache& open, std::int64_t min,

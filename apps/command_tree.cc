@@ -26,10 +26,14 @@ std::vector<std::string> choices_in(const std::string& type) {
   return choices;
 }
 
-std::vector<std::string> kv_types() {
+// "TYPE" -> every cache type, "TYPE|auto" -> auto, too; "N|auto" -> auto alone, as numbers are not completed.
+std::vector<std::string> choices_of(const std::string& value) {
+  constexpr std::string_view kOrAuto = "|auto";
   std::vector<std::string> names;
-  names.reserve(std::size(kAllKvTypes));
-  for (const KvType type : kAllKvTypes) names.emplace_back(kv_type_name(type));
+  if (value.starts_with("TYPE") && !value.ends_with("...")) {
+    for (const KvType type : kAllKvTypes) names.emplace_back(kv_type_name(type));
+  }
+  if (value.ends_with(kOrAuto)) names.emplace_back("auto");
   return names;
 }
 
@@ -44,7 +48,8 @@ OptionNode option_node(const CLI::Option& option) {
   if (option.get_type_size() != 0) {
     const std::string type = option.get_type_name();
     node.value = type.substr(0, type.find(':'));
-    node.choices = node.value == "TYPE" ? kv_types() : choices_in(type);
+    node.choices = choices_of(node.value);
+    if (node.choices.empty()) node.choices = choices_in(type);
   }
   return node;
 }

@@ -117,6 +117,8 @@ void add_plan_options(CLI::App& app, const std::shared_ptr<DflashCommand>& comma
   app.add_option("--format", command->format, "markdown or json [markdown]")
       ->check(CLI::IsMember({"markdown", "json"}))
       ->type_name("NAME");
+  app.add_flag_callback(
+      "--json", [command] { command->format = "json"; }, "the same as --format json");
   app.add_option("--output", command->output, "write to a file instead of standard output")
       ->type_name("FILE");
   app.add_option("--dataset", command->benchmark.dataset, "data set of the benchmark [gsm8k]")

@@ -3,9 +3,10 @@
 
 #include <algorithm>
 #include <charconv>
-#include <cmath>
+#include <cstdlib>
 #include <memory>
 
+#include "auto_cache.h"
 #include "command_line.h"
 #include "console.h"
 #include "hardware_report.h"
@@ -14,15 +15,19 @@ namespace tq::app {
 namespace {
 
 constexpr double kMaxGb = 1e6;
+constexpr const char* kFileGroup = "With a file (-m)";
+constexpr const char* kLevelGroup = "Without a file";
 
 constexpr const char* kFitExamples =
-    "Exit code: 0, whether something fits or not (-m: 1 when nothing does); 2 for wrong options.\n"
+    "Exit code: 0, whether something fits or not (-m, --context max: 1 when nothing does); 2 for wrong "
+    "options.\n"
     "\n"
     "Examples:\n"
     "  turboquant fit -m model.gguf                       cache and context for a file, and the command\n"
     "  turboquant fit -m model.gguf -c 32768 --memory 4 --prefer quality\n"
     "  turboquant fit -m model.gguf --parallel 8 --json | jq -r .command\n"
     "  turboquant fit --model-size 16 --context 65536 --layers 40\n"
+    "  turboquant fit --model-size 16 --context max --memory 24\n"
     "  turboquant fit --detect-only                       what this machine has\n"
     "  turboquant fit --targets                           well-known models on 8 to 64 GB\n"
     "  turboquant fit --targets --memory 12,32,128\n"
@@ -35,7 +40,8 @@ double parse_gb(const std::string& name, std::string_view text) {
   const auto [stop, status] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (status == std::errc() && stop == text.data() + text.size() && value > 0 && value <= kMaxGb)
     return value;
-  throw CLI::ValidationError(name, "'" + std::string(text) + "' is not an amount of memory in GB");
+  throw CLI::ValidationError(name, "'" + std::string(text) + "' is not an amount of GB above 0, at most " +
+                                       std::to_string(static_cast<int>(kMaxGb)));
 }
 
 std::vector<double> parse_gb_list(const std::string& text) {
@@ -58,6 +64,8 @@ const std::string_view* preference_of(const std::string& name) {
 int fit_file(const FitOptions& options) {
   FitModelOptions model = options.model;
   model.json = options.json;
+  model.planner = planner_options(model.open, model.engine);
+  model.planner.results = model.results;
   if (const auto& prefer = options.level.prefer; !prefer.empty()) {
     const std::string_view* known = preference_of(prefer);
     if (known == nullptr) {
@@ -67,11 +75,14 @@ int fit_file(const FitOptions& options) {
     }
     model.planner.prefer = static_cast<PlanPreference>(known - std::begin(kPlanPreferences));
   }
+  const plan::Hardware hardware = hardware_of(options);
   if (!options.memory_gb.empty()) {
-    model.planner.memory_bytes = hardware_of(options).available_bytes;
+    model.planner.memory = MemoryBudget{.available = hardware.available_bytes};
   } else if (!options.machine.empty()) {
-    model.planner.memory_bytes = memory_budget(hardware_of(options).available_bytes).bytes();
+    model.planner.memory = memory_budget(hardware.available_bytes);
   }
+  if (!options.machine.empty() && model.planner.n_threads == 0)
+    model.planner.n_threads = std::min(hardware.n_cores, hardware.usable_cpus);
   return fit_model(model);
 }
 
@@ -81,7 +92,7 @@ int fit(const FitOptions& options) {
     return fail(
         {ErrorCode::kBadArgument, "several sizes of memory are for --targets; give --memory one here."});
   }
-  const bool has_file = !options.model.planner.model_path.empty();
+  const bool has_file = !options.model.engine.model_path.empty();
   if (has_file && !options.detect_only) return fit_file(options);
   if (preference_of(options.level.prefer) != nullptr) {
     return fail({ErrorCode::kBadArgument, "--prefer " + options.level.prefer + " needs a file (-m)."});
@@ -104,20 +115,64 @@ void add_level_options(CLI::App& command, plan::LevelRequest& level) {
           [&level](const std::string& text) { level.model_size_gb = parse_gb("--model-size", text); },
           "size of the weights in GB [14]")
       ->type_name("GB");
-  add_integer(command, "--context", set(level.context), 1, 1 << 30, "tokens of context [32768]");
   add_integer(command, "--layers", set(level.n_layers), 1, 10000, "layers with a cache [48]");
   add_integer(command, "--kv-heads", set(level.n_kv_heads), 1, 10000, "KV heads of a layer [8]");
   add_integer(command, "--head-dim", set(level.head_dim), 1, 65536, "channels of a head [128]");
+  command.add_flag("--force-cpu", level.force_cpu, "count the machine's memory, not a GPU's");
+}
+
+// What plans for a file and plans by a few numbers both have.
+void add_common_options(CLI::App& command, FitOptions& options) {
+  FitModelOptions& model = options.model;
+  plan::LevelRequest& level = options.level;
+  command.add_option("-m,--model", model.engine.model_path, "GGUF file to plan for")->type_name("FILE");
+  add_context(
+      command, "-c,--context,--ctx-size",
+      [&](std::int64_t n) {
+        level.context = model.engine.n_ctx = n;
+        model.open.context = false;
+      },
+      [&] {
+        level.context = 0;
+        model.open.context = true;
+      },
+      "tokens of prompt and answers together, max: as many as fit [with -m max, without 32768]");
   std::vector<std::string> names(std::begin(kPlanPreferences), std::end(kPlanPreferences));
   for (const plan::KvLevel& known : plan::kv_levels()) names.emplace_back(known.name);
   command
       .add_option(
           "--prefer", level.prefer,
-          "with -m: what counts, balanced, quality, speed or memory [balanced]; without: take this level "
-          "even if it does not fit")
+          "with -m: what counts, balanced, quality, speed or memory [balanced]; without: take this level, "
+          "turbo4, turbo3, turbo2 or q4_0, even if it does not fit")
       ->type_name("WORD")
       ->check(CLI::IsMember(names));
-  command.add_flag("--force-cpu", level.force_cpu, "count the machine's memory, not a GPU's");
+}
+
+bool is_given(const CLI::Option& option) {
+  const std::string variable = option.get_envname();
+  return option.count() > 0 && (variable.empty() || std::getenv(variable.c_str()) == nullptr);
+}
+
+// Refuses what would be left out without a word.
+void check_use(const CLI::App& command, const FitOptions& options) {
+  const bool has_file = !options.model.engine.model_path.empty();
+  constexpr std::string_view kOfTargets[] = {"--targets", "--memory", "--json"};
+  for (const CLI::Option* const option : command.get_options()) {
+    if (!is_given(*option)) continue;
+    const std::string name = option->get_name();
+    if (options.targets && std::ranges::find(kOfTargets, name) == std::end(kOfTargets))
+      throw CLI::ValidationError(name, "--targets is a table of its own, for any --memory; leave this out");
+    if (options.detect_only) continue;
+    if (has_file && option->get_group() == kLevelGroup)
+      throw CLI::ValidationError(name,
+                                 "with -m, the file has the numbers, and the CPU runs it; leave this out");
+    if (!has_file && option->get_group() == kFileGroup)
+      throw CLI::ValidationError(name, "this needs a file (-m)");
+  }
+  if (!has_file && options.level.context > plan::kMaxLevelContext) {
+    throw CLI::ValidationError("--context", "'" + std::to_string(options.level.context) + "' is more than " +
+                                                std::to_string(plan::kMaxLevelContext) + " tokens");
+  }
 }
 
 }  // namespace
@@ -139,8 +194,10 @@ void add_fit_command(CLI::App& app, Command& chosen) {
   const auto options = std::make_shared<FitOptions>();
   CLI::App* command = app.add_subcommand("fit", "Which model, context and cache type fit this machine");
   command->footer(kFitExamples);
+  add_common_options(*command, *options);
+  command->option_defaults()->group(kFileGroup);
   add_fit_model_options(*command, options->model);
-  command->option_defaults()->group("Without a file");
+  command->option_defaults()->group(kLevelGroup);
   add_level_options(*command, options->level);
   command->option_defaults()->group("Options");
   command->add_flag("--detect-only", options->detect_only, "say what the machine has, and choose nothing");
@@ -156,7 +213,10 @@ void add_fit_command(CLI::App& app, Command& chosen) {
       ->type_name("FOLDER")
       ->check(folder_problem);
   command->add_flag("--json", options->json, "print one JSON object instead of text");
-  command->callback([&chosen, options] { chosen = [options] { return fit(*options); }; });
+  command->callback([&chosen, command, options] {
+    check_use(*command, *options);
+    chosen = [options] { return fit(*options); };
+  });
 }
 
 }  // namespace tq::app

@@ -51,11 +51,26 @@ std::string choice_text(const plan::LevelChoice& choice) {
   return text;
 }
 
+// Of --context max.
+Error no_context(plan::LevelRequest request, const plan::Hardware& hardware) {
+  request.context = 1024;
+  const plan::LevelChoice choice = plan::select_kv_level(request, hardware);
+  return {ErrorCode::kOutOfMemory, "no context fits: " + choice.reasoning + ", but " +
+                                       std::string(choice.level.name) + " is to leave " +
+                                       fixed(choice.level.min_headroom_gb, 1) +
+                                       "GB. A smaller file (--model-size) or more memory would help."};
+}
+
 }  // namespace
 
 int fit_level(const FitOptions& options) {
   const plan::Hardware hardware = hardware_of(options);
-  const plan::LevelChoice choice = plan::select_kv_level(options.level, hardware);
+  plan::LevelRequest request = options.level;
+  if (request.context == 0) {
+    request.context = plan::longest_level_context(request, hardware);
+    if (request.context == 0) return fail(no_context(request, hardware));
+  }
+  const plan::LevelChoice choice = plan::select_kv_level(request, hardware);
   Output output;
   output.write(options.json ? choice_json(choice, hardware, options.level.force_cpu)
                                       .dump(2, ' ', false, Json::error_handler_t::replace) +

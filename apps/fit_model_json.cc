@@ -15,9 +15,11 @@ Json memory_json(const MemoryUse& use) {
           {"sessions", use.sessions},   {"loading", use.loading}};
 }
 
-Json choice_json(const CacheChoice& choice) {
-  return {{"type_k", kv_type_name(choice.type_k)},
-          {"type_v", kv_type_name(choice.type_v)},
+Json choice_json(const CacheChoice& choice, bool is_given) {
+  // One pair of types does not describe a plan of --cache-plan.
+  const auto name = [&](KvType type) { return is_given ? Json(nullptr) : Json(kv_type_name(type)); };
+  return {{"type_k", name(choice.type_k)},
+          {"type_v", name(choice.type_v)},
           {"layer_adaptive", choice.layer_adaptive},
           {"cache", choice.plan.describe()},
           {"bytes_per_token", choice.bytes_per_token},
@@ -35,14 +37,15 @@ Json choice_json(const CacheChoice& choice) {
 
 std::string plan_json(const ModelPlan& plan, const FitModelOptions& options, const Speed& speed) {
   Json caches = Json::array();
-  for (const CacheChoice& choice : plan.candidates) caches.push_back(choice_json(choice));
+  const bool is_given = options.engine.cache_plan.has_value();
+  for (const CacheChoice& choice : plan.candidates) caches.push_back(choice_json(choice, is_given));
   Json speeds = Json::array();
   for (const SpeedPrediction& s : speed)
     speeds.push_back({{"depth", s.depth}, {"decode", s.decode}, {"prefill", s.prefill}});
   const Json object = {
       {"format", "turboquant-fit-1"},
       {"model",
-       {{"file", options.planner.model_path},
+       {{"file", options.engine.model_path},
         {"name", plan.model},
         {"architecture", plan.architecture},
         {"n_ctx_train", plan.n_ctx_train}}},
@@ -53,10 +56,10 @@ std::string plan_json(const ModelPlan& plan, const FitModelOptions& options, con
       {"n_parallel", plan.n_parallel},
       {"n_threads", plan.n_threads},
       {"prefer", kPlanPreferences[static_cast<std::size_t>(options.planner.prefer)]},
-      {"chosen", choice_json(plan.chosen())},
+      {"chosen", choice_json(plan.chosen(), is_given)},
       {"speed", std::move(speeds)},
       {"reasons", plan.reasons},
-      {"command", plan_command(plan, options.planner)},
+      {"command", plan_command(plan, options)},
       {"caches", std::move(caches)},
   };
   return object.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";

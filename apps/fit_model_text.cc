@@ -75,9 +75,10 @@ bool is_on_front(const CacheChoice& choice, const ModelPlan& plan) {
          });
 }
 
-std::string row_text(const CacheChoice& c, bool is_chosen) {
-  return std::string(is_chosen ? "* " : "  ") + left(std::string(kv_type_name(c.type_k)), 9) +
-         left(std::string(kv_type_name(c.type_v)), 9) +
+std::string row_text(const CacheChoice& c, bool is_chosen, bool is_given) {
+  // One pair of types does not describe a plan of --cache-plan.
+  const auto type = [&](KvType t) { return left(is_given ? "by layer" : std::string(kv_type_name(t)), 9); };
+  return std::string(is_chosen ? "* " : "  ") + type(c.type_k) + type(c.type_v) +
          right(c.layer_adaptive == 0 ? "-" : std::to_string(c.layer_adaptive), 6) +
          right(fixed(c.bytes_per_token, 0), 9) + right(mebibytes(static_cast<double>(c.memory.cache)), 11) +
          right(mebibytes(static_cast<double>(c.memory.peak())), 11) + right(std::to_string(c.max_ctx), 10) +
@@ -85,14 +86,14 @@ std::string row_text(const CacheChoice& c, bool is_chosen) {
          (c.fits() ? "" : ", does not fit") + (c.objection.empty() ? "" : ", " + c.objection) + "\n";
 }
 
-std::string table_text(const ModelPlan& plan, bool all) {
+std::string table_text(const ModelPlan& plan, const FitModelOptions& options) {
   std::string text = "\n  " + left("K", 9) + left("V", 9) + right("preset", 6) + right("B/token", 9) +
                      right("cache MiB", 11) + right("total MiB", 11) + right("longest", 10) +
                      right("loss", 9) + "\n";
   for (const CacheChoice& choice : plan.candidates) {
     const bool is_chosen = &choice == &plan.candidates.front();
-    if (all || is_chosen || choice.is_measured || is_on_front(choice, plan))
-      text += row_text(choice, is_chosen);
+    if (options.all || is_chosen || choice.is_measured || is_on_front(choice, plan))
+      text += row_text(choice, is_chosen, options.engine.cache_plan.has_value());
   }
   return text;
 }
@@ -114,10 +115,10 @@ std::string plan_text(const ModelPlan& plan, const FitModelOptions& options, con
   std::string text = head_text(plan);
   if (!options.planner.cache_plan && !options.planner.type_k && !options.planner.type_v)
     text += pairs_text(plan);
-  text += table_text(plan, options.all);
+  text += table_text(plan, options);
   text += speed_text(speed) + "\n";
   for (const std::string& reason : plan.reasons) text += "- " + printable(reason) + "\n";
-  return text + "\n" + printable(plan_command(plan, options.planner)) + "\n";
+  return text + "\n" + printable(plan_command(plan, options)) + "\n";
 }
 
 }  // namespace tq::app

@@ -31,18 +31,26 @@ inline constexpr std::string_view kPlanPreferences[] = {"balanced", "quality", "
 inline constexpr double kGoodLoss = 0.01;
 inline constexpr double kAcceptableLoss = 0.10;
 
+// Memory that a process may take now.
+struct MemoryBudget {
+  std::size_t available = 0;  // free, after the limits of control groups
+  std::size_t headroom = 0;   // of it, left to others and to what is not foreseen
+  std::size_t bytes() const { return available - headroom; }
+};
+
 struct PlannerOptions {
   std::string model_path = {};
-  std::int64_t n_ctx = 0;                        // of each session; 0: as long as fits
-  bool swa_full = false;                         // EngineOptions::swa_full
-  std::optional<std::size_t> memory_bytes = {};  // for the process; empty: memory_budget()
-  int n_parallel = 1;                            // sessions that fill their context at the same time
-  int n_threads = 0;                             // 0: one a physical core
+  std::int64_t n_ctx = 0;                   // of each session; 0: as long as fits
+  bool swa_full = false;                    // EngineOptions::swa_full
+  std::optional<MemoryBudget> memory = {};  // for the process; empty: memory_budget()
+  int n_parallel = 1;                       // sessions that fill their context at the same time
+  int n_threads = 0;                        // 0: one a physical core
   PlanPreference prefer = PlanPreference::kBalanced;
   std::optional<KvType> type_k = {}, type_v = {};  // given; empty: to be chosen
   std::optional<int> layer_adaptive = {};          // likewise
   std::optional<CachePlan> cache_plan = {};        // given; only the context is then to be found
-  std::string results = {};  // folder of verify's reports; empty: default_results_folder()
+  // Folder of verify's reports, which must be there; empty: default_results_folder(), if it is there.
+  std::string results = {};
 };
 
 // A cache that is considered.
@@ -65,13 +73,6 @@ struct CacheChoice {
   bool fits() const { return n_ctx > 0 && max_ctx >= n_ctx; }
 };
 
-// Memory that a process may take now.
-struct MemoryBudget {
-  std::size_t available = 0;  // free, after the limits of control groups
-  std::size_t headroom = 0;   // of it, left to others and to what is not foreseen
-  std::size_t bytes() const { return available - headroom; }
-};
-
 struct ModelPlan {
   std::string model;  // its name
   std::string architecture;
@@ -89,10 +90,14 @@ MemoryBudget memory_budget(std::size_t available);
 // Of this machine, now.
 MemoryBudget memory_budget();
 
+// A word of a command for a shell: in single quotes where the shell would read more than a word.
+std::string shell_word(const std::string& word);
+
 // Where verify's reports on a model are looked for: "FILE.results".
 std::string default_results_folder(const std::string& model_path);
 
-// kOutOfMemory when nothing fits; the message says what is missing and what would help.
+// kOutOfMemory when nothing fits; the message says what is missing and what would help. kIo when there is no
+// folder `results`.
 Expected<ModelPlan> plan_model(const PlannerOptions& options);
 
 }  // namespace tq

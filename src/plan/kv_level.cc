@@ -17,6 +17,7 @@ constexpr std::array kLevels = {
 
 constexpr double kBytesInGb = 1024.0 * 1024.0 * 1024.0;
 constexpr double kLowHeadroomGb = 2.0;
+constexpr std::int64_t kLevelContextStep = 1024;
 
 struct MemoryPool {
   const char* name;
@@ -54,18 +55,21 @@ double kv_cache_gb(const LevelRequest& request, const KvLevel& level) {
                               level.bits_per_channel);
 }
 
+bool leaves_headroom(const LevelRequest& request, const KvLevel& level, double pool_gb) {
+  return pool_gb - (request.model_size_gb + kv_cache_gb(request, level)) >= level.min_headroom_gb;
+}
+
 KvLevel choose_level(const LevelRequest& request, double pool_gb) {
   if (const KvLevel* preferred = find_kv_level(request.prefer)) return *preferred;
   for (const KvLevel& level : kLevels) {
-    if (pool_gb - (request.model_size_gb + kv_cache_gb(request, level)) >= level.min_headroom_gb)
-      return level;
+    if (leaves_headroom(request, level, pool_gb)) return level;
   }
   return *std::max_element(kLevels.begin(), kLevels.end(), [](const KvLevel& a, const KvLevel& b) {
     return a.compression_ratio < b.compression_ratio;
   });
 }
 
-std::string context_label(int context) {
+std::string context_label(std::int64_t context) {
   return context % 1024 == 0 ? std::to_string(context / 1024) + "K" : std::to_string(context) + " tokens of";
 }
 
@@ -102,10 +106,11 @@ const KvLevel* find_kv_level(std::string_view name) {
   return found == kLevels.end() ? nullptr : found;
 }
 
-double estimate_kv_cache_gb(int context, int n_layers, int n_kv_heads, int head_dim,
+double estimate_kv_cache_gb(std::int64_t context, int n_layers, int n_kv_heads, int head_dim,
                             double bits_per_channel) {
   // Keys and values.
-  return 2.0 * n_layers * n_kv_heads * head_dim * context * (bits_per_channel / 8.0) / kBytesInGb;
+  return 2.0 * n_layers * n_kv_heads * head_dim * static_cast<double>(context) * (bits_per_channel / 8.0) /
+         kBytesInGb;
 }
 
 LevelChoice select_kv_level(const LevelRequest& request, const Hardware& hardware) {
@@ -124,6 +129,23 @@ LevelChoice select_kv_level(const LevelRequest& request, const Hardware& hardwar
   choice.server_flags = {{"-ctk", type}, {"-ctv", type}, {"-c", std::to_string(request.context)}};
   choice.warnings = warnings_for(choice);
   return choice;
+}
+
+std::int64_t longest_level_context(const LevelRequest& request, const Hardware& hardware) {
+  const double pool_gb = memory_pool(hardware, request.force_cpu).gb;
+  for (const KvLevel& level : kLevels) {
+    if (!request.prefer.empty() && level.name != request.prefer) continue;
+    LevelRequest longer = request;
+    std::int64_t fits = 0;
+    std::int64_t too_long = kMaxLevelContext / kLevelContextStep + 1;
+    while (too_long - fits > 1) {
+      const std::int64_t steps = fits + (too_long - fits) / 2;
+      longer.context = steps * kLevelContextStep;
+      (leaves_headroom(longer, level, pool_gb) ? fits : too_long) = steps;
+    }
+    if (fits > 0) return fits * kLevelContextStep;
+  }
+  return 0;
 }
 
 }  // namespace tq::plan

@@ -3,6 +3,7 @@
 // is more exact.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <span>
 #include <string>
@@ -29,9 +30,11 @@ struct KvLevel {
 std::span<const KvLevel> kv_levels();
 const KvLevel* find_kv_level(std::string_view name);  // nullptr when there is none of the name
 
+inline constexpr std::int64_t kMaxLevelContext = std::int64_t{1} << 30;
+
 struct LevelRequest {
   double model_size_gb = 14.0;
-  int context = 32768;
+  std::int64_t context = 32768;  // tokens, at most kMaxLevelContext
   int n_layers = 48;
   int n_kv_heads = 8;
   int head_dim = 128;
@@ -54,11 +57,17 @@ struct LevelChoice {
 };
 
 // Gigabytes here are 2^30 bytes.
-double estimate_kv_cache_gb(int context, int n_layers, int n_kv_heads, int head_dim, double bits_per_channel);
+double estimate_kv_cache_gb(std::int64_t context, int n_layers, int n_kv_heads, int head_dim,
+                            double bits_per_channel);
 
 // The first level of kv_levels() that leaves its headroom. When none does: the one that compresses most. More
 // memory never turns `fits` back, and among machines where something fits it never gives a level that stands
 // later in the list.
 LevelChoice select_kv_level(const LevelRequest& request, const Hardware& hardware);
+
+// The longest context of the first level that leaves its headroom with 1024 tokens or more, in steps of so
+// many; 0 when none does. `request.context` does not count. On a larger machine the level is not worse, and
+// with the same level the context not shorter.
+std::int64_t longest_level_context(const LevelRequest& request, const Hardware& hardware);
 
 }  // namespace tq::plan

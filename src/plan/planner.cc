@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <limits>
+#include <system_error>
 
 #include "base/memory.h"
 #include "base/thread_pool.h"
@@ -78,7 +79,8 @@ std::string why_this_cache(const CacheChoice& c, const PlannerOptions& options) 
   const std::string loss = decimals(c.loss, c.loss < 0.01 ? 4 : 3) + " nats";
   const std::string how = c.is_measured ? "measured on this model" : "estimated from its types";
   std::string text = c.plan.describe() + " loses " + loss + " against f16, " + how;
-  if (options.cache_plan || (options.type_k && options.type_v)) return text + "; it was asked for.";
+  if (options.cache_plan || (options.type_k && options.type_v))
+    return text + "; no other types were to be considered.";
   if (c.loss > kAcceptableLoss) return text + ": too much, but nothing better fits.";
   switch (options.prefer) {
     case PlanPreference::kBalanced:
@@ -99,13 +101,29 @@ std::string why_this_cache(const CacheChoice& c, const PlannerOptions& options) 
 std::string why_this_context(const ModelPlan& plan, const PlannerOptions& options) {
   const CacheChoice& c = plan.chosen();
   const std::string tokens = "a context of " + std::to_string(c.n_ctx) + " tokens";
+  const auto exact = [](std::size_t bytes) { return decimals(static_cast<double>(bytes) / (1 << 20), 1); };
+  const MemoryBudget& budget = plan.budget;
   const std::string memory =
-      " takes " + mebibytes(c.memory.peak()) + " of " + mebibytes(plan.budget.bytes()) +
-      (plan.budget.headroom > 0 ? " that are free (less " + mebibytes(plan.budget.headroom) + " for others)"
-                                : " that it may take");
+      " takes " + exact(c.memory.peak()) + " of the " + exact(budget.bytes()) + " MiB that it may take" +
+      (budget.headroom > 0
+           ? " (" + exact(budget.available) + " are free, " + exact(budget.headroom) + " stay for others)"
+           : "");
   if (options.n_ctx > 0) return tokens + memory + "; up to " + std::to_string(c.max_ctx) + " would fit.";
   if (c.n_ctx == plan.n_ctx_train) return tokens + ", the model's own," + memory + ".";
   return tokens + memory + "; the model was made for " + std::to_string(plan.n_ctx_train) + ".";
+}
+
+std::string verify_command(const CacheChoice& chosen, const PlannerOptions& options,
+                           const std::string& results) {
+  std::string command = "turboquant verify -m " + shell_word(options.model_path);
+  if (options.cache_plan) {
+    command += " with this --cache-plan and";
+  } else {
+    command += " -ctk " + std::string(kv_type_name(chosen.type_k)) + " -ctv " +
+               std::string(kv_type_name(chosen.type_v));
+    if (chosen.layer_adaptive != 0) command += " --layer-adaptive " + std::to_string(chosen.layer_adaptive);
+  }
+  return command + " --out " + shell_word(results);
 }
 
 std::vector<std::string> reasons_for(const ModelPlan& plan, const PlannerOptions& options,
@@ -114,11 +132,9 @@ std::vector<std::string> reasons_for(const ModelPlan& plan, const PlannerOptions
   std::vector<std::string> reasons = {why_this_cache(chosen, options), why_this_context(plan, options)};
   const CachePlan turbo4{{chosen.plan.layers.size(), {KvType::kTurbo4, KvType::kTurbo4}}};
   if (const auto warning = key_bias_warning(turbo4, key_bias); !warning.empty()) reasons.push_back(warning);
-  if (!chosen.is_measured) {
-    reasons.push_back("nobody has measured this cache on this model; turboquant verify -m " +
-                      options.model_path + " -ctk " + std::string(kv_type_name(chosen.type_k)) + " -ctv " +
-                      std::string(kv_type_name(chosen.type_v)) + " --out " + results + " does.");
-  }
+  if (!chosen.is_measured)
+    reasons.push_back("nobody has measured this cache on this model; " +
+                      verify_command(chosen, options, results) + " does.");
   return reasons;
 }
 
@@ -139,6 +155,17 @@ MemoryBudget memory_budget(std::size_t available) {
   return budget;
 }
 
+std::string shell_word(const std::string& word) {
+  const bool is_plain = !word.empty() && std::ranges::all_of(word, [](const char c) {
+    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
+           std::string_view("-_./+:,@%").find(c) != std::string_view::npos;
+  });
+  if (is_plain) return word;
+  std::string quoted = "'";
+  for (const char c : word) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return quoted + "'";
+}
+
 std::string default_results_folder(const std::string& model_path) { return model_path + ".results"; }
 
 Expected<ModelPlan> plan_model(const PlannerOptions& options) {
@@ -151,13 +178,16 @@ Expected<ModelPlan> plan_model(const PlannerOptions& options) {
   const plan::ModelIdentity model = plan::identity_of(*file, config);
   const std::string results =
       options.results.empty() ? default_results_folder(options.model_path) : options.results;
+  std::error_code ignored;
+  if (!options.results.empty() && !std::filesystem::is_directory(results, ignored))
+    return Error{ErrorCode::kIo, "there is no folder " + results + " (--results)."};
   plan::Evidence evidence;
   evidence.add_folder(results, model);
   const std::vector<float> key_bias = key_bias_ratios(*file, config.n_layers);
 
   ModelPlan result{
       .model = model.name, .architecture = model.architecture, .n_ctx_train = config.n_ctx_train};
-  result.budget = options.memory_bytes ? MemoryBudget{.available = *options.memory_bytes} : memory_budget();
+  result.budget = options.memory ? *options.memory : memory_budget();
   result.n_parallel = options.n_parallel;
   result.n_threads = options.n_threads > 0 ? options.n_threads : default_thread_count();
   auto candidates = plan::make_candidates(options, {.memory = *memory,
@@ -173,6 +203,8 @@ Expected<ModelPlan> plan_model(const PlannerOptions& options) {
   const CacheChoice& chosen = result.chosen();
   if (!chosen.fits() || !chosen.objection.empty()) return plan::nothing_fits(options, result);
   result.reasons = plan::reasons_for(result, options, results, key_bias);
+  if (!options.results.empty() && evidence.empty())
+    result.reasons.push_back("no report in " + results + " is of this model.");
   return result;
 }
 

@@ -31,7 +31,10 @@ TinyModel tiny() {
 class Planner : public ::testing::Test {
  protected:
   PlannerOptions options(std::size_t budget, std::int64_t n_ctx = 0) const {
-    return {.model_path = file_.path(), .n_ctx = n_ctx, .memory_bytes = budget, .n_threads = 1};
+    return {.model_path = file_.path(),
+            .n_ctx = n_ctx,
+            .memory = MemoryBudget{.available = budget},
+            .n_threads = 1};
   }
   ModelPlan plan(const PlannerOptions& wanted) const {
     auto made = plan_model(wanted);
