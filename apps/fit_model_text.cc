@@ -75,6 +75,12 @@ bool is_on_front(const CacheChoice& choice, const ModelPlan& plan) {
          });
 }
 
+// The best ones: the chosen one, those on the front, and presets, which count when they were measured.
+bool is_listed(const CacheChoice& choice, const ModelPlan& plan) {
+  return &choice == &plan.chosen() || is_on_front(choice, plan) ||
+         (choice.is_measured && choice.layer_adaptive != 0);
+}
+
 std::string row_text(const CacheChoice& c, bool is_chosen, bool is_given) {
   // One pair of types does not describe a plan of --cache-plan.
   const auto type = [&](KvType t) { return left(is_given ? "by layer" : std::string(kv_type_name(t)), 9); };
@@ -82,7 +88,7 @@ std::string row_text(const CacheChoice& c, bool is_chosen, bool is_given) {
          right(c.layer_adaptive == 0 ? "-" : std::to_string(c.layer_adaptive), 6) +
          right(fixed(c.bytes_per_token, 0), 9) + right(mebibytes(static_cast<double>(c.memory.cache)), 11) +
          right(mebibytes(static_cast<double>(c.memory.peak())), 11) + right(std::to_string(c.max_ctx), 10) +
-         right(fixed(c.loss, 4), 9) + (c.is_measured ? "  measured " : "  estimated") +
+         right(fixed(c.loss, 4), 9) + (c.is_measured ? "  measured" : "  estimated") +
          (c.fits() ? "" : ", does not fit") + (c.objection.empty() ? "" : ", " + c.objection) + "\n";
 }
 
@@ -91,9 +97,8 @@ std::string table_text(const ModelPlan& plan, const FitModelOptions& options) {
                      right("cache MiB", 11) + right("total MiB", 11) + right("longest", 10) +
                      right("loss", 9) + "\n";
   for (const CacheChoice& choice : plan.candidates) {
-    const bool is_chosen = &choice == &plan.candidates.front();
-    if (options.all || is_chosen || choice.is_measured || is_on_front(choice, plan))
-      text += row_text(choice, is_chosen, options.engine.cache_plan.has_value());
+    if (options.all || is_listed(choice, plan))
+      text += row_text(choice, &choice == &plan.chosen(), options.engine.cache_plan.has_value());
   }
   return text;
 }

@@ -90,7 +90,9 @@ std::string targets_text(const std::vector<TargetModel>& models, const std::vect
   std::string text =
       "The best cache type (f16 q8_0 turbo4 turbo3 turbo2) with which a context fits a machine's memory, and "
       "the\n"
-      "longest context with some of them. 5 GB, or a quarter of a small machine, stay for the system.\n\n";
+      "longest context with some of them. 5 GB, or a quarter of a small machine, stay for the system. GB of "
+      "memory\n"
+      "are 2^30 bytes; GB of files 10^9, as they are listed.\n\n";
   std::string line = "  " + std::string(kLabelColumns, ' ');
   for (const double gb : machines) line += padded(short_number(gb) + " GB", kCellColumns);
   text += line.substr(0, line.find_last_not_of(' ') + 1) + "\n";

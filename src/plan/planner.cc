@@ -75,7 +75,8 @@ Error nothing_fits(const PlannerOptions& options, const ModelPlan& plan) {
   return {ErrorCode::kOutOfMemory, std::move(message)};
 }
 
-std::string why_this_cache(const CacheChoice& c, const PlannerOptions& options) {
+std::string why_this_cache(const ModelPlan& plan, const PlannerOptions& options) {
+  const CacheChoice& c = plan.chosen();
   const std::string loss = decimals(c.loss, c.loss < 0.01 ? 4 : 3) + " nats";
   const std::string how = c.is_measured ? "measured on this model" : "estimated from its types";
   std::string text = c.plan.describe() + " loses " + loss + " against f16, " + how;
@@ -88,8 +89,12 @@ std::string why_this_cache(const CacheChoice& c, const PlannerOptions& options) 
                          ? ": of what loses at most " + decimals(kGoodLoss, 2) + " it is the smallest."
                          : ": what loses at most " + decimals(kGoodLoss, 2) +
                                (options.n_ctx > 0 ? " does not fit." : " has room for fewer tokens."));
-    case PlanPreference::kQuality:
-      return text + ": the least of what fits.";
+    case PlanPreference::kQuality: {
+      const bool is_least = std::ranges::none_of(plan.candidates, [&](const CacheChoice& other) {
+        return other.fits() && other.objection.empty() && other.loss < c.loss;
+      });
+      return text + (is_least ? ": the least of what fits." : ": what loses less has room for fewer tokens.");
+    }
     case PlanPreference::kSpeed:
       return text + ": of what loses at most " + decimals(kAcceptableLoss, 2) + " it has the least to read.";
     case PlanPreference::kMemory:
@@ -129,7 +134,7 @@ std::string verify_command(const CacheChoice& chosen, const PlannerOptions& opti
 std::vector<std::string> reasons_for(const ModelPlan& plan, const PlannerOptions& options,
                                      const std::string& results, const std::vector<float>& key_bias) {
   const CacheChoice& chosen = plan.chosen();
-  std::vector<std::string> reasons = {why_this_cache(chosen, options), why_this_context(plan, options)};
+  std::vector<std::string> reasons = {why_this_cache(plan, options), why_this_context(plan, options)};
   const CachePlan turbo4{{chosen.plan.layers.size(), {KvType::kTurbo4, KvType::kTurbo4}}};
   if (const auto warning = key_bias_warning(turbo4, key_bias); !warning.empty()) reasons.push_back(warning);
   if (!chosen.is_measured)
