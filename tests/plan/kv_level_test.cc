@@ -130,6 +130,44 @@ TEST(SelectKvLevel, ContextInWords) {
   EXPECT_NE(select(64, 14, 5000).reasoning.find("@ 5000 tokens of context"), std::string::npos);
 }
 
+// A longest context leaves the level's headroom, one step more does not, and better levels have room for
+// none.
+TEST(LongestLevelContext, IsTheLongest) {
+  constexpr std::int64_t kStep = 1024;
+  for (const double model_gb : {0.5, 4.0, 14.0, 40.0}) {
+    for (const std::string prefer : {"", "turbo3"}) {
+      std::size_t last_level = kv_levels().size();
+      std::int64_t last = 0;
+      for (double gb = 0.5; gb <= 64; gb += 0.125) {
+        LevelRequest request;
+        request.model_size_gb = model_gb;
+        request.prefer = prefer;
+        const std::int64_t longest = longest_level_context(request, machine_of(gb));
+        EXPECT_TRUE(longest > 0 || last == 0) << model_gb << " " << gb;
+        if (longest == 0) continue;
+        EXPECT_EQ(longest % kStep, 0);
+        request.context = longest;
+        const LevelChoice choice = select_kv_level(request, machine_of(gb));
+        EXPECT_TRUE(choice.fits);
+        std::size_t level = 0;
+        while (kv_levels()[level].name != choice.level.name) ++level;
+        for (std::size_t better = 0; better < level && prefer.empty(); ++better) {
+          request.context = kStep;
+          request.prefer = kv_levels()[better].name;
+          EXPECT_FALSE(select_kv_level(request, machine_of(gb)).fits) << model_gb << " " << gb;
+        }
+        request.prefer = choice.level.name;
+        request.context = longest + kStep;
+        EXPECT_FALSE(select_kv_level(request, machine_of(gb)).fits) << model_gb << " " << gb;
+        EXPECT_LE(level, last_level);
+        EXPECT_TRUE(level < last_level || longest >= last);
+        last_level = level;
+        last = longest;
+      }
+    }
+  }
+}
+
 // Larger machines: what fits goes on fitting, and the level moves to the front of the list only.
 TEST(SelectKvLevel, MoreMemoryIsNeverWorse) {
   const auto rank = [](const LevelChoice& choice) {
