@@ -7,13 +7,27 @@ import pytest
 
 from program import BINARY, OK, USAGE, assert_error, call
 
-COMMANDS = ([], ["run"], ["serve"], ["info"], ["fit"], ["doctor"], ["bench"], ["bench", "codec"], ["verify"], ["kld"], ["completion"])
 
 
 def printed(*arguments):
     code, out, err = call(*arguments)
     assert (code, err) == (OK, "") and out.endswith("\n")
     return out
+
+
+def commands_below(*path):
+    """A command and, as its help names them, all below it."""
+    groups = re.findall(r"^(?:Subcommands|Gates of verify):\n((?:  .*\n)+)", printed(*path, "--help"), re.MULTILINE)
+    names = re.findall(r"^  ([a-z][\w-]*)", "".join(groups), re.MULTILINE)
+    return [list(path)] + [command for name in names for command in commands_below(*path, name)]
+
+
+COMMANDS = commands_below()
+
+
+def test_all_commands_are_looked_at():
+    assert [["run"], ["bench", "codec"], ["kld"], ["dflash", "report"], ["edge", "check"]] == [
+        command for command in (["run"], ["bench", "codec"], ["kld"], ["dflash", "report"], ["edge", "check"]) if command in COMMANDS]
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +64,9 @@ def test_bash_values(script, tmp_path):
     assert complete(script, "bench", "c") == ["codec"]
     assert "turbo35" in complete(script, "run", "-m", "x.gguf", "-ctk", "turbo")
     assert complete(script, "serve", "--cache-type-v", "q8") == ["q8_0"]
+    assert complete(script, "fit", "-ctk", "a") == complete(script, "run", "-c", "") == ["auto"]
+    assert complete(script, "info", "-ctk", "a") == []
+    assert complete(script, "fit", "--prefer", "turbo4") == ["turbo4"]
     assert complete(script, "serve", "--log-format", "") == ["text", "json"]
     assert complete(script, "serve", "--port", "8") == []
     (tmp_path / "a model.gguf").touch()

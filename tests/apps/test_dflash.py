@@ -34,6 +34,7 @@ def test_plan():
     with open("/proc/meminfo") as file:
         kib = int(next(line for line in file if line.startswith("MemTotal:")).split()[1])
     assert as_json()["machine_memory_gb"] == pytest.approx(kib / 2 ** 20, abs=0.051)
+    assert call("dflash", "--memory-gb", "36", "--json") == call("dflash", "--memory-gb", "36", "--format", "json")
     assert "--max-samples 5 " in as_json("--max-samples", "5")["benchmark_command"]
 
 

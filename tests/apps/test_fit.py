@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from program import OK, USAGE, assert_error, call
+from program import FAILED, MODEL, OK, USAGE, assert_error, call
 from recorded_machine import ROOT, unpack, validate
 
 GIB = 1 << 30
@@ -63,6 +63,23 @@ def test_level_by_the_rule_written_out_again(memory, model, shape, prefer):
 def test_defaults_are_those_of_the_first_scripts():
     assert fit_json("--memory", 24) == fit_json("--memory", 24, "--model-size", 14, "--context", 32768, "--layers", 48,
                                                 "--kv-heads", 8, "--head-dim", 128)
+
+
+def test_the_longest_context_by_the_rule_written_out_again():
+    for memory, model, prefer in itertools.product((6, 16.5, 17.5, 18.5, 64), (4, 14.5), (None, "turbo3")):
+        fitting = [(level, n) for level in LEVELS if prefer in (None, level[0])
+                   for n in [int((memory - level[5] - model) / kv_gb(1, 48, 8, 128, level[1])) // 1024 * 1024] if n > 0]
+        words = ("--memory", memory, "--model-size", model, "--context", "max", *(["--prefer", prefer] if prefer else []))
+        if not fitting:
+            assert_error(call("fit", *map(str, words)), FAILED, "no context fits", "--model-size")
+            continue
+        got = fit_json(*words)
+        validate(got, "fit-level")
+        assert (got["level"], got["server_flags"]["-c"], got["fits"]) == (fitting[0][0][0], str(fitting[0][1]), True)
+
+
+def test_every_spelling_of_the_context():
+    assert len({fit("--memory", 24, name, 65536) for name in ("-c", "--context", "--ctx-size")}) == 1
 
 
 def test_text_has_what_the_json_has():
@@ -190,6 +207,9 @@ def test_more_memory_is_never_worse():
     (["--prefer", "turbo9"], "turbo9"), (["--model-size", "big"], "'big'"), (["--model-size", "-1"], "'-1'"),
     (["--model-size", "nan"], "'nan'"), (["--context", "0"], "--context"), (["--layers", "1e9"], "--layers"),
     (["--memory", "0"], "'0'"), (["--memory", "8,,9"], "''"), (["--memory", "8,9"], "--targets"),
-    (["--kv-heads", "x"], "--kv-heads"), (["--machine", "/no/such"], "'/no/such'")])
+    (["--kv-heads", "x"], "--kv-heads"), (["--machine", "/no/such"], "'/no/such'"), (["--context", "some"], "'some'"),
+    (["--context", "2000000000"], "1073741824"), (["-ctk", "q8_0"], "-m"), (["--parallel", "2"], "-m"), (["--speed"], "-m"),
+    (["--results", "/tmp"], "-m"), (["-m", MODEL, "--layers", "3"], "--layers"), (["-m", MODEL, "--force-cpu"], "--force-cpu"),
+    (["--targets", "-m", MODEL], "--targets"), (["--targets", "--context", "5"], "--context")])
 def test_wrong_options(words, fragment):
     assert_error(call("fit", *words), USAGE, fragment)

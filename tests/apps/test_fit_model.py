@@ -10,6 +10,7 @@ import jsonschema
 import pytest
 
 from program import BINARY, ENVIRONMENT, FAILED, MODEL, OK, USAGE, assert_error, call, patched_model
+from recorded_machine import unpack
 
 SOURCE = pathlib.Path(os.environ["TQ_SOURCE_DIR"])
 SCHEMA = json.loads((SOURCE / "docs/schemas/fit.json").read_text())
@@ -92,14 +93,117 @@ def test_memory_is_what_the_kernel_counts(model, n_ctx, k, v):
         assert plan["cache"] == probe["kv_bytes"]
 
 
-def test_what_is_printed_runs():
-    plan = fit("--memory", "0.2", "--prefer", "quality")
-    words = shlex.split(plan["command"])
-    assert words[:2] == ["turboquant", "run"]
-    done = subprocess.run([BINARY, *words[1:], "-p", "Hi", "-n", "2", "--json"], env=ENVIRONMENT, capture_output=True,
-                          timeout=60, check=True)
-    answer = json.loads(done.stdout)["settings"]
-    assert (answer["cache_type_k"], answer["cache_type_v"]) == (plan["chosen"]["type_k"], plan["chosen"]["type_v"])
+def limited(kib, *words, env=None):
+    """Runs the program in an address space of so many KiB."""
+    command = f"ulimit -v {kib}; exec {shlex.join([BINARY, *words])}"
+    return subprocess.run(["bash", "-c", command], env=ENVIRONMENT | (env or {}), capture_output=True, text=True, timeout=120)
+
+
+def least_kib(model):
+    """The smallest address space in which anything is planned, to a MiB."""
+    too_small, enough = 1 << 16, 4 << 20
+    while enough - too_small > 1024:
+        middle = (too_small + enough) // 2
+        if limited(middle, "fit", "-m", str(model), "--json").returncode == OK:
+            enough = middle
+        else:
+            too_small = middle
+    refused = limited(too_small, "fit", "-m", str(model))
+    assert refused.returncode == FAILED and "are missing" in refused.stderr
+    return enough
+
+
+# KiB beyond the least, --prefer, -c
+TIGHT = [(0, "balanced", "max"), (0, "quality", "100"), (3000, "speed", "max"), (30_000, "memory", "max"),
+         (30_000, "quality", "max"), (300_000, "balanced", "max")]
+
+
+@pytest.mark.parametrize("model", [pathlib.Path(MODEL), GEMMA, QWEN], ids=lambda model: model.stem[:8])
+def test_what_is_printed_runs_in_the_memory_it_was_planned_for(model):
+    if not model.exists():
+        pytest.skip(f"no model {model.name}")
+    least = least_kib(model)
+    for more, prefer, context in TIGHT:
+        space = least + more
+        made = limited(space, "fit", "-m", str(model), "--prefer", prefer, "-c", context, "--json")
+        assert made.returncode == OK, made.stderr
+        plan = json.loads(made.stdout)
+        words = shlex.split(plan["command"])
+        assert words[:2] == ["turboquant", "run"]
+        done = limited(space, *words[1:], "--raw", "-p", "Hi", "-n", "2", "--json")
+        assert done.returncode == OK, (plan["command"], done.stderr)
+        answer = json.loads(done.stdout)["settings"]
+        assert (answer["cache_type_k"], answer["cache_type_v"]) == (plan["chosen"]["type_k"], plan["chosen"]["type_v"])
+        auto = limited(space, "run", "-m", str(model), "-ctk", "auto", "-ctv", "auto", "-c", context, "--raw", "-p", "Hi", "-n", "2")
+        assert auto.returncode == OK and "plan: " in auto.stderr, auto.stderr
+
+
+def serve(space, *words):
+    """Starts a server in an address space of so many KiB; what it says until it listens."""
+    command = f"ulimit -v {space}; exec {shlex.join([BINARY, 'serve', *words, '--port', '0'])}"
+    with subprocess.Popen(["bash", "-c", command], env=ENVIRONMENT, stderr=subprocess.PIPE, text=True) as server:
+        try:
+            lines = []
+            for line in server.stderr:
+                lines.append(line)
+                if line.startswith("listening"):
+                    return lines
+        finally:
+            server.terminate()
+    raise AssertionError("".join(lines))
+
+
+def test_a_server_prints_the_plan_of_fit_and_keeps_it():
+    auto = ("-m", MODEL, "-ctk", "auto", "-ctv", "auto", "-c", "max", "--parallel", "3")
+    # Where all fits both plan the same; where memory is tight they run in what each found free.
+    for space, is_tight in (("unlimited", False), (least_kib(MODEL) + 60_000, True)):
+        plan = json.loads(limited(space, "fit", "-m", MODEL, "--np", "3", "--json").stdout)
+        words = shlex.split(plan["command"])
+        assert words[:2] == ["turboquant", "serve"] and words[-2:] == ["--parallel", "3"]
+        chosen = plan["chosen"]
+        assert (chosen["n_ctx"] < 8192) == is_tight
+        loaded = f"context {chosen['n_ctx']} tokens, 3 at a time, cache {chosen['cache']}\n"
+        assert loaded in serve(space, *words[2:])
+        lines = serve(space, *auto)
+        planned = [line for line in lines if line.startswith("plan: ")]
+        assert len(planned) == 1
+        if not is_tight:
+            assert loaded in lines and planned[0].startswith(f"plan: {chosen['cache']}, context {chosen['n_ctx']}, ")
+
+
+def test_types_of_the_environment_and_of_a_file_are_planned_for(tmp_path):
+    """As run takes them: what is printed is what then runs, whatever is exported."""
+    preset = {"TURBO_LAYER_ADAPTIVE": "1"}
+    for words, mode in (((), 1), (("--layer-adaptive", "0"), 0)):
+        code, out, err = call("fit", "-m", MODEL, "-ctk", "turbo4", "-ctv", "turbo2", "--json", *words, env=preset)
+        assert (code, err) == (OK, "")
+        plan = json.loads(out)
+        jsonschema.validate(plan, SCHEMA)
+        assert plan["chosen"]["layer_adaptive"] == mode and plan["command"].endswith(f" --layer-adaptive {mode}")
+        ran = call(*shlex.split(plan["command"])[1:], "-p", "Hi", "-n", "1", "--verbose", env=preset)
+        assert ran[0] == OK and f"cache: {plan['chosen']['cache']}; context" in ran[2]
+    path = tmp_path / "a plan.json"
+    layers = [{"k": "q8_0", "v": "turbo4" if i % 2 else "turbo2"} for i in range(30)]
+    path.write_text(json.dumps({"format": "turboquant-cache-plan", "version": 1, "layers": layers}))
+    plan = fit("--cache-plan", str(path), "-c", "500")
+    assert (plan["chosen"]["type_k"], plan["chosen"]["type_v"], len(plan["caches"])) == (None, None, 1)
+    # 3 heads of 64 channels: q8_0 68 bytes, turbo4 34, turbo2 18 (spec, section 4).
+    assert plan["chosen"]["bytes_per_token"] == 30 * 3 * 68 + 15 * 3 * (34 + 18)
+    ran = call(*shlex.split(plan["command"])[1:], "-p", "Hi", "-n", "1", "--verbose")
+    assert ran[0] == OK and f"cache: {plan['chosen']['cache']}; context 500" in ran[2]
+    assert "by layer" in call("fit", "-m", MODEL, "--cache-plan", str(path))[1]
+
+
+def test_reports_that_are_not_there(tmp_path):
+    assert_error(call("fit", "-m", MODEL, "--results", str(tmp_path / "missing")), FAILED, "missing", "--results")
+    assert any("no report" in reason for reason in fit("--results", str(tmp_path))["reasons"])
+
+
+def test_a_recorded_machine_keeps_its_headroom_and_threads(tmp_path):
+    plan = fit("--machine", str(unpack("pi4", tmp_path)))
+    free = 3210528 * 1024  # MemAvailable
+    assert plan["memory"] == {"available": free, "headroom": free // 16, "budget": free - free // 16}
+    assert plan["n_threads"] == 4
 
 
 def test_the_command_is_quoted(tmp_path):
@@ -167,7 +271,7 @@ def test_contexts_beyond_this_machine(tmp_path):
     """A model made for four million tokens: the plan is the longest context that fits, and a longer one does not."""
     longer = patched_model(tmp_path / "long.gguf", b"llama.context_length\x04\x00\x00\x00\x00\x20\x00\x00",
                            b"llama.context_length\x04\x00\x00\x00\x00\x00\x40\x00")
-    plan = fit("--memory", "2", model=longer)
+    plan = fit("--memory", "2", "--context", "max", model=longer)
     n_ctx = plan["chosen"]["n_ctx"]
     assert 8192 < n_ctx < 1 << 22 and plan["chosen"]["memory"]["peak"] <= 2 * GIB
     fixed = ("-ctk", plan["chosen"]["type_k"], "-ctv", plan["chosen"]["type_v"], "--memory", "2")
