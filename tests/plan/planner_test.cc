@@ -165,6 +165,22 @@ TEST_P(Planner, PreferencesAreWhatTheySay) {
   }
 }
 
+// Without a context of the user's it is the longest that any cache of a tolerable loss holds.
+TEST_P(Planner, TheLongestContextGoesFirst) {
+  for (const std::size_t budget : budgets()) {
+    for (const PlanPreference prefer : kAllPreferences) {
+      PlannerOptions wanted = options(budget);
+      wanted.prefer = prefer;
+      const auto made = plan_model(wanted);
+      if (!made || made->chosen().loss > kAcceptableLoss) continue;
+      for (const CacheChoice& c : made->candidates) {
+        if (!c.objection.empty() || c.loss > kAcceptableLoss) continue;
+        EXPECT_LE(c.max_ctx, made->chosen().n_ctx) << budget << ": " << c.plan.describe();
+      }
+    }
+  }
+}
+
 // The printed flags, given to an engine: it loads and holds the context.
 TEST_P(Planner, WhatIsPlannedRuns) {
   const TempFile file(tiny(GetParam(), 1500).bytes());
