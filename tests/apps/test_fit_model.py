@@ -134,7 +134,8 @@ def test_what_is_printed_runs_in_the_memory_it_was_planned_for(model):
         assert done.returncode == OK, (plan["command"], done.stderr)
         answer = json.loads(done.stdout)["settings"]
         assert (answer["cache_type_k"], answer["cache_type_v"]) == (plan["chosen"]["type_k"], plan["chosen"]["type_v"])
-        auto = limited(space, "run", "-m", str(model), "-ctk", "auto", "-ctv", "auto", "-c", context, "--raw", "-p", "Hi", "-n", "2")
+        auto = limited(space, "run", "-m", str(model), "-ctk", "auto", "-ctv", "auto", "-c", context, "--raw", "-p", "Hi",
+                       "-n", "2")
         assert auto.returncode == OK and "plan: " in auto.stderr, auto.stderr
 
 
