@@ -81,6 +81,11 @@ bool is_listed(const CacheChoice& choice, const ModelPlan& plan) {
          (choice.is_measured && choice.layer_adaptive != 0);
 }
 
+const char* source_of_loss(const CacheChoice& c) {
+  if (c.is_baseline()) return "by definition";
+  return c.is_measured ? "measured" : "estimated";
+}
+
 std::string row_text(const CacheChoice& c, bool is_chosen, bool is_given) {
   // One pair of types does not describe a plan of --cache-plan.
   const auto type = [&](KvType t) { return left(is_given ? "by layer" : std::string(kv_type_name(t)), 9); };
@@ -88,8 +93,8 @@ std::string row_text(const CacheChoice& c, bool is_chosen, bool is_given) {
          right(c.layer_adaptive == 0 ? "-" : std::to_string(c.layer_adaptive), 6) +
          right(fixed(c.bytes_per_token, 0), 9) + right(mebibytes(static_cast<double>(c.memory.cache)), 11) +
          right(mebibytes(static_cast<double>(c.memory.peak())), 11) + right(std::to_string(c.max_ctx), 10) +
-         right(fixed(c.loss, 4), 9) + (c.is_measured ? "  measured" : "  estimated") +
-         (c.fits() ? "" : ", does not fit") + (c.objection.empty() ? "" : ", " + c.objection) + "\n";
+         right(fixed(c.loss, 4), 9) + "  " + source_of_loss(c) + (c.fits() ? "" : ", does not fit") +
+         (c.objection.empty() ? "" : ", " + c.objection) + "\n";
 }
 
 std::string table_text(const ModelPlan& plan, const FitModelOptions& options) {

@@ -71,6 +71,8 @@ struct CacheChoice {
   std::string objection = {};       // why it is not chosen by itself, whatever fits; empty: it may be
 
   bool fits() const { return n_ctx > 0 && max_ctx >= n_ctx; }
+  // f16 throughout: what losses are counted from, so that its own is 0 whoever measured.
+  bool is_baseline() const;
 };
 
 struct ModelPlan {

@@ -77,6 +77,7 @@ Error nothing_fits(const PlannerOptions& options, const ModelPlan& plan) {
 
 std::string why_this_cache(const ModelPlan& plan, const PlannerOptions& options) {
   const CacheChoice& c = plan.chosen();
+  if (c.is_baseline()) return c.plan.describe() + " loses nothing: it is what losses are counted from.";
   const std::string loss = decimals(c.loss, c.loss < 0.01 ? 4 : 3) + " nats";
   const std::string how = c.is_measured ? "measured on this model" : "estimated from its types";
   std::string text = c.plan.describe() + " loses " + loss + " against f16, " + how;
@@ -137,7 +138,7 @@ std::vector<std::string> reasons_for(const ModelPlan& plan, const PlannerOptions
   std::vector<std::string> reasons = {why_this_cache(plan, options), why_this_context(plan, options)};
   const CachePlan turbo4{{chosen.plan.layers.size(), {KvType::kTurbo4, KvType::kTurbo4}}};
   if (const auto warning = key_bias_warning(turbo4, key_bias); !warning.empty()) reasons.push_back(warning);
-  if (!chosen.is_measured)
+  if (!chosen.is_measured && !chosen.is_baseline())
     reasons.push_back("nobody has measured this cache on this model; " +
                       verify_command(chosen, options, results) + " does.");
   return reasons;
@@ -145,6 +146,11 @@ std::vector<std::string> reasons_for(const ModelPlan& plan, const PlannerOptions
 
 }  // namespace
 }  // namespace plan
+
+bool CacheChoice::is_baseline() const {
+  return std::ranges::all_of(plan.layers,
+                             [](const LayerTypes& l) { return l.k == KvType::kF16 && l.v == KvType::kF16; });
+}
 
 MemoryBudget memory_budget() {
   const std::size_t available = available_memory();

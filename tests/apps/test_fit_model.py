@@ -207,6 +207,14 @@ def test_a_recorded_machine_keeps_its_headroom_and_threads(tmp_path):
     assert plan["n_threads"] == 4
 
 
+def test_f16_is_not_estimated():
+    """It is what losses are counted from."""
+    plan = fit("--prefer", "quality")
+    assert (plan["chosen"]["type_k"], plan["chosen"]["type_v"], plan["chosen"]["loss"]) == ("f16", "f16", 0)
+    assert not any("estimated" in reason or "measured" in reason for reason in plan["reasons"])
+    assert re.search(r"^\* f16 .* by definition$", call("fit", "-m", MODEL, "--prefer", "quality")[1], re.MULTILINE)
+
+
 def test_the_command_is_quoted(tmp_path):
     path = tmp_path / "it's a $model.gguf"
     path.symlink_to(MODEL)

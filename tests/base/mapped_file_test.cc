@@ -1,6 +1,7 @@
 #include "base/mapped_file.h"
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <cstring>
 #include <filesystem>
@@ -88,6 +89,14 @@ TEST_F(MappedFileTest, ErrorsNameThePathAndTheReason) {
   const auto device = MappedFile::open("/dev/null");
   ASSERT_FALSE(device);
   EXPECT_NE(device.error().message.find("regular"), std::string::npos) << device.error().message;
+}
+
+TEST_F(MappedFileTest, DoesNotWaitForTheWriterOfANamedPipe) {
+  const std::string path = folder_ + "/pipe";
+  ASSERT_EQ(::mkfifo(path.c_str(), 0600), 0);
+  const auto pipe = MappedFile::open(path);
+  ASSERT_FALSE(pipe);
+  EXPECT_NE(pipe.error().message.find("regular"), std::string::npos) << pipe.error().message;
 }
 
 }  // namespace
