@@ -71,6 +71,10 @@ def test_report(tmp_path):
     assert lines["acceptance_histogram"] == pytest.approx(timed["acceptance_histogram"][:n])
     assert lines["acceptance_mean"] == pytest.approx(timed["acceptance_mean"])
     assert as_json("report", "-", stdin=LOG.encode())["verdict"] == "needs-more-data"
+    for mixed_up, word in (((str(plain), "--against", str(log)), "turboquant"), ((str(log), "--against", str(log)), "--against")):
+        report = as_json("report", *mixed_up)
+        assert report["verdict"] == "needs-more-data" and word in report["reasons"][0]
+    assert "- Measured with: turboquant, not DFlash\n" in call("dflash", "report", str(plain))[1]
     markdown = call("dflash", "report", str(log), "--against", str(plain))[1]
     assert "- Throughput (tok/s): 46.78\n" in markdown and markdown.count("- [x]") == 1
 

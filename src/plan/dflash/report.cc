@@ -39,6 +39,26 @@ std::string compare_with_plain(double ratio) {
   return "DFlash made " + decimals(ratio, 2) + " times the tokens a second of plain speculative decoding";
 }
 
+bool is_of_plain(const DflashResults& results) {
+  return results.source == "turboquant" || results.source == "llama.cpp";
+}
+
+// Two logs in each other's place would be compared the wrong way round.
+std::optional<DflashAdvice> advise_on_mix_up(const DflashReport& report) {
+  if (is_of_plain(*report.results)) {
+    return DflashAdvice{DflashVerdict::kNeedsMoreData,
+                        {"These are figures of " + report.results->source +
+                         ", which is plain speculative decoding: give DFlash's log here, and this one with "
+                         "--against."}};
+  }
+  if (report.plain && report.plain->source == "dflash") {
+    return DflashAdvice{DflashVerdict::kNeedsMoreData,
+                        {"What was given with --against is a log of DFlash, not of plain speculative "
+                         "decoding."}};
+  }
+  return std::nullopt;
+}
+
 DflashAdvice advise_by_figures(const DflashReport& report) {
   const DflashResults& results = *report.results;
   if (results.peak_memory_gb && *results.peak_memory_gb > kMostMemoryShare * report.memory_gb) {
@@ -110,6 +130,7 @@ std::string results_section(const DflashReport& report) {
   const DflashResults results = report.results.value_or(DflashResults{});
   std::string text = "## Results\n";
   if (!results.failure.empty()) text += "- The run failed: `" + one_line(results.failure) + "`\n";
+  if (is_of_plain(results)) text += "- Measured with: " + results.source + ", not DFlash\n";
   text += filled("Throughput (tok/s)", results.throughput, 2);
   text += filled("Without guesses (tok/s)", results.baseline, 2);
   text += filled("Speed-up", results.speedup, 2, "x");
@@ -199,7 +220,8 @@ DflashAdvice advise(const DflashReport& report) {
     }
     return advice;
   }
-  return advise_by_figures(report);
+  const auto mix_up = advise_on_mix_up(report);
+  return mix_up ? *mix_up : advise_by_figures(report);
 }
 
 std::string dflash_markdown(const DflashReport& report) {
