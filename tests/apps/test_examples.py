@@ -1,5 +1,5 @@
-"""Every example of the help, of the README and of the pages on planning works as it is printed. Left out are those of commands
-that take minutes (verify and its gates, bench), which have tests of their own."""
+"""Every example of the help, of the README and of the pages on planning works as it is printed. Left out are those of
+commands that take minutes (verify and its gates, bench), which have tests of their own."""
 import os
 import pathlib
 import re
