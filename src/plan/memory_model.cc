@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "attention/attention.h"
-#include "engine/recurrent_timeline.h"
 #include "model/model.h"
 #include "model/pass.h"
 #include "ops/linear.h"
@@ -20,7 +19,6 @@ constexpr std::size_t kProgramBytes = std::size_t{14} << 20;
 constexpr std::size_t kBytesPerToken = 2 * sizeof(Token);
 // The file's head while it is read: its pages, and views of twice their size.
 constexpr std::size_t kMetadataCopies = 3;
-constexpr std::size_t kStateCopies = 1 + RecurrentTimeline::kMarks;
 
 // Of the widest inputs of each kind, as many rows of them as a batch has.
 std::size_t scratch_bytes(const ModelConfig& c) {

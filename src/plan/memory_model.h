@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <memory>
 
+#include "engine/recurrent_timeline.h"
 #include "gguf/gguf.h"
 #include "kvcache/cache_memory.h"
 #include "kvcache/recurrent_state.h"
@@ -15,6 +16,9 @@
 #include "tq/memory_use.h"
 
 namespace tq::plan {
+
+// Of the recurrent layers' state, in each session: the present one and those that it can go back to.
+inline constexpr std::size_t kStateCopies = 1 + RecurrentTimeline::kMarks;
 
 class MemoryModel {
  public:

@@ -8,6 +8,7 @@
 #include "kvcache/cache_memory.h"
 #include "model/pass.h"
 #include "plan/hardware.h"
+#include "plan/memory_model.h"
 
 namespace tq::plan {
 namespace {
@@ -100,7 +101,7 @@ std::uint64_t cache_bytes(const TargetModel& model, KvType type, std::int64_t co
 }
 
 std::uint64_t required_bytes(const TargetModel& model, KvType type, std::int64_t context) {
-  return model.file_bytes + model.work_bytes + model.state_bytes + cache_bytes(model, type, context);
+  return model.file_bytes + model.work_bytes + kStateCopies * model.state_bytes + cache_bytes(model, type, context);
 }
 
 std::optional<KvType> best_type(const TargetModel& model, std::int64_t context, std::uint64_t memory_bytes) {

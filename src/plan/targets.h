@@ -35,7 +35,7 @@ struct TargetModel {
   std::string architecture;
   std::uint64_t file_bytes = 0;
   std::uint64_t work_bytes = 0;   // activations and buffers beside weights and cache
-  std::uint64_t state_bytes = 0;  // of recurrent layers, whatever the context
+  std::uint64_t state_bytes = 0;  // one copy of what recurrent layers remember, whatever the context
   std::int64_t max_context = 0;
   std::vector<std::int64_t> contexts;  // that people want
   std::vector<AttentionGroup> groups;

@@ -93,6 +93,13 @@ TEST(Targets, TheConclusionsFor32And36Gb) {
   EXPECT_EQ(best_type(planned, 131072, 36 * kGiB), KvType::kQ8_0);
 }
 
+// A session keeps its recurrent layers' state three times (engine/recurrent_timeline.h).
+TEST(Targets, RecurrentStateCountsThreeTimes) {
+  TargetModel model;
+  model.state_bytes = 1000;
+  EXPECT_EQ(required_bytes(model, KvType::kTurbo4, 65536), 3000U);
+}
+
 TEST(Targets, AWindowBoundsItsLayers) {
   TargetModel model;
   model.groups = {{1, 1, 128, 1024}};
