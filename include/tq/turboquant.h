@@ -100,6 +100,9 @@ typedef struct tq_engine_options {
    * this process or the next one; made when it is not there. NULL: nothing is kept */
   const char* disk_cache_folder;
   uint64_t disk_cache_max_bytes; /* of all files in it; 10 GiB */
+  /* Not 0: layers with a window (Gemma, Phi 3) keep all tokens, so that going back in a text never computes
+   * it anew; the cache takes as much as without windows, and can be kept on disk. 0 */
+  int32_t swa_full;
 } tq_engine_options;
 
 typedef struct tq_model_info {

@@ -54,7 +54,8 @@ class Error(Structure):
 class EngineOptions(Structure):
     _fields_ = [("struct_size", c_size_t), ("model_path", c_char_p), ("n_ctx", c_int64), ("type_k", c_int32),
                 ("type_v", c_int32), ("layer_adaptive", c_int32), ("n_threads", c_int32), ("n_parallel", c_int32),
-                ("cache_plan_json", c_char_p), ("disk_cache_folder", c_char_p), ("disk_cache_max_bytes", c_uint64)]
+                ("cache_plan_json", c_char_p), ("disk_cache_folder", c_char_p), ("disk_cache_max_bytes", c_uint64),
+                ("swa_full", c_int32)]
 
 
 class ModelInfo(Structure):

@@ -64,10 +64,12 @@ class Engine:
 
     def __init__(self, model_path: str | os.PathLike, *, n_ctx: int = 0, type_k: str = "turbo4", type_v: str = "turbo4",
                  layer_adaptive: int = 0, cache_plan: str | None = None, n_threads: int = 0, n_parallel: int = 1,
-                 disk_cache: str | os.PathLike | None = None, disk_cache_bytes: int = 10 << 30):
+                 disk_cache: str | os.PathLike | None = None, disk_cache_bytes: int = 10 << 30,
+                 swa_full: bool = False):
         """n_ctx 0: the model's own; n_threads 0: one a physical core; n_parallel: the cache is reserved for so many
         full sessions. cache_plan is the JSON text of a plan's file and replaces types and layer_adaptive. disk_cache is
-        a folder of at most disk_cache_bytes that keeps computed pages of prompts for the next engine."""
+        a folder of at most disk_cache_bytes that keeps computed pages of prompts for the next engine. swa_full: layers
+        with a window keep all tokens, so that going back in a text never computes it anew."""
         self._handle = c_void_p()
         options = _native.EngineOptions()
         library.tq_engine_options_init(byref(options), ctypes.sizeof(options))
@@ -80,6 +82,7 @@ class Engine:
         if not 0 <= disk_cache_bytes < 1 << 64:
             raise BadArgument(f"disk_cache_bytes is {disk_cache_bytes}; give a number of bytes below 2^64.")
         options.disk_cache_max_bytes = disk_cache_bytes
+        options.swa_full = swa_full
         call("tq_engine_load", byref(options), byref(self._handle))
         self.info = self._read_info()
 

@@ -19,6 +19,7 @@ tq_engine_options default_engine_options() {
   options.n_threads = defaults.n_threads;
   options.n_parallel = defaults.n_parallel;
   options.disk_cache_max_bytes = defaults.disk_cache.max_bytes;
+  options.swa_full = defaults.swa_full ? 1 : 0;
   return options;
 }
 
@@ -37,7 +38,8 @@ Expected<EngineOptions> engine_options(const tq_engine_options& given) {
                        .type_v = *type_v,
                        .layer_adaptive = options->layer_adaptive,
                        .n_threads = options->n_threads,
-                       .n_parallel = options->n_parallel};
+                       .n_parallel = options->n_parallel,
+                       .swa_full = options->swa_full != 0};
   if (options->cache_plan_json != nullptr) {
     auto plan = parse_cache_plan(options->cache_plan_json);
     if (!plan) return plan.error();

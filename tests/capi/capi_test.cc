@@ -251,6 +251,35 @@ TEST_F(Capi, PagesOnDisk) {
   std::filesystem::remove_all(folder);
 }
 
+// Two of four layers have a window of 100 tokens; what they take for 1,000 tokens is all pages, or those the
+// next sees.
+TEST_F(Capi, WindowsKeepAllWhenAsked) {
+  const TempFile windowed(
+      TinyModel{.architecture = "gemma2", .n_layers = 4, .n_ctx = 1200, .window = 100}.bytes());
+  options_.model_path = windowed.path().c_str();
+  options_.n_ctx = 1200;
+  const auto prompt = text(1000);
+  const auto kv_bytes = [&](std::int32_t swa_full) {
+    options_.swa_full = swa_full;
+    tq_engine* engine = nullptr;
+    tq_session* session = nullptr;
+    EXPECT_EQ(tq_engine_load(&options_, &engine, &error_), TQ_OK) << error_.message;
+    EXPECT_EQ(tq_session_create(engine, &session, &error_), TQ_OK) << error_.message;
+    EXPECT_EQ(tq_session_sync(session, prompt.data(), prompt.size(), nullptr, nullptr, nullptr, &error_),
+              TQ_OK);
+    const std::size_t bytes = tq_session_kv_bytes(session);
+    tq_session_free(session);
+    tq_engine_free(engine);
+    return bytes;
+  };
+  EXPECT_EQ(tq_engine_options_default().swa_full, 0);
+  const std::size_t all = kv_bytes(1), seen = kv_bytes(0);
+  const std::size_t page = all / 8 / 4;  // of a layer: eight pages hold 1,000 tokens
+  // The last step's 256 tokens, the window and what wrong guesses go back by are in at most 4 pages.
+  EXPECT_LE(seen, 2 * 8 * page + 2 * 4 * page);
+  EXPECT_GE(seen, 2 * 8 * page + 2 * 2 * page);
+}
+
 TEST_F(Capi, LongMessagesAreCutBetweenCharacters) {
   std::string name;
   for (int i = 0; i < 400; ++i) name += "\u20ac";  // 3 bytes
