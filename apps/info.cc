@@ -31,14 +31,15 @@ Expected<PlannedCache> plan_cache(const ModelFacts& facts, const EngineOptions& 
   if (!facts.n_layers) {
     return Error{ErrorCode::kBadFile, "there is no cache plan, because " + facts.no_cache_reason + "."};
   }
+  const std::int64_t n_layers = facts.n_cached_layers.value_or(*facts.n_layers);
   auto plan = options.cache_plan ? Expected<CachePlan>(*options.cache_plan)
-                                 : make_cache_plan(static_cast<int>(*facts.n_layers), options.type_k,
-                                                   options.type_v, options.layer_adaptive);
+                                 : make_cache_plan(static_cast<int>(n_layers), options.type_k, options.type_v,
+                                                   options.layer_adaptive);
   if (!plan) return plan.error();
-  if (plan->layers.size() != static_cast<std::size_t>(*facts.n_layers)) {
+  if (plan->layers.size() != static_cast<std::size_t>(n_layers)) {
     return Error{ErrorCode::kBadArgument, "the cache plan is for " + std::to_string(plan->layers.size()) +
-                                              " layers, but this model has " +
-                                              std::to_string(*facts.n_layers) + "."};
+                                              " layers, but this model has a cache in " +
+                                              std::to_string(n_layers) + "."};
   }
   PlannedCache planned{*std::move(plan), options.layer_adaptive, options.cache_plan.has_value(), std::nullopt,
                        facts.no_cache_reason};

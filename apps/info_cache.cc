@@ -14,7 +14,8 @@ Expected<std::size_t> bytes_per_token(const ModelFacts& facts, const CachePlan& 
 std::vector<CacheCost> cache_costs(const ModelFacts& facts) {
   std::vector<CacheCost> costs;
   for (const KvType type : kAllKvTypes) {
-    const CachePlan uniform{std::vector<LayerTypes>(static_cast<std::size_t>(*facts.n_layers), {type, type})};
+    const CachePlan uniform{
+        std::vector<LayerTypes>(static_cast<std::size_t>(*facts.n_cached_layers), {type, type})};
     const auto bytes = bytes_per_token(facts, uniform);
     costs.push_back({type, bytes ? std::optional(*bytes) : std::nullopt, bytes ? "" : bytes.error().message});
   }

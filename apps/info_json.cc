@@ -41,6 +41,7 @@ Json model_json(const ModelReport& report) {
       {"name", or_null(f.name)},
       {"n_params", f.n_params},
       {"n_layers", or_null(f.n_layers)},
+      {"n_cached_layers", or_null(f.n_cached_layers)},
       {"n_heads", per_layer(f.n_heads)},
       {"n_kv_heads", per_layer(f.n_kv_heads)},
       {"k_head_dim", or_null(f.k_dim)},

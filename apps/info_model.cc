@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "model/model.h"
+
 namespace tq::app {
 namespace {
 
@@ -57,12 +59,20 @@ bool fits(const PerLayer& values, std::int64_t n_layers, std::int64_t max) {
          std::ranges::all_of(values, [max](std::int64_t n) { return n >= 0 && n <= max; });
 }
 
+// Which layers of a model are recurrent only its architecture knows: of one that runs here.
+std::optional<std::int64_t> read_cached_layers(const GgufFile& file, const FactReader& reader,
+                                               const ModelFacts& facts) {
+  if (!reader.has("ssm.state_size")) return facts.n_layers;
+  const auto model = Model::open(file);
+  return model ? std::optional<std::int64_t>((*model)->kv_shape().n_layers) : std::nullopt;
+}
+
 std::string reason_without_cache(const ModelFacts& facts, const FactReader& reader) {
   if (!facts.architecture) return "the file does not name its architecture";
   if (reader.has("attention.kv_lora_rank"))
     return "this architecture caches a latent vector, not keys and values";
-  if (reader.has("ssm.state_size") || reader.has("wkv.head_size"))
-    return "this architecture has recurrent layers";
+  const bool is_recurrent = reader.has("wkv.head_size") || (facts.n_layers && !facts.n_cached_layers);
+  if (is_recurrent) return "this architecture has recurrent layers";
   const std::string& prefix = *facts.architecture;
   if (!facts.n_layers) return "the file does not say how many layers there are (" + prefix + ".block_count)";
   if (facts.n_kv_heads.empty())
@@ -105,6 +115,7 @@ ModelFacts read_model_facts(const GgufFile& file) {
   facts.sliding_window = reader.integer("attention.sliding_window", 0, kMaxSize);
   facts.n_vocab = reader.integer("vocab_size", 1, kMaxSize);
   read_head_dims(reader, facts);
+  facts.n_cached_layers = read_cached_layers(file, reader, facts);
   facts.no_cache_reason = reason_without_cache(facts, reader);
   return facts;
 }

@@ -18,6 +18,7 @@ struct ModelFacts {
   std::optional<std::string> architecture;
   std::optional<std::string> name;
   std::optional<std::int64_t> n_layers;
+  std::optional<std::int64_t> n_cached_layers;  // with a KV cache: all of them, save recurrent ones
   PerLayer n_heads;
   PerLayer n_kv_heads;                // as many as heads when the file does not say, by the rules of GGUF
   std::optional<std::int64_t> k_dim;  // of a head; embedding / heads when the file does not say, likewise

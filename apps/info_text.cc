@@ -79,7 +79,9 @@ std::string model_text(const ModelReport& report) {
   std::string text = line("architecture", shown(f.architecture) + support_text(report));
   text += line("name", shown(f.name));
   text += line("parameters", human_count(f.n_params) + " (" + std::to_string(f.n_params) + ")");
-  text += line("layers", or_unknown(f.n_layers));
+  const bool is_hybrid = f.n_cached_layers && f.n_cached_layers != f.n_layers;
+  text += line("layers", or_unknown(f.n_layers) +
+                             (is_hybrid ? " (with a KV cache: " + or_unknown(f.n_cached_layers) + ")" : ""));
   text += line("heads", heads);
   text += line("head_dim", head_dim_text(f));
   text += line("embedding", or_unknown(f.n_embd));

@@ -1,6 +1,8 @@
 """`turboquant info` against the gguf package and the arithmetic of spec/turboquant.md."""
 import collections
 import json
+import pathlib
+import sys
 
 import pytest
 
@@ -163,6 +165,21 @@ def test_head_sizes_that_a_type_cannot_hold(tmp_path):
     assert ours["q8_0"] is None and ours["q4_0"] is None
     assert ours["turbo4"] == 2 * 2 * 2 * cache_bytes("turbo4", 80)
     assert "multiple of 32" in info_text(path)
+
+
+def test_hybrid_models_have_a_cache_in_some_layers(tmp_path):
+    """Qwen 3.5 of five layers, of which every third attends; heads of 32, two of them KV heads."""
+    sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "model"))
+    import transformers_cases as cases
+    from to_gguf import write_gguf
+    name = "qwen 3.5"
+    path = str(write_gguf(tmp_path / "hybrid.gguf", cases.config_of(name), cases.weights_of(name)))
+    report = info_json(path, "-ctk", "q8_0")
+    assert (report["model"]["n_layers"], report["model"]["n_cached_layers"]) == (5, 1)
+    ours = report["cache"]["bytes_per_token"]
+    assert ours == {kind: 2 * 2 * cache_bytes(kind, 32) for kind in ours}
+    assert len(report["cache_plan"]["layers"]) == 1
+    assert "5 (with a KV cache: 1)" in info_text(path)
 
 
 def test_caches_of_other_kinds_are_not_computed(tmp_path):
