@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cmath>
 #include <cstdio>
@@ -13,6 +14,7 @@
 #include <filesystem>
 #include <limits>
 #include <memory>
+#include <string_view>
 
 #include "command_line.h"
 #include "console.h"
@@ -22,6 +24,8 @@
 
 namespace tq::app {
 namespace {
+
+constexpr std::string_view kPlanningGate = "attention-fidelity";  // proposes a cache plan
 
 struct VerifyOptions {
   EvalOptions eval;
@@ -97,6 +101,10 @@ Expected<void> prepare(VerifyOptions& options) {
   eval.baseline = cache_of(options.baseline);
   std::error_code error;
   if (options.apply) {  // said before anything is measured
+    if (!eval.gates.empty() && std::ranges::find(eval.gates, kPlanningGate) == eval.gates.end()) {
+      return Error{ErrorCode::kBadArgument,
+                   "--apply writes what the gate attention-fidelity proposes; name it in --only, too."};
+    }
     const auto folder = std::filesystem::absolute(*options.apply).parent_path().string();
     if (::access(folder.c_str(), W_OK) != 0 || std::filesystem::is_directory(*options.apply, error)) {
       return Error{ErrorCode::kBadArgument,
@@ -184,6 +192,11 @@ void add_report_options(CLI::App& command, VerifyOptions& options) {
   command.add_flag("--json", options.json, "print the report as JSON");
 }
 
+void add_apply(CLI::App& command, VerifyOptions& options) {
+  command.add_option("--apply", options.apply, "write the proposed cache plan, for --cache-plan of run")
+      ->type_name("FILE");
+}
+
 std::shared_ptr<VerifyOptions> make_options() {
   auto options = std::make_shared<VerifyOptions>();
   options->baseline.type_k = options->baseline.type_v = KvType::kF16;
@@ -197,10 +210,7 @@ void add_gate_command(CLI::App& app, Command& chosen, const EvalGateInfo& gate) 
   command->group("Gates of verify");
   add_measuring_options(*command, *options);
   add_report_options(*command, *options);
-  if (gate.name == "attention-fidelity") {
-    command->add_option("--apply", options->apply, "write the proposed cache plan, for --cache-plan of run")
-        ->type_name("FILE");
-  }
+  if (gate.name == kPlanningGate) add_apply(*command, *options);
   command->callback([&chosen, options] { chosen = [options] { return verify(*options); }; });
 }
 
@@ -219,6 +229,7 @@ void add_verify_commands(CLI::App& app, Command& chosen) {
       "Exit code 0: go. 1: no-go, or it could not be measured. docs/validation.md explains every figure.");
   add_measuring_options(*command, *options);
   add_report_options(*command, *options);
+  add_apply(*command, *options);
   command->add_option("--only", options->eval.gates, "gates to run, with commas [all]")
       ->delimiter(',')
       ->type_name("GATE,...");

@@ -14,9 +14,11 @@ namespace tq {
 namespace eval {
 namespace {
 
-Expected<CachePlan> plan_of(const EvalCache& cache, int n_layers) {
+// Of the layers that have a cache; recurrent ones have none.
+Expected<CachePlan> plan_of(const EvalCache& cache, const Engine& engine) {
   if (cache.plan) return *cache.plan;
-  return make_cache_plan(n_layers, cache.type_k, cache.type_v, cache.layer_adaptive);
+  const auto n_layers = engine.cache_plan().layers.size();
+  return make_cache_plan(static_cast<int>(n_layers), cache.type_k, cache.type_v, cache.layer_adaptive);
 }
 
 Expected<EvalContext> make_context(const EvalOptions& options, const Thresholds& thresholds) {
@@ -34,10 +36,10 @@ Expected<EvalContext> make_context(const EvalOptions& options, const Thresholds&
   auto engine = Engine::load({.model_path = options.model_path, .n_ctx = 1, .n_threads = options.n_threads});
   if (!engine) return engine.error();
   context.engine = std::move(*engine);
-  const auto baseline = plan_of(options.baseline, context.engine->info().n_layers);
+  const auto baseline = plan_of(options.baseline, *context.engine);
   if (!baseline) return baseline.error();
   context.baseline = *baseline;
-  const auto tested = plan_of(options.tested, context.engine->info().n_layers);
+  const auto tested = plan_of(options.tested, *context.engine);
   if (!tested) return tested.error();
   context.tested = *tested;
   for (const CachePlan* plan : {&context.baseline, &context.tested}) {
@@ -106,7 +108,9 @@ Expected<std::vector<const Gate*>> chosen_gates(const EvalOptions& options) {
   }
   for (const std::string& name : options.gates) {
     if (std::ranges::none_of(chosen, [&](const Gate* gate) { return gate->name() == name; })) {
-      return Error{ErrorCode::kBadArgument, "there is no gate '" + name + "'."};
+      std::string known;
+      for (const auto& gate : all_gates()) known += (known.empty() ? "" : ", ") + std::string(gate->name());
+      return Error{ErrorCode::kBadArgument, "there is no gate '" + name + "'; there are: " + known + "."};
     }
   }
   return chosen;

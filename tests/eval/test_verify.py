@@ -76,14 +76,35 @@ def test_proposed_plan_is_used_and_better(tmp_path):
     plan = str(tmp_path / "plan.json")
     code, _, err = verify("attention-fidelity", "-m", MODEL, "--corpus", CORPUS, "--apply", str(tmp_path / "no/plan.json"))
     assert code == USAGE and "--apply" in err and "attention-fidelity" not in err  # before anything is measured
+    code, _, err = verify("verify", "-m", MODEL, "--only", "kld,speed", "--apply", plan)
+    assert code == USAGE and "attention-fidelity" in err and "--only" in err
     arguments = ["attention-fidelity", "-m", MODEL, "--corpus", CORPUS]
-    assert verify(*arguments, "--apply", plan)[0] == FAILED  # turbo4 for all layers of this model
+    both = ["verify", "-m", MODEL, "--corpus", CORPUS, "--only", "attention-fidelity"]
+    assert verify(*both, "--apply", plan + ".of-verify")[0] == FAILED  # turbo4 for all layers of this model
+    assert verify(*arguments, "--apply", plan)[0] == FAILED
+    assert pathlib.Path(plan + ".of-verify").read_text() == pathlib.Path(plan).read_text()
     assert verify(*arguments, "--cache-plan", plan)[0] == OK
     code, out, _ = call("run", "-m", MODEL, "-p", "Hello", "-n", "3", "--json", "--cache-plan", plan)
     assert code == OK and "q8_0" in json.loads(out)["settings"]["cache"]
     pathlib.Path(plan).write_text('{"format": "turboquant-cache-plan", "version": 1, "layers": [{"k": "q8_0"}]}')
     code, out, err = call("run", "-m", MODEL, "-p", "Hello", "--cache-plan", plan)
     assert code == USAGE and 'layer 0 has no "v"' in err
+
+
+def test_hybrid_models_are_measured(tmp_path):
+    """Qwen 3.5: recurrent layers have no cache, so plans are for the others."""
+    sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "model"))
+    import transformers_cases as cases
+    from to_gguf import write_gguf
+    model = str(write_gguf(tmp_path / "m.gguf", cases.config_of("qwen 3.5"), cases.weights_of("qwen 3.5")))
+    code, out, err = verify("verify", "-m", model, "-ctk", "q8_0", "-ctv", "turbo4", "--corpus", CORPUS, "--json")
+    assert code in (OK, FAILED), err
+    report = json.loads(out)
+    assert report["facts"]["tested"] == "K q8_0, V turbo4"
+    for gate in ("kld", "attention-fidelity", "matrix"):
+        assert verdicts(report, gate) == {"pass"}, (gate, out)
+    assert len(gates(report)["attention-fidelity"]["numbers"]["layers"]) == 1
+    assert len(gates(report)["matrix"]["numbers"]["pairs"]) == 100
 
 
 def test_interrupt_keeps_what_was_measured(tmp_path):

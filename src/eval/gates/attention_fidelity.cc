@@ -237,8 +237,7 @@ class AttentionFidelityGate final : public Gate {
         " " + std::to_string(failing) + " of " + std::to_string(layers.size()) + " layers are below.";
     if (failing > 0) {
       report.proposed_plan = propose(all, bound);
-      check.reason +=
-          " Proposed: " + report.proposed_plan->describe() + " (attention-fidelity --apply FILE).";
+      check.reason += " Proposed: " + report.proposed_plan->describe() + " (--apply FILE writes it).";
       report.numbers["proposed"] = Json::parse(cache_plan_json(*report.proposed_plan));
     }
     report.checks.push_back(std::move(check));

@@ -25,7 +25,7 @@ struct Candidate {
 // Those that the model's head size allows.
 Expected<std::vector<Candidate>> open_candidates(const EvalContext& context, KvType k, std::int64_t n_ctx) {
   std::vector<Candidate> candidates;
-  const auto n_layers = static_cast<std::size_t>(context.engine->info().n_layers);
+  const std::size_t n_layers = context.baseline.layers.size();
   for (const KvType v : kAllKvTypes) {
     auto session = open_session(context, CachePlan{std::vector<LayerTypes>(n_layers, {k, v})}, n_ctx);
     if (!session && session.error().code == ErrorCode::kOutOfMemory) return session.error();
