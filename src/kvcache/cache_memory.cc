@@ -34,7 +34,10 @@ Expected<BlockBytes> block_bytes(const CachePlan& plan, const KvShape& shape, co
 std::int64_t windowed_blocks(std::int64_t window, std::int64_t n_ctx, int n_sessions, std::int64_t n_batch) {
   const std::int64_t all = n_sessions * pages_for(n_ctx);
   const std::int64_t seen = pages_for(window + KvCache::kWindowSlack) + kPagesBeside;
-  return std::min(all, (n_sessions + kForks) * seen + pages_for(n_batch) + all / kSpareShare);
+  const std::int64_t comfortable = (n_sessions + kForks) * seen + pages_for(n_batch) + all / kSpareShare;
+  // A session keeps what its last step added until its next one: enough for each to have come that far.
+  const std::int64_t held = pages_for(window + KvCache::kWindowSlack + n_batch) + 1;
+  return std::min(all, std::max(comfortable, n_sessions * held));
 }
 
 std::size_t cache_bytes(const BlockBytes& block, std::int64_t window, std::int64_t n_ctx, int n_sessions,

@@ -30,7 +30,7 @@ Expected<BlockBytes> block_bytes(const CachePlan& plan, const KvShape& shape, co
 
 // Blocks of windowed layers for n_sessions of n_ctx tokens, which take at most n_batch tokens a step: what
 // each session sees and what two forks of one would, what a step adds, and a sixteenth of all for going back
-// and for prefixes. At most all.
+// and for prefixes; but as much as all sessions may hold at once. At most all.
 std::int64_t windowed_blocks(std::int64_t window, std::int64_t n_ctx, int n_sessions, std::int64_t n_batch);
 
 // Cache bytes of so many sessions, `block` of a model with that window.
