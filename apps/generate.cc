@@ -13,6 +13,12 @@ namespace {
 // machine.
 constexpr std::size_t kPrefillStep = 512;
 
+// Where the step from `done` ends. No short rest is left: few tokens are decoded, which rounds otherwise, and
+// an answer must not depend on where the steps end.
+std::size_t end_of_step(std::size_t done, std::size_t n) {
+  return n - done < 2 * kPrefillStep ? n : done + kPrefillStep;
+}
+
 class Generator {
  public:
   Generator(const Engine& engine, Session& session, Sampler& sampler, const GenerationRequest& request)
@@ -47,15 +53,11 @@ class Generator {
 
   // Leaves the logits of the prompt's last token in logits_, none when interrupted before.
   Expected<void> prefill() {
-    const auto cached = session_.tokens();
-    const auto end_of_common = std::ranges::mismatch(cached, tokens_).in2;
-    // The last token is always computed.
-    const std::size_t reused = std::min(static_cast<std::size_t>(end_of_common - tokens_.begin()),
-                                        std::max<std::size_t>(tokens_.size(), 1) - 1);
+    const auto reused = static_cast<std::size_t>(session_.reusable(tokens_));
     std::size_t done = reused;
     do {
       if (InterruptScope::interrupted()) return {};
-      done = std::min(done + kPrefillStep, tokens_.size());
+      done = end_of_step(done, tokens_.size());
       const auto logits = session_.sync(std::span(tokens_).first(done));
       if (!logits) return logits.error();
       if (done == tokens_.size()) logits_ = *logits;

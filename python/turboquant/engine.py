@@ -254,7 +254,8 @@ class Session:
         end = n_ctx if max_tokens is None else min(n_ctx, n + max_tokens)
         sampler = sampler or Sampler(temperature=0)
         sampler.start_answer()
-        for done in range(self._n_common(prompt_tokens) + _PROMPT_STEP, n, _PROMPT_STEP):
+        # No short rest is left: few tokens are decoded, which rounds otherwise.
+        for done in range(self._n_common(prompt_tokens) + _PROMPT_STEP, n - _PROMPT_STEP + 1, _PROMPT_STEP):
             self.sync(tokens[:done])
         logits = self.sync(tokens[:n])
         text = codecs.getincrementaldecoder("utf-8")("replace")

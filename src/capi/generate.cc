@@ -12,6 +12,11 @@ namespace {
 // Tokens of a prompt between two calls of on_prompt: long enough for full speed.
 constexpr std::size_t kPromptStep = 512;
 
+// Where the step from `done` ends. No short rest is left: few tokens are decoded, which rounds otherwise.
+std::size_t end_of_step(std::size_t done, std::size_t n) {
+  return n - done < 2 * kPromptStep ? n : done + kPromptStep;
+}
+
 tq_generate_options default_generate_options() {
   tq_generate_options options{};
   options.struct_size = sizeof options;
@@ -45,13 +50,11 @@ class Generation {
   // Leaves the logits after the prompt in logits_, unless stopped before.
   Expected<void> compute_prompt() {
     const std::size_t n = tokens_.size();
-    const auto reused =
-        static_cast<std::size_t>(std::ranges::mismatch(session_.tokens(), tokens_).in2 - tokens_.begin());
-    // The last token is always computed. A prompt that does not fit is sent whole, to be refused at once.
-    const std::size_t begin = std::min(reused, std::max<std::size_t>(n, 1) - 1);
+    // A prompt that does not fit is sent whole, to be refused at once.
+    const auto begin = static_cast<std::size_t>(session_.reusable(tokens_));
     std::size_t done = static_cast<std::int64_t>(n) > session_.n_ctx() ? n : begin;
     do {
-      done = std::min(done + kPromptStep, n);
+      done = end_of_step(done, n);
       const auto logits = session_.sync(std::span(tokens_).first(done));
       if (!logits) return logits.error();
       logits_ = *logits;

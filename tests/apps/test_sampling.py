@@ -3,8 +3,10 @@ import json
 import math
 import re
 
+import numpy as np
 import pytest
 
+import tq_eval
 from program import FAILED, OK, USAGE, assert_error, run, run_json
 
 GREEDY = ("--temp", "0")
@@ -141,3 +143,18 @@ def test_usage_errors(arguments, fragments):
 
 def test_a_grammar_file_that_is_not_there(tmp_path):
     assert_error(run("-p", "x", "--grammar-file", str(tmp_path / "none.gbnf")), FAILED, "none.gbnf", "No such file")
+
+
+@pytest.mark.parametrize("n", [514, 1030])
+def test_steps_of_a_long_prompt_change_no_bit(n):
+    """A prompt is computed in steps, so that Ctrl-C is noticed; its last few tokens are not computed apart, as those of an
+    answer are, which round otherwise (by 5e-3 here)."""
+    result = run_json("--raw", "-p", " the" * n, "-n", "1", "--logprobs", "1", "-ctk", "f16", "-ctv", "f16", *GREEDY)
+    assert result["prompt_tokens"] == n
+    token = result["tokens"][0]
+    the = run_json("--raw", "-p", "In", "--grammar", 'root ::= " the"', *GREEDY)["tokens"]
+    assert len(the) == 1
+    logits = tq_eval.logits(the * n)[-1].astype(np.float64)
+    assert token == logits.argmax()
+    expected = logits[token] - logits.max() - np.log(np.exp(logits - logits.max()).sum())
+    assert result["logprobs"][0]["logprob"] == pytest.approx(expected, abs=1e-6)
