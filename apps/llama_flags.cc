@@ -35,7 +35,8 @@ struct Group {
 constexpr std::string_view kCpu = "models run on the processor";
 constexpr std::string_view kThreads = "-t sets all threads, and where they run is not chosen";
 constexpr std::string_view kPages = "prompts share whatever is in the cache, page by page";
-constexpr std::string_view kNoDrafts = "the server does not speculate; answers are the same without it";
+constexpr std::string_view kGuesses =
+    "how many guesses a pass checks follows from how many requests there are; answers are the same";
 constexpr std::string_view kNoDownload =
     "nothing is loaded from the network; download the file, and give it with -m";
 constexpr std::string_view kNoImages = "images are not read, and requests with one are refused";
@@ -78,13 +79,16 @@ constexpr auto kGroups = std::to_array<Group>({
     {"--no-context-shift", Value::kNone, Verdict::kIgnored, "an answer ends where the context is full"},
     {"--context-shift", Value::kNone, Verdict::kIgnored, "an answer ends where the context is full"},
     {"--keep", Value::kOne, Verdict::kIgnored, "an answer ends where the context is full"},
-    {"-md --model-draft --spec-draft-model --draft-model --draft --draft-n --draft-max --spec-draft-n-max "
-     "--draft-min --draft-n-min --spec-draft-n-min --draft-p-min --spec-draft-p-min --draft-p-split -ctkd "
-     "--cache-type-k-draft --spec-draft-type-k -ctvd --cache-type-v-draft --spec-draft-type-v -ngld "
-     "--gpu-layers-draft --n-gpu-layers-draft --spec-draft-ngl -devd --device-draft -cd --ctx-size-draft -td "
-     "--threads-draft -tbd --threads-batch-draft -lcs --lookup-cache-static -lcd --lookup-cache-dynamic "
-     "--spec-type",
-     Value::kOne, Verdict::kIgnored, kNoDrafts},
+    {"--spec-draft-model", Value::kOne, Verdict::kRenamed, "--draft-model"},
+    {"--spec-draft-p-min", Value::kOne, Verdict::kRenamed, "--draft-p-min"},
+    {"--draft --draft-n --draft-max --spec-draft-n-max --draft-min --draft-n-min --spec-draft-n-min "
+     "--draft-p-split -ctkd --cache-type-k-draft --spec-draft-type-k -ctvd --cache-type-v-draft "
+     "--spec-draft-type-v -ngld --gpu-layers-draft --n-gpu-layers-draft --spec-draft-ngl -devd "
+     "--device-draft "
+     "-cd --ctx-size-draft -td --threads-draft -tbd --threads-batch-draft",
+     Value::kOne, Verdict::kIgnored, kGuesses},
+    {"-lcs --lookup-cache-static -lcd --lookup-cache-dynamic --spec-type", Value::kOne, Verdict::kIgnored,
+     "--lookup guesses from the text itself, and -md with a smaller model"},
     {"--rope-scaling --rope-scale --rope-freq-base --rope-freq-scale --yarn-orig-ctx --yarn-ext-factor "
      "--yarn-attn-factor --yarn-beta-slow --yarn-beta-fast --override-kv",
      Value::kOne, Verdict::kRefused, kRope},

@@ -67,10 +67,7 @@ void add_session_options(CLI::App& app, RunOptions& options) {
 
 // Guesses that are checked several at a time. None of these changes the text.
 void add_speculation_options(CLI::App& app, RunOptions& options) {
-  app.add_flag("--lookup", options.lookup, "guess that the text repeats itself; quicker edits and summaries");
-  app.add_option("--draft-model,--model-draft", options.draft_model,
-                 "(-md) guess with this smaller model of the same family")
-      ->type_name("FILE");
+  add_guess_options(app, options.guesses);
   SpeculationOptions& speculation = options.speculation;
   add_integer(
       app, "--draft-max", [&](std::int64_t n) { speculation.max_draft = static_cast<int>(n); }, 1, kMaxDraft,
@@ -78,8 +75,6 @@ void add_speculation_options(CLI::App& app, RunOptions& options) {
   add_integer(
       app, "--draft-min", [&](std::int64_t n) { speculation.min_draft = static_cast<int>(n); }, 0, kMaxDraft,
       "check no fewer than N guesses [1]");
-  add_float(app, "--draft-p-min", options.draft_p_min,
-            "a draft model stops at a token less likely than X [0.75]");
 }
 
 // Options that contradict each other.
@@ -90,10 +85,8 @@ Expected<void> check(const RunOptions& options) {
   if (options.raw && options.system)
     return refuse("--system needs the chat template, which --raw turns off.");
   if (options.raw && !has_prompt) return refuse("--raw needs a prompt; give one with -p or -f.");
-  if (options.lookup && options.draft_model) {
-    return refuse("--lookup and --draft-model both guess; use one of them.");
-  }
-  if (options.n_logprobs && (options.lookup || options.draft_model)) {
+  if (const auto ok = check(options.guesses); !ok) return ok;
+  if (options.n_logprobs && options.guesses.any()) {
     return refuse("--logprobs does not go with guesses (--lookup, --draft-model); leave one of them out.");
   }
   if (options.json && !has_prompt) return refuse("--json needs a prompt; give one with -p or -f.");
@@ -139,20 +132,12 @@ void add_run_command(CLI::App& app, Command& chosen) {
 
 namespace {
 
-Expected<std::unique_ptr<Drafter>> make_drafter(Runtime& runtime, const RunOptions& options) {
-  if (options.lookup) return make_lookup_drafter();
-  EngineOptions engine = options.engine;
-  engine.model_path = *options.draft_model;
-  engine.n_ctx = 0;
-  auto draft = Engine::load(engine);
+Expected<void> start_speculation(Runtime& runtime, const RunOptions& options) {
+  if (!options.guesses.any()) return {};
+  auto draft = load_draft(options.guesses, options.engine, runtime.engine->n_ctx());
   if (!draft) return draft.error();
   runtime.draft_engine = *std::move(draft);
-  return make_model_drafter(*runtime.engine, *runtime.draft_engine, static_cast<double>(options.draft_p_min));
-}
-
-Expected<void> start_speculation(Runtime& runtime, const RunOptions& options) {
-  if (!options.lookup && !options.draft_model) return {};
-  auto drafter = make_drafter(runtime, options);
+  auto drafter = make_drafter(options.guesses, *runtime.engine, runtime.draft_engine.get());
   if (!drafter) return drafter.error();
   auto speculator = Speculator::create(*runtime.engine, *std::move(drafter), options.speculation);
   if (!speculator) return speculator.error();

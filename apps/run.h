@@ -10,6 +10,7 @@
 
 #include "command_line.h"
 #include "generate.h"
+#include "guess_options.h"
 #include "sampler_options.h"
 #include "tq/engine.h"
 #include "tq/sampler.h"
@@ -28,10 +29,8 @@ struct RunOptions {
   std::optional<std::string> system;
   std::optional<std::int64_t> max_tokens;
   std::optional<std::string> session_file;
-  std::optional<std::string> draft_model;
-  bool lookup = false;
+  GuessOptions guesses;
   SpeculationOptions speculation;
-  float draft_p_min = 0.75F;
   bool raw = false;
   bool json = false;
   bool verbose = false;

@@ -13,6 +13,7 @@
 #include "auto_cache.h"
 #include "command_line.h"
 #include "console.h"
+#include "guess_options.h"
 #include "ollama_environment.h"
 #include "sampler_options.h"
 #include "text_input.h"
@@ -38,6 +39,7 @@ constexpr int kMaxInt = std::numeric_limits<int>::max();
 struct ServeOptions {
   EngineOptions engine;
   AutoCache open = {};  // what of the engine's cache the planner chooses
+  GuessOptions guesses;
   ServerOptions server;
   std::optional<std::string> key_file;
   std::string reasoning_format = "auto";
@@ -139,8 +141,18 @@ int serve(ServeOptions& options) {
                  "there is no model to serve; give a file (-m) or a folder of them (--model-dir)."});
   }
   if (const auto ok = check(server_options); !ok) return fail(ok.error());
+  if (const auto ok = check(options.guesses); !ok) return fail(ok.error());
   const auto engine = load_first(options);
   if (!engine) return fail(engine.error());
+  constexpr std::int64_t kUsualContext = 8192;  // of models that are loaded later, where -c says nothing
+  const std::int64_t asked = options.engine.n_ctx > 0 ? options.engine.n_ctx : kUsualContext;
+  const auto draft = load_draft(options.guesses, options.engine, *engine ? (*engine)->n_ctx() : asked);
+  if (!draft) return fail(draft.error());
+  if (options.guesses.any()) {
+    server_options.make_drafter = [&](const Engine& target) {
+      return make_drafter(options.guesses, target, draft->get());
+    };
+  }
   if (!catch_end_signals()) return fail({ErrorCode::kIo, "cannot catch signals."});
   note_sources(models);
   const auto server = *engine ? Server::start(**engine, server_options) : Server::start(server_options);
@@ -295,6 +307,8 @@ void add_command(CLI::App& app, Command& chosen, bool is_ollama) {
   }
   add_model_options(*command, options->engine, options->open);
   command->add_flag("--verbose", options->verbose, "with auto: say why");
+  group("Guesses");
+  add_guess_options(*command, options->guesses);
   group("Models that are loaded when they are asked for");
   add_pool_options(*command, *options);
   group("Address and access");

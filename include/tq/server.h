@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -12,6 +13,7 @@
 #include "tq/engine.h"
 #include "tq/error.h"
 #include "tq/sampler.h"
+#include "tq/speculation.h"
 
 namespace tq {
 
@@ -53,8 +55,12 @@ struct ServerOptions {
   std::string log_file = {};  // where to append them instead of stderr
   SamplerOptions sampler = {};                  // where a request says nothing
   std::optional<std::int64_t> max_tokens = {};  // of an answer, where a request says nothing
-  std::string template_variables = {};          // JSON object for chat templates, below a request's own
-  bool is_ollama = false;                       // programs are told so at GET /
+  // Guesses ahead for one request of a model; empty: nobody does. For models that it refuses, and those with
+  // recurrent layers, nobody does either; answers are the same, to the bit.
+  std::function<Expected<std::unique_ptr<Drafter>>(const Engine& target)> make_drafter = {};
+  SpeculationOptions speculation = {};
+  std::string template_variables = {};  // JSON object for chat templates, below a request's own
+  bool is_ollama = false;               // programs are told so at GET /
   ModelPoolOptions models = {};
 };
 

@@ -39,6 +39,10 @@ class Session {
   // nothing.
   virtual std::int64_t reusable(std::span<const Token> tokens) const = 0;
 
+  // Gives up all but the first n tokens, without computing: those that follow count as never synced. Where
+  // the model cannot go back so far (reusable()), fewer stay.
+  virtual void truncate(std::int64_t n_tokens) = 0;
+
   // Another session with the same tokens. They share cache memory until one of them writes; kOutOfMemory
   // where the model has a state beside the cache that does not fit twice.
   virtual Expected<std::unique_ptr<Session>> fork() const = 0;

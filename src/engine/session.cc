@@ -1,5 +1,7 @@
 #include "engine/session_impl.h"
 
+#include <algorithm>
+
 #include "base/mapped_file.h"
 
 namespace tq {
@@ -26,6 +28,18 @@ Expected<std::unique_ptr<Session>> SessionImpl::fork() const {
   copy.tokens = timeline_.tokens;
   copy.n_canonical = timeline_.n_canonical;
   return std::unique_ptr<Session>(std::make_unique<SessionImpl>(context_, std::move(copy)));
+}
+
+void SessionImpl::truncate(std::int64_t n_tokens) {
+  Timeline& t = timeline_;
+  const auto cached = static_cast<std::int64_t>(t.tokens.size());
+  if (n_tokens >= cached) return;
+  const std::int64_t kept =
+      t.cache.resumable(t.recurrent.rewind(std::max<std::int64_t>(n_tokens, 0), cached));
+  t.cache.truncate(kept);
+  t.tokens.resize(static_cast<std::size_t>(kept));
+  t.n_canonical = std::min(t.n_canonical, kept);
+  t.logits.clear();
 }
 
 std::int64_t SessionImpl::reusable(std::span<const Token> tokens) const {

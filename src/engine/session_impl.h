@@ -30,6 +30,7 @@ class SessionImpl final : public Session {
       : context_(std::move(context)), timeline_(std::move(timeline)) {}
 
   Expected<std::span<const float>> sync(std::span<const Token> tokens, const LogitsVisitor& visitor) override;
+  void truncate(std::int64_t n_tokens) override;
   Expected<std::unique_ptr<Session>> fork() const override;
   Expected<void> save(const std::string& path) const override;
   Expected<void> restore(const std::string& path) override;

@@ -45,6 +45,7 @@ class WatchedSession final : public Session {
     return result;
   }
   std::int64_t reusable(std::span<const Token> tokens) const override { return session_.reusable(tokens); }
+  void truncate(std::int64_t n_tokens) override { session_.truncate(n_tokens); }
   Expected<std::unique_ptr<Session>> fork() const override { return session_.fork(); }
   Expected<void> save(const std::string& path) const override { return session_.save(path); }
   Expected<void> restore(const std::string& path) override { return session_.restore(path); }

@@ -130,6 +130,70 @@ TEST_F(SchedulerTest, CompanyAndHistoryChangeNothing) {
   }
 }
 
+// What the text's own model would say, with mistakes in between.
+class CarelessDrafter final : public Drafter {
+ public:
+  explicit CarelessDrafter(std::unique_ptr<Drafter> exact) : exact_(std::move(exact)) {}
+  Expected<std::vector<Token>> propose(std::span<const Token> tokens, const Sampler& sampler,
+                                       int max) override {
+    auto guesses = exact_->propose(tokens, sampler, max);
+    if (!guesses) return guesses;
+    for (std::size_t i = 0; i < guesses->size(); ++i) {
+      if ((tokens.size() + i) % 5 == 4) (*guesses)[i] = ((*guesses)[i] + 1) % 200;
+    }
+    return guesses;
+  }
+
+ private:
+  std::unique_ptr<Drafter> exact_;
+};
+
+// Alone and in company, and where a conversation goes on from an answer that ended within guesses.
+TEST_F(SchedulerTest, GuessesChangeNothing) {
+  auto draft = Engine::load({.model_path = file_.path(), .n_threads = 1, .n_parallel = 4});
+  ASSERT_TRUE(draft);
+  const auto make_drafter = [&]() -> Expected<std::unique_ptr<Drafter>> {
+    auto exact = make_model_drafter(*engine_, **draft, 0);
+    if (!exact) return exact.error();
+    return std::unique_ptr<Drafter>(std::make_unique<CarelessDrafter>(*std::move(exact)));
+  };
+  const std::vector<std::size_t> lengths = {1, 9, 130, 300};
+  // A prompt's answer, and that to a prompt which goes on from it.
+  const auto talk = [&](Scheduler& s, std::size_t n, float temperature) {
+    std::vector<Token> prompt = prompt_of(n);
+    const Answer first = ask(s, request(prompt, 23, temperature));
+    const auto more = engine_->encode(first.text, SpecialText::kPlain, false);
+    prompt.insert(prompt.end(), more.begin(), more.end());
+    prompt.resize(prompt.size() + 20, 7);
+    return first.text + "|" + ask(s, request(prompt, 17, temperature)).text;
+  };
+  for (const float temperature : {0.0F, 0.9F}) {
+    for (const std::size_t n : lengths) {
+      const auto plain = scheduler({});
+      const auto guessing = scheduler({.make_drafter = make_drafter});
+      EXPECT_EQ(talk(*guessing, n, temperature), talk(*plain, n, temperature)) << n << " at " << temperature;
+      const Metrics& m = guessing->metrics();
+      EXPECT_GT(m.accepted_tokens, 8U);
+      EXPECT_GT(m.drafted_tokens, m.accepted_tokens + 2U);
+      EXPECT_LT(m.steps, plain->metrics().steps * 3 / 4);
+      std::uint64_t right = 0;
+      for (std::size_t i = 0; i < m.draft_passes.size(); ++i) right += i * m.draft_passes[i];
+      EXPECT_EQ(right, m.accepted_tokens);
+    }
+  }
+  const auto plain = scheduler({.n_slots = 4});
+  const auto guessing = scheduler({.n_slots = 4, .make_drafter = make_drafter});
+  std::vector<Answer> answers[2];
+  for (const bool guesses : {false, true}) {
+    Scheduler& s = guesses ? *guessing : *plain;
+    std::vector<GenerationRequest> requests;
+    for (const std::size_t n : lengths) requests.push_back(request(prompt_of(n), 40, 0.7F));
+    answers[guesses] = read_all(*s.submit(std::move(requests)).stream, lengths.size());
+  }
+  for (std::size_t i = 0; i < lengths.size(); ++i) EXPECT_EQ(answers[0][i].text, answers[1][i].text);
+  EXPECT_GT(guessing->metrics().accepted_tokens, 0U);
+}
+
 TEST_F(SchedulerTest, PromptsThatBeginAlikeAreComputedOnce) {
   const auto s = scheduler({.n_slots = 4});
   std::vector<GenerationRequest> requests;

@@ -14,6 +14,16 @@ class Page {
     text_ += "# HELP " + full + " " + help + "\n# TYPE " + full + " " + type + "\n" + full + " " +
              number(value) + "\n";
   }
+  // One value a label: `values[i]` of label="i".
+  template <class Values>
+  void add_by(const char* type, const char* name, const char* help, const char* label, const Values& values) {
+    const std::string full = std::string("turboquant:") + name;
+    text_ += "# HELP " + full + " " + help + "\n# TYPE " + full + " " + type + "\n";
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      text_ +=
+          full + "{" + label + "=\"" + std::to_string(i) + "\"} " + std::to_string(values[i].load()) + "\n";
+    }
+  }
   std::string take() { return std::move(text_); }
 
  private:
@@ -69,6 +79,10 @@ http::Response metrics(const ServedModel& model) {
            per(count(m.prompt_tokens), prompt_seconds));
   page.add("gauge", "predicted_tokens_seconds", "Generated tokens a second of a request, on average.",
            per(count(m.answer_tokens), decode_seconds));
+  page.add("counter", "draft_tokens_total", "Guesses that were checked.", count(m.drafted_tokens));
+  page.add("counter", "draft_accepted_tokens_total", "Guesses that were right.", count(m.accepted_tokens));
+  page.add_by("counter", "draft_passes_total", "Checks by how many of their guesses were right.", "right",
+              m.draft_passes);
   page.add("gauge", "requests_processing", "Requests in slots.",
            static_cast<double>(std::ranges::count(slots, true, &SlotStatus::is_busy)));
   page.add("gauge", "requests_deferred", "Requests that wait.",

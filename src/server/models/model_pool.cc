@@ -113,9 +113,7 @@ Expected<std::unique_ptr<ModelPool>> ModelPool::create(const ServerOptions& opti
     entry->path = canonical_path(options.model_path);
     entry->engine = first;
     entry->n_ctx = first->n_ctx();
-    auto scheduler = Scheduler::create(*first, {.n_slots = options.n_parallel,
-                                                .max_queued = options.max_queued,
-                                                .timeout = std::chrono::seconds(options.request_seconds)});
+    auto scheduler = Scheduler::create(*first, pool->scheduler_options(*first));
     if (!scheduler) return scheduler.error();
     entry->scheduler = *std::move(scheduler);
     entry->markup = std::make_shared<const AnswerMarkup>(*first);
@@ -206,6 +204,17 @@ EngineOptions ModelPool::engine_options(const std::string& path, std::int64_t n_
   return options;
 }
 
+SchedulerOptions ModelPool::scheduler_options(const Engine& engine) const {
+  SchedulerOptions scheduling{.n_slots = options_.n_parallel,
+                              .max_queued = options_.max_queued,
+                              .timeout = std::chrono::seconds(options_.request_seconds),
+                              .speculation = options_.speculation};
+  if (options_.make_drafter) {
+    scheduling.make_drafter = [&engine, make = options_.make_drafter] { return make(engine); };
+  }
+  return scheduling;
+}
+
 ModelLease ModelPool::acquire(const ModelWish& wish) {
   const StoredModel model = resolve(wish.name);
   ModelWish whole = wish;
@@ -293,9 +302,14 @@ bool ModelPool::try_load(Entry& entry, std::int64_t n_ctx, Lock& lock) {
 Expected<void> ModelPool::start(Entry& entry, const EngineOptions& options) const {
   auto engine = Engine::load(options);
   if (!engine) return engine.error();
-  auto scheduler = Scheduler::create(**engine, {.n_slots = options.n_parallel,
-                                                .max_queued = options_.max_queued,
-                                                .timeout = std::chrono::seconds(options_.request_seconds)});
+  SchedulerOptions scheduling = scheduler_options(**engine);
+  if (scheduling.make_drafter) {
+    if (const auto drafter = scheduling.make_drafter(); !drafter) {
+      note_(entry.path + " is served without guesses: " + drafter.error().message);
+      scheduling.make_drafter = {};
+    }
+  }
+  auto scheduler = Scheduler::create(**engine, scheduling);
   if (!scheduler) return scheduler.error();
   entry.owned = *std::move(engine);
   entry.engine = entry.owned.get();

@@ -75,6 +75,7 @@ class ModelPool {
 
   StoredModel resolve(const std::string& name) const;
   EngineOptions engine_options(const std::string& path, std::int64_t n_ctx) const;
+  SchedulerOptions scheduler_options(const Engine& engine) const;
   void wait_until_ready(Entry& entry, const ModelWish& wish, Lock& lock);
   bool try_load(Entry& entry, std::int64_t n_ctx, Lock& lock);
   bool make_room(std::size_t needed, Lock& lock);

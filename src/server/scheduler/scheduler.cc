@@ -22,7 +22,13 @@ Expected<std::unique_ptr<Scheduler>> Scheduler::create(Engine& engine, const Sch
   for (int id = 0; id < options.n_slots; ++id) {
     auto session = engine.create_session();
     if (!session) return session.error();
-    scheduler->slots_.emplace_back(engine, id, *std::move(session));
+    std::unique_ptr<Drafter> drafter;
+    if (options.make_drafter && !engine.info().is_recurrent) {
+      auto made = options.make_drafter();
+      if (!made) return made.error();
+      drafter = *std::move(made);
+    }
+    scheduler->slots_.emplace_back(engine, id, *std::move(session), std::move(drafter));
   }
   scheduler->publish_status();
   scheduler->thread_ = std::thread([s = scheduler.get()] { s->run(); });
@@ -205,11 +211,12 @@ bool Scheduler::is_visited(int slot) const {
 
 // One forward pass for all that can go on. False when none can.
 bool Scheduler::step() {
+  guess();
   std::vector<Work> work;
   std::vector<Slot*> who;
   for (Slot& slot : slots_) {
     if (!slot.is_busy() || !slot.job().stream->has_room() || waits_for_earlier(slot)) continue;
-    work.push_back({.session = &slot.session(), .tokens = slot.tokens(), .is_prompt = slot.is_prefilling()});
+    work.push_back(slot.work());
     who.push_back(&slot);
   }
   if (work.empty()) return false;
@@ -226,6 +233,20 @@ bool Scheduler::step() {
     }
   }
   return true;
+}
+
+// Guesses and company spend the same reserve: a pass of few rows waits for memory, and more rows cost it
+// little.
+void Scheduler::guess() {
+  constexpr std::ptrdiff_t kFreeRows = 1 + kMaxDraft;
+  const auto n_decoding =
+      std::ranges::count_if(slots_, [](const Slot& slot) { return slot.is_busy() && !slot.is_prefilling(); });
+  if (!options_.make_drafter || n_decoding == 0) return;
+  const auto most = std::min<std::ptrdiff_t>(kFreeRows / n_decoding - 1, options_.speculation.max_draft);
+  for (Slot& slot : slots_) {
+    if (slot.is_busy() && slot.job().stream->has_room())
+      slot.guess(options_.speculation.min_draft, static_cast<int>(most));
+  }
 }
 
 // An earlier prompt is computing the pages that this one would have to compute too: it is cheaper to wait and

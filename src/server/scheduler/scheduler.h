@@ -20,6 +20,10 @@ struct SchedulerOptions {
   int n_slots = 1;
   std::size_t max_queued = 64;      // requests that wait for a slot; more are refused
   std::chrono::seconds timeout{0};  // of a request, its wait included; 0: none
+  // Makes what guesses ahead in one slot; empty: nobody does. Answers are the same, to the bit. Not used
+  // where the model has recurrent layers, which cannot take back a wrong guess and be as before.
+  std::function<Expected<std::unique_ptr<Drafter>>()> make_drafter = {};
+  SpeculationOptions speculation = {};
 };
 
 enum class Admission {
@@ -83,6 +87,7 @@ class Scheduler {
   Slot* slot_for(const Job& job);
   bool is_visited(int slot) const;
   bool step();
+  void guess();
   bool waits_for_earlier(const Slot& slot) const;
   Clock::time_point next_deadline() const;
   void publish_status();

@@ -1,6 +1,7 @@
 #include "server/scheduler/slot.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace tq::server {
 namespace {
@@ -17,6 +18,7 @@ std::size_t Slot::common_prefix(std::span<const Token> prompt) const {
 
 void Slot::start(Job job) {
   tokens_ = job.request.prompt;
+  n_guesses_ = 0;
   n_computed_ = 0;
   n_answer_ = 0;
   started_ = Clock::now();
@@ -25,7 +27,58 @@ void Slot::start(Job job) {
   job_ = std::move(job);
 }
 
-bool Slot::advance(std::span<const float> logits, Metrics& metrics) {
+void Slot::guess(int least, int most) {
+  if (drafter_ == nullptr || n_guesses_ > 0 || is_prefilling()) return;
+  const auto n = static_cast<std::int64_t>(tokens_.size());
+  std::int64_t room = std::min<std::int64_t>({most, kMaxDraft, session_->n_ctx() - n});
+  if (job_->request.max_tokens) room = std::min(room, *job_->request.max_tokens - n_answer_ - 1);
+  if (room < std::max(least, 1)) return;
+  const auto guesses = drafter_->propose(tokens_, *job_->request.sampler, static_cast<int>(room));
+  // Without guesses an answer is slower, and the same.
+  if (!guesses || static_cast<int>(guesses->size()) < least) return;
+  tokens_.insert(tokens_.end(), guesses->begin(), guesses->end());
+  n_guesses_ = guesses->size();
+}
+
+Work Slot::work() {
+  Work work{.session = session_.get(), .tokens = tokens_, .is_prompt = is_prefilling()};
+  if (n_guesses_ == 0) return work;
+  rows_.clear();
+  const auto first = static_cast<std::int64_t>(tokens_.size() - n_guesses_) - 1;
+  work.visitor = [this, first](std::int64_t position, std::span<const float> logits) {
+    if (position >= first) rows_.insert(rows_.end(), logits.begin(), logits.end());
+  };
+  return work;
+}
+
+std::vector<Token> Slot::take_guesses() {
+  const auto first = tokens_.end() - static_cast<std::ptrdiff_t>(std::exchange(n_guesses_, 0));
+  std::vector<Token> guesses(first, tokens_.end());
+  tokens_.erase(first, tokens_.end());
+  return guesses;
+}
+
+void Slot::advance(std::span<const float> logits, Metrics& metrics) {
+  const std::vector<Token> guesses = take_guesses();
+  if (guesses.empty()) {
+    add_token(logits, metrics);
+    return;
+  }
+  const std::size_t n = tokens_.size();
+  std::size_t right = 0;
+  while (!add_token(std::span(rows_).subspan(right * logits.size(), logits.size()), metrics) &&
+         right < guesses.size() && tokens_.back() == guesses[right]) {
+    ++right;
+  }
+  // Of the guesses those stay that a pass of one token would have computed.
+  session_->truncate(static_cast<std::int64_t>(n + right));
+  metrics.drafted_tokens += guesses.size();
+  metrics.accepted_tokens += right;
+  ++metrics.draft_passes[right];
+}
+
+// True when the answer has ended.
+bool Slot::add_token(std::span<const float> logits, Metrics& metrics) {
   if (n_answer_ == 0) first_token_ = Clock::now();
   std::optional<Outcome> outcome = choose(logits);
   if (!outcome) {
