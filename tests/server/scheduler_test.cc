@@ -158,14 +158,19 @@ TEST_F(SchedulerTest, GuessesChangeNothing) {
     return std::unique_ptr<Drafter>(std::make_unique<CarelessDrafter>(*std::move(exact)));
   };
   const std::vector<std::size_t> lengths = {1, 9, 130, 300};
-  // A prompt's answer, and that to a prompt which goes on from it.
+  // A prompt's answer, and that to a prompt which goes on from it: all but its last token is in the cache.
   const auto talk = [&](Scheduler& s, std::size_t n, float temperature) {
+    constexpr std::size_t kAnswer = 23;
     std::vector<Token> prompt = prompt_of(n);
-    const Answer first = ask(s, request(prompt, 23, temperature));
-    const auto more = engine_->encode(first.text, SpecialText::kPlain, false);
-    prompt.insert(prompt.end(), more.begin(), more.end());
+    const std::string first = ask(s, request(prompt, kAnswer, temperature)).text;
+    const GenerationRequest same = request(prompt, kAnswer, temperature);
+    const auto session = *engine_->create_session();
+    while (prompt.size() < n + kAnswer)
+      prompt.push_back(same.sampler->sample(*session->sync(prompt), prompt));
     prompt.resize(prompt.size() + 20, 7);
-    return first.text + "|" + ask(s, request(prompt, 17, temperature)).text;
+    const Answer second = ask(s, request(prompt, 17, temperature));
+    EXPECT_EQ(second.outcome->usage.cached_tokens, n + kAnswer - 1);
+    return first + "|" + second.text;
   };
   for (const float temperature : {0.0F, 0.9F}) {
     for (const std::size_t n : lengths) {
