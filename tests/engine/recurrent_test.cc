@@ -113,6 +113,18 @@ TEST_F(RecurrentSessionTest, GuessesAreTakenBack) {
   EXPECT_EQ(sync(*a, right), decode(*session(), right));
 }
 
+TEST_F(RecurrentSessionTest, TruncatingGoesBackToACopyOfTheState) {
+  const auto start = text(kPromptTokens);
+  const auto a = session();
+  decode(*a, with(start, {5, 6, 7, 8}));
+  a->truncate(kPromptTokens + 2);
+  EXPECT_TRUE(std::ranges::equal(a->tokens(), start));  // as far as the prompt's end
+  EXPECT_EQ(sync(*a, with(start, {9})), decode(*session(), with(start, {9})));
+  a->truncate(50);
+  EXPECT_TRUE(a->tokens().empty());
+  EXPECT_EQ(sync(*a, start), sync(*session(), start));
+}
+
 TEST_F(RecurrentSessionTest, ForksGoOnAndBackApart) {
   const auto prompt = text(kPromptTokens);
   const auto a = session();

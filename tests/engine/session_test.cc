@@ -83,6 +83,23 @@ TEST_F(SessionTest, RewindingLeavesNoTrace) {
   }
 }
 
+TEST_F(SessionTest, TruncatingIsAsIfTheRestHadNeverBeen) {
+  const auto a = session(), b = session();
+  sync(*a, text(200));
+  a->truncate(300);
+  EXPECT_EQ(a->tokens().size(), 200U);
+  for (const std::size_t n : {150U, 128U, 1U}) {
+    a->truncate(static_cast<std::int64_t>(n));
+    EXPECT_TRUE(std::ranges::equal(a->tokens(), first_of(text(200), n)));
+  }
+  sync(*b, text(1));
+  EXPECT_EQ(a->kv_bytes(), b->kv_bytes());
+  EXPECT_EQ(sync(*a, text(160)), sync(*b, text(160)));
+  a->truncate(-1);
+  EXPECT_TRUE(a->tokens().empty());
+  EXPECT_EQ(sync(*a, text(160, 9)), sync(*b, text(160, 9)));
+}
+
 TEST_F(SessionTest, StepByStepIsAtOnce) {
   const auto f16 = load(file_.path(), KvType::kF16, 2);
   auto at_once = f16->create_session();

@@ -194,6 +194,28 @@ TEST_F(StepTest, VisitorsSeeEachPositionOnce) {
   EXPECT_EQ(seen[a.get()], alone);
 }
 
+// Speculation beside plain decoding and a prompt: each row has the bits of a step of its own.
+TEST_F(StepTest, GuessesBesideOthersAreDecodedBitForBit) {
+  const auto e = engine();
+  const auto guessing = new_session(*e), plain = new_session(*e), prompting = new_session(*e);
+  sync(*guessing, text(140));
+  sync(*plain, text(60, 30));
+  const auto guessed = text(148), next = text(61, 30), prompt = text(500, 90);
+  std::vector<Logits> rows;
+  const auto keep = [&](std::int64_t, std::span<const float> logits) {
+    rows.emplace_back(logits.begin(), logits.end());
+  };
+  std::array<Work, 3> work = {Work{.session = prompting.get(), .tokens = prompt, .is_prompt = true},
+                              Work{guessing.get(), guessed, keep}, Work{plain.get(), next}};
+  e->step(work);
+  const auto alone = new_session(*engine()), other = new_session(*engine());
+  sync(*alone, text(140));
+  ASSERT_EQ(rows.size(), 8U);
+  for (std::size_t i = 0; i < rows.size(); ++i) EXPECT_EQ(rows[i], sync(*alone, text(141 + i))) << i;
+  sync(*other, text(60, 30));
+  EXPECT_EQ(taken(work[2]), sync(*other, next));
+}
+
 TEST_F(StepTest, AnErrorStaysWithItsSession) {
   const auto e = engine(), other = engine();
   const auto good = new_session(*e), bad = new_session(*e), twice = new_session(*e),
