@@ -208,7 +208,8 @@ TEST_F(StepTest, GuessesBesideOthersAreDecodedBitForBit) {
   std::array<Work, 3> work = {Work{.session = prompting.get(), .tokens = prompt, .is_prompt = true},
                               Work{guessing.get(), guessed, keep}, Work{plain.get(), next}};
   e->step(work);
-  const auto alone = new_session(*engine()), other = new_session(*engine());
+  const auto e_alone = engine();
+  const auto alone = new_session(*e_alone), other = new_session(*e_alone);
   sync(*alone, text(140));
   ASSERT_EQ(rows.size(), 8U);
   for (std::size_t i = 0; i < rows.size(); ++i) EXPECT_EQ(rows[i], sync(*alone, text(141 + i))) << i;
