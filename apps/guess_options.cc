@@ -1,22 +1,6 @@
 #include "guess_options.h"
 
-#include <algorithm>
-#include <limits>
-
-#include "gguf/gguf.h"
-
 namespace tq::app {
-namespace {
-
-Expected<std::int64_t> trained_context(const std::string& path) {
-  const auto file = GgufFile::open(path);
-  if (!file) return file.error();
-  const auto architecture = file->get_string("general.architecture");
-  if (!architecture) return architecture.error();
-  return file->get_int(std::string(*architecture) + ".context_length", 1, std::numeric_limits<int>::max());
-}
-
-}  // namespace
 
 void add_guess_options(CLI::App& app, GuessOptions& options) {
   app.add_flag("--lookup", options.lookup, "guess that the text repeats itself; quicker edits and summaries");
@@ -37,11 +21,12 @@ Expected<std::unique_ptr<Engine>> load_draft(const GuessOptions& options, const 
   if (!options.draft_model) return std::unique_ptr<Engine>();
   EngineOptions engine = target;
   engine.model_path = *options.draft_model;
-  const auto n_ctx_train = trained_context(engine.model_path);
-  if (!n_ctx_train) return n_ctx_train.error();
-  engine.n_ctx = std::min(n_ctx, *n_ctx_train);
+  engine.n_ctx = n_ctx;
   engine.cache_plan = {};  // it is for the layers of the other model
   engine.disk_cache = {};
+  auto draft = Engine::load(engine);
+  if (draft || draft.error().code != ErrorCode::kBadArgument) return draft;
+  engine.n_ctx = 0;  // it was made for shorter texts; what else may be wrong is said now
   return Engine::load(engine);
 }
 
