@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -35,6 +36,8 @@ struct EngineOptions {
   // Layers with a window (Gemma, Phi 3) keep all tokens, not only those that the next one sees: going back to
   // any place of a text is then cheap, and the cache takes as much as without windows.
   bool swa_full = false;
+  // Jinja, in place of the file's own; empty: that. One that is not understood is an error.
+  std::string chat_template = {};
   // Full pages of prompts are kept here, and read by other engines with the same model and cache types. Not
   // used where the model has recurrent layers, or layers with a window without swa_full (a note says so).
   DiskCacheOptions disk_cache = {};
@@ -109,7 +112,7 @@ class Engine {
   virtual bool is_end_of_generation(Token token) const = 0;
   // For samplers with grammars and the like; made by the first call. The engine must outlive it.
   virtual std::shared_ptr<const Vocabulary> vocabulary() const = 0;
-  virtual bool has_chat_template() const = 0;  // the file has one; encode_chat() says whether it can be used
+  virtual bool has_chat_template() const = 0;  // there is one; encode_chat() says whether it can be used
   virtual std::string_view chat_template() const = 0;  // its Jinja source; empty when there is none
   // The prompt for an assistant's next turn, by the model's own template, with special tokens in place.
   // Only the template's own text may become special tokens; message contents never do.
@@ -121,8 +124,9 @@ class Engine {
 
   // The embedding [n_embd] of at most n_ctx() tokens, of length 1: what the last layer and its norm make of
   // them. It is computed over an f16 cache of its own, whatever the engine's is. May be called from any
-  // thread.
-  virtual Expected<std::vector<float>> embed(std::span<const Token> tokens, Pooling pooling) = 0;
+  // thread. kInterrupted when `is_wanted`, which is asked before each pass, says no.
+  virtual Expected<std::vector<float>> embed(std::span<const Token> tokens, Pooling pooling,
+                                             const std::function<bool()>& is_wanted = {}) = 0;
 
   // An empty timeline. The engine must outlive it.
   virtual Expected<std::unique_ptr<Session>> create_session() = 0;

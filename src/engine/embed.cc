@@ -1,7 +1,9 @@
 // A text as one vector.
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <cmath>
+#include <mutex>
 #include <string>
 
 #include "engine/engine_impl.h"
@@ -17,14 +19,24 @@ void normalize(std::vector<float>& vector) {
   for (float& x : vector) x *= scale;
 }
 
+// How soon somebody's leaving is noticed while another text is at its turn.
+constexpr std::chrono::milliseconds kLook{20};
+
+Error not_wanted() { return {ErrorCode::kInterrupted, "nobody wants this embedding any more."}; }
+
 }  // namespace
 
-Expected<std::vector<float>> EngineImpl::embed(std::span<const Token> tokens, Pooling pooling) {
+Expected<std::vector<float>> EngineImpl::embed(std::span<const Token> tokens, Pooling pooling,
+                                               const std::function<bool()>& is_wanted) {
   const auto n = static_cast<std::int64_t>(tokens.size());
   if (n > n_ctx_) {
     return Error{ErrorCode::kContextFull, std::to_string(n) + " tokens do not fit the context of " +
                                               std::to_string(n_ctx_) +
                                               "; use a longer context (-c) or a shorter text."};
+  }
+  std::unique_lock turn(embed_mutex_, std::defer_lock);
+  while (!turn.try_lock_for(kLook)) {
+    if (is_wanted && !is_wanted()) return not_wanted();
   }
   const auto plan = make_cache_plan(model_->kv_shape().n_layers, KvType::kF16, KvType::kF16, 0);
   if (!plan) return plan.error();
@@ -38,7 +50,10 @@ Expected<std::vector<float>> EngineImpl::embed(std::span<const Token> tokens, Po
   };
   std::array<Job, 1> job = {
       {{.timeline = &static_cast<SessionImpl&>(**session).timeline(), .tokens = tokens, .states = &add}}};
-  while (!job.front().result) runner_->step(job);
+  while (!job.front().result) {
+    if (is_wanted && !is_wanted()) return not_wanted();
+    runner_->step(job);
+  }
   if (!*job.front().result) return job.front().result->error();
   normalize(embedding);
   return embedding;

@@ -66,13 +66,13 @@ Expected<std::unique_ptr<Engine>> EngineImpl::load(const EngineOptions& options)
   std::unique_ptr<EngineImpl> engine(
       new EngineImpl(std::move(*file), std::move(*model), std::move(*tokenizer), *n_threads, *isa));
   if (const auto ok = engine->check_vocabulary(); !ok) return ok.error();
+  if (const auto ok = engine->load_chat_template(options.chat_template); !ok) return ok.error();
   if (const auto ok = engine->plan_cache(options); !ok) return ok.error();
   if (const auto ok = engine->load_weights(); !ok) return ok.error();
   auto context = engine->make_context(engine->plan_, engine->n_ctx_, engine->n_parallel_);
   if (!context) return context.error();
   engine->context_ = *std::move(context);
   if (const auto ok = engine->open_disk_cache(options.disk_cache); !ok) return ok.error();
-  engine->load_chat_template();
   engine->file_.release_pages();  // the fingerprint has read the beginning of every tensor
   return std::unique_ptr<Engine>(std::move(engine));
 }
@@ -190,15 +190,20 @@ std::optional<DiskCacheStats> EngineImpl::disk_cache() const {
   return disk == nullptr ? std::nullopt : std::optional(disk->stats());
 }
 
-// A template that cannot be used is no reason not to run the model; it is reported when a chat asks for it.
-void EngineImpl::load_chat_template() {
-  if (tokenizer_.chat_template().empty()) return;
-  auto parsed = ChatTemplate::parse(tokenizer_.chat_template());
+// A template of the file that cannot be used is no reason not to run the model; it is reported when a chat
+// asks for it. One that was given is wanted.
+Expected<void> EngineImpl::load_chat_template(const std::string& given) {
+  chat_template_text_ = given.empty() ? tokenizer_.chat_template() : given;
+  if (chat_template_text_.empty()) return {};
+  auto parsed = ChatTemplate::parse(chat_template_text_);
   if (parsed) {
     chat_template_ = std::move(*parsed);
-  } else {
+  } else if (given.empty()) {
     chat_template_error_ = parsed.error();
+  } else {
+    return Error{ErrorCode::kBadArgument, parsed.error().message};
   }
+  return {};
 }
 
 std::vector<Token> EngineImpl::encode(std::string_view text, SpecialText special, bool add_bos) const {

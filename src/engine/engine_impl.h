@@ -1,7 +1,9 @@
 // What the public Engine hides.
 #pragma once
 
+#include <functional>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
@@ -38,12 +40,13 @@ class EngineImpl final : public Engine {
   bool has_chat_template() const override {
     return chat_template_.has_value() || chat_template_error_.has_value();
   }
-  std::string_view chat_template() const override { return tokenizer_.chat_template(); }
+  std::string_view chat_template() const override { return chat_template_text_; }
   Expected<std::vector<Token>> encode_chat(std::span<const ChatMessage> messages,
                                            const ChatOptions& options) const override;
   Expected<std::string> render_chat(std::span<const ChatMessage> messages,
                                     const ChatOptions& options) const override;
-  Expected<std::vector<float>> embed(std::span<const Token> tokens, Pooling pooling) override;
+  Expected<std::vector<float>> embed(std::span<const Token> tokens, Pooling pooling,
+                                     const std::function<bool()>& is_wanted) override;
   Expected<std::unique_ptr<Session>> create_session() override;
   Expected<std::unique_ptr<Session>> create_session(const SessionOptions& options) override;
   void step(std::span<Work> work) override;
@@ -68,7 +71,7 @@ class EngineImpl final : public Engine {
   Expected<std::shared_ptr<const SessionContext>> make_context(const CachePlan& plan, std::int64_t n_ctx,
                                                                int n_sessions) const;
   Expected<void> open_disk_cache(const DiskCacheOptions& options) const;
-  void load_chat_template();
+  Expected<void> load_chat_template(const std::string& given);
   Expected<std::vector<TextSegment>> chat_segments(std::span<const ChatMessage> messages,
                                                    const ChatOptions& options) const;
 
@@ -86,9 +89,11 @@ class EngineImpl final : public Engine {
   CachePlan plan_;
   LayerWindow window_;               // of layers that give up what no token sees any more
   CodecSet::Wrapper codec_wrapper_;  // none outside of tests
+  std::string chat_template_text_;
   std::optional<ChatTemplate> chat_template_;
   std::optional<Error> chat_template_error_;  // why the file's template cannot be used
   std::unique_ptr<BatchRunner> runner_;
+  std::timed_mutex embed_mutex_;                   // one text at a time, so that many do not take many caches
   std::shared_ptr<const SessionContext> context_;  // of the engine's own sessions
 };
 

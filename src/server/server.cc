@@ -44,11 +44,8 @@ std::string_view hint_for(std::string_view path) {
   struct Hint {
     std::string_view path, text;
   };
-  constexpr std::string_view kCompletions = "; /v1/completions and /v1/chat/completions generate text.";
   constexpr auto kHints =
-      std::to_array<Hint>({{"/completion", kCompletions},
-                           {"/infill", "; nothing fills gaps of a text here."},
-                           {"/embedding", "; /v1/embeddings does that."},
+      std::to_array<Hint>({{"/infill", "; nothing fills gaps of a text here."},
                            {"/rerank", "; there is no reranking."},
                            {"/v1/rerank", "; there is no reranking."},
                            {"/v1/messages", "; Anthropic's API is not there, /v1/chat/completions is."},
@@ -142,15 +139,15 @@ class ServerImpl final : public Server {
     return Fields(parse_object(request.body)).string("model").value_or("");
   }
 
-  // OpenAI's paths are also served without /v1, as llama-server does.
+  // As with llama-server, most paths are also there without /v1, and two mean its own API then.
   void add_openai() {
     for (const std::string prefix : {"/v1", ""}) {
       add("GET", prefix + "/models", openai::list_models);
       post(prefix + "/chat/completions", openai::chat_completions);
-      post(prefix + "/completions", openai::completions);
-      post(prefix + "/embeddings", openai::embeddings);
       post(prefix + "/responses", openai::responses);
     }
+    post("/v1/completions", openai::completions);
+    post("/v1/embeddings", openai::embeddings);
     // Names have slashes: {} is one part of a path, so there are two routes.
     for (const char* const path : {"/v1/models/{}", "/models/{}"}) {
       add("GET", path, openai::show_model);
@@ -164,11 +161,16 @@ class ServerImpl final : public Server {
     get("/props", llama::props);
     if (options_.serves_metrics) get("/metrics", llama::metrics);
     if (options_.serves_slots) {
-      get("/slots", llama::list_slots);
+      router_.add("GET", "/slots", [this](const Request& request) {
+        return llama::list_slots(*pool_->acquire({.name = model_in_query(request), .is_look = true}),
+                                 request);
+      });
       router_.add("POST", "/slots/{}", [this](const Request& request) {
         return llama::change_slot(*pool_->acquire({.name = model_in_query(request)}), request);
       });
     }
+    for (const char* const path : {"/completion", "/completions"}) post(path, llama::completion);
+    for (const char* const path : {"/embedding", "/embeddings"}) post(path, llama::embedding);
     post("/tokenize", llama::tokenize);
     post("/detokenize", llama::detokenize);
     post("/apply-template", llama::apply_template);

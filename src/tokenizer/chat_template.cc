@@ -36,16 +36,16 @@ Error to_error(const jinja::Failure& failure) {
   const std::string where = failure.line > 0 ? ", line " + std::to_string(failure.line) : "";
   switch (failure.kind) {
     case jinja::FailureKind::kSyntax:
-      return {ErrorCode::kBadFile, "the model's chat template" + where + ": " + message + "."};
+      return {ErrorCode::kBadFile, "the chat template" + where + ": " + message + "."};
     case jinja::FailureKind::kRuntime:
       return {ErrorCode::kBadArgument,
-              "the model's chat template" + where + " cannot render this conversation: " + message + "."};
+              "the chat template" + where + " cannot render this conversation: " + message + "."};
     case jinja::FailureKind::kRaised:
-      return {ErrorCode::kBadArgument, "the model's chat template refuses this conversation: " + message};
+      return {ErrorCode::kBadArgument, "the chat template refuses this conversation: " + message};
     case jinja::FailureKind::kLimit:
       break;
   }
-  return {ErrorCode::kUnsupported, "the model's chat template" + where + ": " + message + "."};
+  return {ErrorCode::kUnsupported, "the chat template" + where + ": " + message + "."};
 }
 
 // A role that no control token can be forged with.

@@ -6,6 +6,8 @@
 #include "server/api/answer.h"
 #include "server/api/chat_messages.h"
 #include "server/api/chat_request.h"
+#include "server/api/embedding.h"
+#include "server/api/prompt.h"
 #include "tiny_served_model.h"
 
 namespace tq::server {
@@ -161,8 +163,39 @@ TEST_F(RequestTest, ReadsMessages) {
 
 TEST_F(RequestTest, APromptHasToFit) {
   const AnswerOptions o{.sampler = {}};
-  EXPECT_EQ(fault([&] { start_answers(model(), {{}}, o); }), "prompt");
-  EXPECT_EQ(fault([&] { start_answers(model(), {std::vector<Token>(1200, 65)}, o); }), "messages");
+  EXPECT_EQ(fault([&] { start_answers(model(), {{}}, o, nullptr); }), "prompt");
+  EXPECT_EQ(fault([&] { start_answers(model(), {std::vector<Token>(1200, 65)}, o, nullptr); }), "messages");
+}
+
+TEST_F(RequestTest, ReadsPrompts) {
+  const Engine& engine = tiny_->engine();
+  const auto read = [&](const char* json) { return read_prompts(Json::parse(json), engine); };
+  const std::vector<Token> ab = engine.encode("ab", SpecialText::kParse, true);
+  const std::vector<Token> b = engine.encode("b", SpecialText::kParse, false);
+  using Prompts = std::vector<std::vector<Token>>;
+  EXPECT_EQ(read(R"("ab")"), Prompts{ab});
+  EXPECT_EQ(read("[65, 66]"), (Prompts{{65, 66}}));
+  std::vector<Token> mixed = {65};
+  mixed.insert(mixed.end(), b.begin(), b.end());
+  EXPECT_EQ(read(R"([65, "b"])"), Prompts{mixed});
+  EXPECT_EQ(read(R"(["ab", "ab"])"), (Prompts{ab, ab}));
+  EXPECT_EQ(read(R"(["ab", [65, 66], {"prompt_string": "ab"}, [65, "b"]])"),
+            (Prompts{ab, {65, 66}, ab, mixed}));
+  for (const char* const wrong :
+       {"[-1]", "[300]", "[1.5]", "[1, [2]]", "true", "{}", R"([{"prompt_string": 3}])"}) {
+    const std::string field = fault([&] { read(wrong); });
+    EXPECT_TRUE(field.starts_with("prompt")) << wrong << ": " << field;
+  }
+}
+
+TEST_F(RequestTest, AnEmbeddingThatNobodyWaitsForEnds) {
+  const auto embed = [](int n_looks) {
+    const std::vector<std::vector<Token>> inputs(2, std::vector<Token>(600, 65));
+    return embed_inputs(inputs, {}, model(), [&] { return n_looks-- > 0; }).vectors.size();
+  };
+  EXPECT_EQ(embed(100), 2U);
+  EXPECT_EQ(embed(2), 0U);  // a text takes three passes of 256
+  EXPECT_EQ(embed(3), 1U);
 }
 
 TEST_F(RequestTest, ErrorsAreShapedAsOpenAIs) {

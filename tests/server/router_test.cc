@@ -25,6 +25,7 @@ TEST(Router, FindsByMethodAndPath) {
   EXPECT_EQ(body("HEAD", "/slots"), "list");
   EXPECT_EQ(body("POST", "/slots/7"), "one");
   EXPECT_EQ(body("GET", "/slots/7"), "none POST");
+  EXPECT_EQ(body("POST", "/slots"), "none GET, HEAD");
   EXPECT_EQ(body("POST", "/slots/"), "none ");
   EXPECT_EQ(body("GET", "/slots/7/8"), "none ");
   EXPECT_EQ(router.find("GET", "/a/x/b/y").captures, (std::vector<std::string>{"x", "y"}));

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <atomic>
 #include <limits>
 #include <thread>
 
@@ -265,6 +266,36 @@ TEST_F(SchedulerTest, AReaderThatLeavesFreesItsSlot) {
   gone.stream->cancel();
   EXPECT_EQ(read_all(*waiting.stream, 1).front().outcome->reason, FinishReason::kLength);
   EXPECT_EQ(s->metrics().cancelled, 1U);
+}
+
+// Nobody calls cancel() here: the scheduler sees by itself that the client is gone, in the middle of an
+// answer and in the middle of a prompt, which takes five passes.
+TEST_F(SchedulerTest, NoPassBeginsForAClientThatHungUp) {
+  for (const std::size_t n_prompt : {5, 1100}) {
+    const auto s = scheduler({});
+    std::atomic<std::uint64_t> passes_at_end = 0;
+    const auto is_connected = [&] {
+      const std::uint64_t passes = s->metrics().steps;
+      if (passes < 3) return true;
+      if (passes_at_end == 0) passes_at_end = passes;
+      return false;
+    };
+    const auto gone = s->submit(one(request(prompt_of(n_prompt), 1000, 1)), is_connected);
+    const auto next = s->submit(one(request(prompt_of(5, 90), 1)));
+    EXPECT_EQ(read_all(*next.stream, 1).front().outcome->reason, FinishReason::kLength);
+    EXPECT_EQ(passes_at_end, 3U);
+    EXPECT_EQ(s->metrics().steps, 3U + 1U);  // one is of the request that waited
+    EXPECT_EQ(s->metrics().cancelled, 1U);
+    EXPECT_EQ(s->metrics().prompt_tokens, std::min<std::size_t>(n_prompt, std::size_t{3} * 256) + 5);
+  }
+}
+
+TEST_F(SchedulerTest, AClientThatHungUpInTheQueueGetsNoPass) {
+  const auto s = scheduler({});
+  const auto gone = s->submit(one(request(prompt_of(5), 10)), [] { return false; });
+  EXPECT_EQ(ask(*s, request(prompt_of(5, 90), 1)).outcome->reason, FinishReason::kLength);
+  EXPECT_EQ(s->metrics().steps, 1U);
+  gone.stream->cancel();
 }
 
 TEST_F(SchedulerTest, AReaderThatSleepsLosesNothing) {

@@ -50,7 +50,9 @@ AnswerOptions read_answer_options(const Fields& fields, const ServedModel& model
     const auto n = fields.integer(name, -1);
     if (n) options.max_tokens = *n < 0 ? std::nullopt : n;
   }
-  options.n = static_cast<int>(fields.integer("n", 1, kMaxAnswers).value_or(1));
+  for (const char* const name : {"n_cmpl", "n"}) {
+    if (const auto n = fields.integer(name, 1, kMaxAnswers)) options.n = static_cast<int>(*n);
+  }
   options.reuse_cache = fields.boolean("cache_prompt").value_or(true);
   const auto slot = fields.integer("id_slot", -1, model.scheduler.n_slots() - 1);
   if (slot && *slot >= 0) options.slot = static_cast<int>(*slot);
@@ -59,7 +61,7 @@ AnswerOptions read_answer_options(const Fields& fields, const ServedModel& model
 
 std::shared_ptr<AnswerStream> start_answers(const ServedModel& model,
                                             const std::vector<std::vector<Token>>& prompts,
-                                            const AnswerOptions& options) {
+                                            const AnswerOptions& options, const http::Peer* peer) {
   if (prompts.size() * static_cast<std::size_t>(options.n) > kMaxAnswers) {
     refuse("a request can have at most " + std::to_string(kMaxAnswers) + " answers; ask for fewer.", "n");
   }
@@ -74,11 +76,14 @@ std::shared_ptr<AnswerStream> start_answers(const ServedModel& model,
            .stops = options.stops,
            .shown_tokens = options.shows_markers ? model.markup->tokens() : std::vector<Token>(),
            .n_logprobs = options.n_logprobs,
+           .keeps_tokens = options.keeps_tokens,
            .reuse_cache = options.reuse_cache,
            .slot = options.slot});
     }
   }
-  auto submission = model.scheduler.submit(std::move(requests));
+  std::function<bool()> is_connected;
+  if (peer != nullptr) is_connected = [peer] { return peer->is_connected(); };
+  auto submission = model.scheduler.submit(std::move(requests), std::move(is_connected));
   switch (submission.admission) {
     case Admission::kQueueFull:
       throw ApiError{.status = 429,

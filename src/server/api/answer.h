@@ -21,6 +21,7 @@ struct AnswerOptions {
   std::vector<std::string> stops = {};
   std::optional<std::int64_t> max_tokens = {};
   std::optional<int> n_logprobs = {};
+  bool keeps_tokens = false;   // GenerationRequest's
   int n = 1;                   // answers to each prompt
   bool shows_markers = false;  // of ServedModel::markup, where they are control tokens
   bool reuse_cache = true;
@@ -31,10 +32,11 @@ struct AnswerOptions {
 AnswerOptions read_answer_options(const Fields& fields, const ServedModel& model);
 
 // n answers to each prompt, which are the choices of the stream: those to the first prompt first. Letting go
-// of it cancels what has not ended. Throws what the client is to be told when there is no room for them.
+// of it cancels what has not ended, and so does the end of `peer`, who must outlive it; null: nobody's.
+// Throws what the client is to be told when there is no room for them.
 std::shared_ptr<AnswerStream> start_answers(const ServedModel& model,
                                             const std::vector<std::vector<Token>>& prompts,
-                                            const AnswerOptions& options);
+                                            const AnswerOptions& options, const http::Peer* peer);
 
 // Hands out the events until all answers have ended. A client that leaves, or `on_event` returning false,
 // cancels them: the result is then false.

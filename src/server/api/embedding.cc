@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "server/api/error.h"
+#include "server/api/prompt.h"
 
 namespace tq::server {
 namespace {
@@ -12,10 +13,9 @@ constexpr std::size_t kMaxInputs = 2048;  // OpenAI's
 std::vector<Token> read_input_tokens(const Json& list, const ServedModel& model, const char* name) {
   std::vector<Token> tokens;
   for (const Json& token : list) {
-    const bool is_token = token.is_number_integer() && token.get<std::int64_t>() >= 0 &&
-                          token.get<std::int64_t>() < model.engine.info().n_vocab;
-    if (!is_token) refuse(std::string("'") + name + "' has a token that the model does not have.", name);
-    tokens.push_back(token.get<Token>());
+    const auto read = read_token(token, model.engine);
+    if (!read) refuse(std::string("'") + name + "' has a token that the model does not have.", name);
+    tokens.push_back(*read);
   }
   return tokens;
 }
@@ -57,10 +57,11 @@ Embeddings embed_inputs(std::vector<std::vector<Token>> inputs, const EmbeddingO
   }
   Embeddings result;
   for (std::vector<Token>& tokens : inputs) {
-    if (!is_connected()) break;
     if (tokens.empty()) refuse("a text to embed is empty; give some text.", "input");
     if (options.truncates) tokens.resize(std::min(tokens.size(), static_cast<std::size_t>(engine.n_ctx())));
-    auto vector = value_or_throw(engine.embed(tokens, engine.info().pooling));
+    auto embedded = engine.embed(tokens, engine.info().pooling, is_connected);
+    if (!embedded && embedded.error().code == ErrorCode::kInterrupted) break;
+    auto vector = value_or_throw(std::move(embedded));
     if (options.dimensions) shorten(vector, *options.dimensions);
     result.n_tokens += static_cast<std::int64_t>(tokens.size());
     result.vectors.push_back(std::move(vector));

@@ -5,6 +5,7 @@
 #include <httplib.h>
 
 #include <array>
+#include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <string>
@@ -57,7 +58,7 @@ class Connection final : public httplib::Stream, public Peer {
   std::size_t allowance_ = 0;        // bytes that this part of the request may still have
   Clock::time_point deadline_;       // of the head
   bool is_closing_ = false;
-  bool is_broken_ = false;
+  std::atomic<bool> is_broken_ = false;  // other threads ask is_connected()
 };
 
 }  // namespace tq::server::http

@@ -11,7 +11,7 @@
 
 namespace tq::server::http {
 
-// Who asked. The connection may end at any moment.
+// Who asked. The connection may end at any moment. Any thread may ask about it.
 class Peer {
  public:
   virtual ~Peer() = default;

@@ -46,6 +46,7 @@ Router::Found Router::find(std::string_view method, std::string_view path) const
       return {.handler = &route.handler, .captures = std::move(captures)};
     }
     found.allowed += (found.allowed.empty() ? "" : ", ") + route.method;
+    if (route.method == "GET") found.allowed += ", HEAD";
   }
   return found;
 }

@@ -67,12 +67,13 @@ http::Response metrics(const ServedModel& model) {
   }
   Page page;
   page.add("counter", "prompt_tokens_total", "Tokens of prompts that were computed.", count(m.prompt_tokens));
-  page.add("counter", "prompt_cached_tokens_total", "Tokens of prompts that were in the cache.",
+  page.add("counter", "prompt_tokens_cached_total", "Tokens of prompts that were in the cache.",
            count(m.cached_tokens));
   page.add("counter", "prompt_seconds_total", "Time until first tokens.", prompt_seconds);
   page.add("counter", "tokens_predicted_total", "Tokens generated.", count(m.answer_tokens));
   page.add("counter", "tokens_predicted_seconds_total", "Time from first to last tokens.", decode_seconds);
   page.add("counter", "n_decode_total", "Forward passes.", count(m.steps));
+  page.add("counter", "n_tokens_max", "Tokens of the longest prompt with its answer.", count(m.longest));
   page.add("gauge", "n_busy_slots_per_decode", "Requests in a forward pass, on average.",
            per(count(m.busy_slots), count(m.steps)));
   page.add("gauge", "prompt_tokens_seconds", "Prompt tokens a second, on average.",

@@ -4,14 +4,34 @@
 
 #include "server/api/json.h"
 #include "server/llama/endpoints.h"
+#include "server/llama/settings.h"
 #include "server/openai/format.h"
 #include "tq/version.h"
 
 namespace tq::server::llama {
-
 namespace {
 
-Json sampling_json(const SamplerOptions& o) {
+// The cache at this moment, and what it saved since the start.
+Json cache_json(const Engine& engine, const Metrics& metrics, const std::vector<SlotStatus>& slots) {
+  std::size_t n_bytes = 0;
+  std::size_t n_bytes_f16 = 0;
+  for (const SlotStatus& slot : slots) {
+    n_bytes += slot.kv_bytes;
+    n_bytes_f16 += slot.kv_bytes_f16;
+  }
+  Json json = {{"bytes", n_bytes},
+               {"bytes_f16", n_bytes_f16},
+               {"hit_tokens", metrics.cached_tokens.load()},
+               {"computed_tokens", metrics.prompt_tokens.load()}};
+  if (const auto disk = engine.disk_cache()) {
+    json["disk"] = {{"bytes", disk->bytes}, {"files", disk->files}, {"hit_tokens", disk->hit_tokens}};
+  }
+  return json;
+}
+
+}  // namespace
+
+Json settings_json(const SamplerOptions& o) {
   return {{"temperature", o.temperature},
           {"dynatemp_range", o.dynamic_temperature_range},
           {"dynatemp_exponent", o.dynamic_temperature_exponent},
@@ -36,26 +56,6 @@ Json sampling_json(const SamplerOptions& o) {
           {"seed", o.seed}};
 }
 
-// The cache at this moment, and what it saved since the start.
-Json cache_json(const Engine& engine, const Metrics& metrics, const std::vector<SlotStatus>& slots) {
-  std::size_t n_bytes = 0;
-  std::size_t n_bytes_f16 = 0;
-  for (const SlotStatus& slot : slots) {
-    n_bytes += slot.kv_bytes;
-    n_bytes_f16 += slot.kv_bytes_f16;
-  }
-  Json json = {{"bytes", n_bytes},
-               {"bytes_f16", n_bytes_f16},
-               {"hit_tokens", metrics.cached_tokens.load()},
-               {"computed_tokens", metrics.prompt_tokens.load()}};
-  if (const auto disk = engine.disk_cache()) {
-    json["disk"] = {{"bytes", disk->bytes}, {"files", disk->files}, {"hit_tokens", disk->hit_tokens}};
-  }
-  return json;
-}
-
-}  // namespace
-
 http::Response health() { return {.body = dump({{"status", "ok"}})}; }
 
 http::Response props(const ServedModel& model) {
@@ -65,7 +65,7 @@ http::Response props(const ServedModel& model) {
   };
   const auto slots = model.scheduler.slots();
   return {.body = dump({{"default_generation_settings",
-                         {{"n_ctx", engine.n_ctx()}, {"params", sampling_json(model.defaults)}}},
+                         {{"n_ctx", engine.n_ctx()}, {"params", settings_json(model.defaults)}}},
                         {"total_slots", model.scheduler.n_slots()},
                         {"busy_slots", std::ranges::count(slots, true, &SlotStatus::is_busy)},
                         {"queued", model.scheduler.queued()},

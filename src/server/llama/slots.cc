@@ -111,15 +111,24 @@ Json erase_slot(const ServedModel& model, int id) {
 
 }  // namespace
 
-http::Response list_slots(const ServedModel& model) {
+http::Response list_slots(const ServedModel& model, const http::Request& request) {
+  const auto status = model.scheduler.slots();
+  const auto fails = request.query.find("fail_on_no_slot");
+  const bool wants_one = fails != request.query.end() && fails->second != "0";
+  if (wants_one && std::ranges::all_of(status, &SlotStatus::is_busy)) {
+    throw ApiError{.status = 503, .message = "all slots are busy.", .type = "unavailable_error"};
+  }
   Json slots = Json::array();
-  for (const SlotStatus& slot : model.scheduler.slots()) {
+  for (const SlotStatus& slot : status) {
+    Json next = {{"has_next_token", slot.is_busy}, {"n_decoded", slot.n_answer}};
     slots.push_back({{"id", slot.id},
                      {"id_task", slot.job == 0 ? Json(-1) : Json(slot.job)},
                      {"n_ctx", model.engine.n_ctx()},
+                     {"speculative", false},
                      {"is_processing", slot.is_busy},
                      {"n_prompt_tokens", slot.n_prompt},
                      {"n_decoded", slot.n_answer},
+                     {"next_token", Json::array({std::move(next)})},
                      {"n_cached", slot.n_cached},
                      {"kv_bytes", slot.kv_bytes},
                      {"kv_bytes_f16", slot.kv_bytes_f16}});

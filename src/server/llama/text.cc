@@ -1,5 +1,6 @@
 // POST /tokenize, /detokenize and /apply-template
 #include "server/api/chat_request.h"
+#include "server/api/prompt.h"
 #include "server/llama/endpoints.h"
 #include "server/openai/format.h"
 #include "tq/utf8.h"
@@ -31,17 +32,13 @@ http::Response tokenize(const ServedModel& model, const http::Request& request) 
 http::Response detokenize(const ServedModel& model, const http::Request& request) {
   const Json body = parse_object(request.body);
   const Json* const tokens = Fields(body).array("tokens");
-  std::string text;
-  Utf8Stream characters;
-  for (const Json& token : tokens == nullptr ? Json::array() : *tokens) {
-    if (!token.is_number_integer()) refuse("'tokens' has to be a list of whole numbers.", "tokens");
-    const auto id = token.get<std::int64_t>();
-    if (id < 0 || id >= model.engine.info().n_vocab) {
-      refuse("'tokens' has " + std::to_string(id) + ", which the model does not have.", "tokens");
-    }
-    text += characters.push(model.engine.token_bytes(static_cast<Token>(id), SpecialText::kParse));
+  std::vector<Token> read;
+  for (const Json& item : tokens == nullptr ? Json::array() : *tokens) {
+    const auto token = read_token(item, model.engine);
+    if (!token) refuse("tokens[" + std::to_string(read.size()) + "] is no token of the model.", "tokens");
+    read.push_back(*token);
   }
-  return {.body = dump({{"content", text + characters.finish()}})};
+  return {.body = dump({{"content", text_of(read, model.engine)}})};
 }
 
 http::Response apply_template(const ServedModel& model, const http::Request& request) {

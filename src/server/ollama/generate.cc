@@ -1,5 +1,6 @@
 // POST /api/generate
 #include "server/api/chat_request.h"
+#include "server/api/prompt.h"
 #include "server/ollama/endpoints.h"
 #include "server/ollama/format.h"
 #include "server/ollama/options.h"
@@ -28,10 +29,9 @@ std::vector<Token> read_context(const Fields& fields, const Engine& engine) {
   const Json* const context = fields.array("context");
   if (context == nullptr) return tokens;
   for (const Json& token : *context) {
-    const bool is_token = token.is_number_integer() && token.get<std::int64_t>() >= 0 &&
-                          token.get<std::int64_t>() < engine.info().n_vocab;
-    if (!is_token) refuse("'context' has a token that the model does not have.", "context");
-    tokens.push_back(token.get<Token>());
+    const auto read = read_token(token, engine);
+    if (!read) refuse("'context' has a token that the model does not have.", "context");
+    tokens.push_back(*read);
   }
   return tokens;
 }

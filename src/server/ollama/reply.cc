@@ -166,7 +166,7 @@ Said SaidParser::take(const std::vector<AnswerEvent>& events) {
 
 http::Response reply(ModelLease model, const AnswerOptions& options, Reply reply, bool streams,
                      const http::Request& request) {
-  const auto stream = start_answers(*model, {reply.chat.prompt}, options);
+  const auto stream = start_answers(*model, {reply.chat.prompt}, options, request.peer);
   if (!streams) return at_once(reply, *model, *stream, request);
   const ServedModel& served = *model;
   return hold(std::move(model), {.content_type = kNdjson,

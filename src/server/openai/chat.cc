@@ -79,6 +79,7 @@ Json choice_json(const Call& call, const ServedModel& model, int index, const Ch
   Json message = {{"role", "assistant"}};
   message["content"] = has_calls && answer.content.empty() ? Json() : Json(answer.content);
   if (!answer.reasoning.empty()) message["reasoning_content"] = answer.reasoning;
+  message["refusal"] = nullptr;
   if (has_calls) message["tool_calls"] = tool_calls_json(answer.calls);
   return {{"index", index},
           {"message", std::move(message)},
@@ -221,7 +222,7 @@ class ChunkWriter {
 
 http::Response chat_completions(const ServedModel& model, const http::Request& request) {
   auto call = std::make_shared<Call>(read_call(model, request));
-  const auto stream = start_answers(model, {std::move(call->chat.prompt)}, call->options);
+  const auto stream = start_answers(model, {std::move(call->chat.prompt)}, call->options, request.peer);
   if (!call->streams) return answer_at_once(*call, model, *stream, request);
   return {.content_type = http::kEventStream,
           .headers = {{"Cache-Control", "no-cache"}},

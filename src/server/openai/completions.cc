@@ -1,4 +1,7 @@
 // POST /v1/completions: text goes on, without a chat template.
+#include <algorithm>
+
+#include "server/api/prompt.h"
 #include "server/http/sse.h"
 #include "server/openai/endpoints.h"
 #include "server/openai/format.h"
@@ -25,37 +28,14 @@ struct Call {
   }
 };
 
-std::vector<Token> read_tokens(const Json& list, const Engine& engine) {
-  std::vector<Token> tokens;
-  for (const Json& token : list) {
-    const bool is_token = token.is_number_integer() && token.get<std::int64_t>() >= 0 &&
-                          token.get<std::int64_t>() < engine.info().n_vocab;
-    if (!is_token) refuse("a prompt of tokens has one that the model does not have.", "prompt");
-    tokens.push_back(token.get<Token>());
-  }
-  return tokens;
-}
-
-// A text, tokens, or a list of either.
-std::vector<std::vector<Token>> read_prompts(const Json& prompt, const Engine& engine) {
-  const auto one = [&](const Json& p) {
-    if (p.is_string()) return engine.encode(p.get<std::string>(), SpecialText::kParse, true);
-    if (!p.is_array()) refuse("'prompt' has to be a text, a list of tokens, or a list of these.", "prompt");
-    return read_tokens(p, engine);
-  };
-  const bool is_list = prompt.is_array() && !prompt.empty() && !prompt.front().is_number();
-  if (!is_list) return {one(prompt)};
-  std::vector<std::vector<Token>> prompts;
-  for (const Json& p : prompt) prompts.push_back(one(p));
-  return prompts;
-}
-
 Call read_call(const ServedModel& model, const http::Request& request) {
   const Json body = parse_object(request.body);
   const Fields fields(body);
   const Json* const prompt = fields.find("prompt");
   if (prompt == nullptr) refuse("'prompt' is missing.", "prompt");
   if (fields.find("suffix") != nullptr) refuse("'suffix' is not supported.", "suffix");
+  if (fields.integer("best_of", 1).value_or(1) > fields.integer("n", 1).value_or(1))
+    refuse("'best_of': answers are not compared here; ask for 'n' of them.", "best_of");
   Call call{.options = read_answer_options(fields, model), .prompts = read_prompts(*prompt, model.engine)};
   const bool has_length = fields.find("max_tokens") != nullptr || fields.find("n_predict") != nullptr;
   if (!has_length && !model.max_tokens) call.options.max_tokens = kDefaultTokens;
@@ -83,28 +63,34 @@ Json envelope(const Call& call, const ServedModel& model) {
           {"system_fingerprint", kFingerprint}};
 }
 
-// OpenAI's older form of log probabilities: lists side by side.
-Json logprobs_json(const Engine& engine, const std::vector<ScoredToken>& tokens, std::size_t offset) {
+// Characters that begin in the token; one may end in the next.
+std::size_t count_characters(const Engine& engine, Token token) {
+  const auto begins = [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; };
+  return static_cast<std::size_t>(std::ranges::count_if(engine.token_bytes(token), begins));
+}
+
+// OpenAI's older form of log probabilities: lists side by side. `offset` is the first token's in the answer,
+// in characters, and then that of what follows.
+Json logprobs_json(const Engine& engine, const std::vector<ScoredToken>& tokens, std::size_t& offset) {
   Json result = {{"text_offset", Json::array()},
                  {"token_logprobs", Json::array()},
                  {"tokens", Json::array()},
                  {"top_logprobs", Json::array()}};
   for (const ScoredToken& token : tokens) {
-    std::string text = token_text(engine, token.token);
     Json top = Json::object();
     for (const TokenLogprob& t : token.scores.top)
       top[token_text(engine, t.token)] = finite_logprob(t.logprob);
     result["text_offset"].push_back(offset);
     result["token_logprobs"].push_back(finite_logprob(token.scores.sampled.logprob));
     result["top_logprobs"].push_back(std::move(top));
-    offset += text.size();
-    result["tokens"].push_back(std::move(text));
+    offset += count_characters(engine, token.token);
+    result["tokens"].push_back(token_text(engine, token.token));
   }
   return result;
 }
 
 Json choice_json(const Call& call, const ServedModel& model, int index, const Piece& piece,
-                 std::size_t offset) {
+                 std::size_t& offset) {
   return {{"text", piece.text},
           {"index", index},
           {"logprobs", call.options.n_logprobs ? logprobs_json(model.engine, piece.tokens, offset) : Json()},
@@ -138,7 +124,8 @@ http::Response answer_at_once(const Call& call, const ServedModel& model, Answer
   Json json = envelope(call, model);
   json["choices"] = Json::array();
   for (std::size_t i = 0; i < texts.size(); ++i) {
-    Json choice = choice_json(call, model, static_cast<int>(i), texts[i], 0);
+    std::size_t offset = 0;
+    Json choice = choice_json(call, model, static_cast<int>(i), texts[i], offset);
     choice["finish_reason"] = reasons[i];
     json["choices"].push_back(std::move(choice));
   }
@@ -157,16 +144,15 @@ void write_all(const Call& call, const ServedModel& model, AnswerStream& stream,
     return writer.write(http::sse(dump(chunk)));
   };
   for (int i = 0; i < static_cast<int>(call.n_choices()); ++i) {
-    if (!call.echo_of(i).empty()) write(choice_json(call, model, i, {.text = call.echo_of(i)}, 0));
+    if (call.echo_of(i).empty()) continue;
+    write(choice_json(call, model, i, {.text = call.echo_of(i)}, offsets[static_cast<std::size_t>(i)]));
   }
   const bool is_complete = follow(
       stream, [&] { return writer.is_connected(); },
       [&](const Event& event) {
         if (const auto* const piece = std::get_if<Piece>(&event.what)) {
-          std::size_t& offset = offsets[static_cast<std::size_t>(event.choice)];
-          Json choice = choice_json(call, model, event.choice, *piece, offset);
-          offset += piece->text.size();
-          return write(std::move(choice));
+          return write(choice_json(call, model, event.choice, *piece,
+                                   offsets[static_cast<std::size_t>(event.choice)]));
         }
         const auto& outcome = std::get<Outcome>(event.what);
         if (const auto failure = failure_of(outcome)) {
@@ -195,7 +181,7 @@ void write_all(const Call& call, const ServedModel& model, AnswerStream& stream,
 
 http::Response completions(const ServedModel& model, const http::Request& request) {
   auto call = std::make_shared<Call>(read_call(model, request));
-  const auto stream = start_answers(model, call->prompts, call->options);
+  const auto stream = start_answers(model, call->prompts, call->options, request.peer);
   if (!call->streams) return answer_at_once(*call, model, *stream, request);
   return {
       .content_type = http::kEventStream,

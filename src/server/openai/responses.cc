@@ -55,7 +55,7 @@ void write_all(const ResponsesCall& call, const ServedModel& model, AnswerStream
 
 http::Response responses(const ServedModel& model, const http::Request& request) {
   auto call = std::make_shared<ResponsesCall>(read_responses_call(model, request));
-  const auto stream = start_answers(model, {call->chat.prompt}, call->options);
+  const auto stream = start_answers(model, {call->chat.prompt}, call->options, request.peer);
   if (!call->streams) return answer_at_once(*call, model, *stream, request);
   return {
       .content_type = http::kEventStream,

@@ -54,6 +54,7 @@ Json to_chat_messages(const Fields& fields) {
     return messages;
   }
   if (!input->is_array()) fields.refuse_type("input", "a text or a list of items");
+  if (input->empty()) refuse("'input' is empty; give a text or an item.", "input");
   for (const Json& item : *input) add_item(messages, item);
   return messages;
 }

@@ -35,6 +35,10 @@ std::optional<Event> AnswerStream::next(Clock::time_point deadline) {
 
 void AnswerStream::cancel() {
   cancelled_ = true;
+  {
+    const std::lock_guard lock(connection_mutex_);
+    is_connected_ = nullptr;
+  }
   scheduler_->signal();
 }
 
@@ -44,6 +48,11 @@ void AnswerStream::put(Event event) {
     events_.push_back(std::move(event));
   }
   filled_.notify_one();
+}
+
+bool AnswerStream::is_abandoned() const {
+  const std::lock_guard lock(connection_mutex_);
+  return cancelled_ || (is_connected_ && !is_connected_());
 }
 
 bool AnswerStream::has_room() const {

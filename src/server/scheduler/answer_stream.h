@@ -5,6 +5,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -29,8 +30,10 @@ class Wakeup {
 // Shared by the reader and the scheduler.
 class AnswerStream {
  public:
-  AnswerStream(int n_choices, std::shared_ptr<Wakeup> scheduler)
-      : n_open_(n_choices), scheduler_(std::move(scheduler)) {}
+  // `is_connected` says whether the client is still there; empty: always. It is called by the scheduler's
+  // thread, and no more once cancel() has returned.
+  AnswerStream(int n_choices, std::shared_ptr<Wakeup> scheduler, std::function<bool()> is_connected)
+      : n_open_(n_choices), scheduler_(std::move(scheduler)), is_connected_(std::move(is_connected)) {}
 
   // The reader's side. Empty when nothing came before `deadline`.
   std::optional<Event> next(Clock::time_point deadline);
@@ -42,6 +45,8 @@ class AnswerStream {
   void put(Event event);
   bool has_room() const;
   bool is_cancelled() const { return cancelled_; }
+  // Cancelled, or its client has hung up, which the reader may not have noticed yet.
+  bool is_abandoned() const;
 
  private:
   static constexpr std::size_t kRoom = 64;  // events
@@ -52,6 +57,8 @@ class AnswerStream {
   int n_open_;  // the reader's: choices without an outcome
   std::atomic<bool> cancelled_ = false;
   std::shared_ptr<Wakeup> scheduler_;
+  mutable std::mutex connection_mutex_;
+  std::function<bool()> is_connected_;
 };
 
 }  // namespace tq::server

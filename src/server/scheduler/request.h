@@ -25,19 +25,20 @@ struct GenerationRequest {
   std::vector<std::string> stops = {};          // the answer ends before the first of these
   std::vector<Token> shown_tokens = {};         // control tokens whose text is part of the answer, in order
   std::optional<int> n_logprobs = {};           // of so many likely tokens beside each one
+  bool keeps_tokens = false;                    // pieces have their tokens, scored or not
   bool reuse_cache = true;                      // may go on from what its slot holds
   std::optional<int> slot = {};                 // the one to use; none: the best
 };
 
 struct ScoredToken {
   Token token;
-  Logprobs scores;
+  Logprobs scores;  // where they were asked for
 };
 
 // Whole characters that no stop string can take back any more.
 struct Piece {
   std::string text = {};
-  std::vector<ScoredToken> tokens = {};  // where log probabilities were asked for
+  std::vector<ScoredToken> tokens = {};  // where log probabilities, or tokens, were asked for
   bool empty() const { return text.empty() && tokens.empty(); }
 };
 

@@ -39,8 +39,10 @@ Scheduler::Scheduler(Engine& engine, const SchedulerOptions& options) : engine_(
 
 Scheduler::~Scheduler() { shut_down(Clock::now()); }
 
-Scheduler::Submission Scheduler::submit(std::vector<GenerationRequest> requests) {
-  const auto stream = std::make_shared<AnswerStream>(static_cast<int>(requests.size()), wakeup_);
+Scheduler::Submission Scheduler::submit(std::vector<GenerationRequest> requests,
+                                        std::function<bool()> is_connected) {
+  const auto stream =
+      std::make_shared<AnswerStream>(static_cast<int>(requests.size()), wakeup_, std::move(is_connected));
   {
     const std::lock_guard lock(mutex_);
     if (closing_) return {.admission = Admission::kShuttingDown};
@@ -146,7 +148,7 @@ void Scheduler::drop_ended() {
   }
   for (Slot& slot : slots_) {
     if (!slot.is_busy()) continue;
-    if (slot.job().stream->is_cancelled()) {
+    if (slot.job().stream->is_abandoned()) {
       slot.abandon(metrics_);
     } else if (is_over || now >= slot.job().deadline) {
       slot.end(is_over ? FinishReason::kShutdown : FinishReason::kTimeout, metrics_);
@@ -174,8 +176,9 @@ void Scheduler::fill_slots() {
   const std::lock_guard lock(mutex_);
   for (auto job = queue_.begin(); job != queue_.end();) {
     Slot* const slot = slot_for(*job);
-    if (slot == nullptr) {
-      ++job;  // the next one may want another slot
+    // Without a slot the next one may want another; of one that is abandoned the reader will say so.
+    if (slot == nullptr || job->stream->is_abandoned()) {
+      ++job;
       continue;
     }
     if (!job->request.reuse_cache) {

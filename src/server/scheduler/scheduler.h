@@ -55,8 +55,9 @@ class Scheduler {
     Admission admission = Admission::kAccepted;
     std::shared_ptr<AnswerStream> stream = {};
   };
-  // All or none of the requests, whose prompts fit the context; they are the choices of one stream.
-  Submission submit(std::vector<GenerationRequest> requests);
+  // All or none of the requests, whose prompts fit the context; they are the choices of one stream. No
+  // forward pass begins for them once `is_connected` is false (AnswerStream).
+  Submission submit(std::vector<GenerationRequest> requests, std::function<bool()> is_connected = {});
   // Seconds after which it may be worth asking again.
   int retry_after() const;
 

@@ -98,7 +98,11 @@ std::optional<Outcome> Slot::choose(std::span<const float> logits) {
   tokens_.push_back(token);
   ++n_answer_;
   std::optional<ScoredToken> scored;
-  if (request.n_logprobs) scored = {token, logprobs(logits, token, *request.n_logprobs)};
+  if (request.n_logprobs) {
+    scored = {token, logprobs(logits, token, *request.n_logprobs)};
+  } else if (request.keeps_tokens) {
+    scored = {token, {}};
+  }
   const bool is_shown = std::ranges::binary_search(request.shown_tokens, token);
   const auto bytes = engine_.token_bytes(token, is_shown ? SpecialText::kParse : SpecialText::kPlain);
   std::string stop = text_->push(bytes, std::move(scored));
@@ -154,6 +158,7 @@ void Slot::count(Metrics& metrics) const {
   metrics.prompt_tokens += static_cast<std::uint64_t>(n_computed_);
   metrics.cached_tokens += static_cast<std::uint64_t>(u.cached_tokens);
   metrics.answer_tokens += static_cast<std::uint64_t>(u.answer_tokens);
+  metrics.longest = std::max<std::uint64_t>(metrics.longest, tokens_.size());  // one thread writes
   metrics.prompt_microseconds += microseconds(u.prompt_seconds);
   metrics.decode_microseconds += microseconds(u.decode_seconds);
 }
