@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "console.h"
+#include "llama_environment.h"
 
 namespace tq::app {
 namespace {
@@ -112,8 +113,6 @@ constexpr auto kGroups = std::to_array<Group>({
     {"--tags", Value::kOne, Verdict::kIgnored, "models have no tags"},
     // Prompts and answers.
     {"--jinja --no-jinja", Value::kNone, Verdict::kIgnored, "templates are always Jinja"},
-    {"--chat-template --chat-template-file", Value::kOne, Verdict::kRefused,
-     "the template is always the model's own; use a file that has the right one"},
     {"-rea --reasoning", Value::kOne, Verdict::kRefused,
      "write --chat-template-kwargs '{\"enable_thinking\": false}', or true", "auto"},
     {"--reasoning-effort", Value::kOne, Verdict::kRefused,
@@ -236,6 +235,18 @@ Expected<std::vector<std::string>> translated_llama_flags(const std::vector<std:
 
 Expected<std::vector<std::string>> serve_words(std::vector<std::string> words) {
   if (words.empty() || (words.front() != "serve" && words.front() != "ollama")) return words;
+  // In Ollama's place its variables are read; help is the same whatever they say.
+  constexpr auto kWithout = std::to_array<std::string_view>({"ollama", "--ollama", "--help", "-h"});
+  const bool reads_environment = std::ranges::find_first_of(words, kWithout) == words.end();
+  if (reads_environment) {
+    std::vector<std::string> names;
+    auto more = llama_environment_words(words, names);
+    if (!more) return more.error();
+    std::string line = "from the environment:";
+    for (const std::string& name : names) line += " " + name;
+    if (!names.empty()) note(line);
+    words.insert(words.begin() + 1, more->begin(), more->end());
+  }
   std::vector<std::string> notes;
   auto translated = translated_llama_flags(words, notes);
   for (const std::string& line : notes) note(line);

@@ -15,7 +15,8 @@ Expected<std::vector<std::string>> translated_llama_flags(const std::vector<std:
                                                           std::vector<std::string>& notes);
 
 // The same for all words behind the program's name: of `serve` and `ollama`, with the notes on stderr; others
-// stay.
+// stay. `serve` that does not stand in for Ollama also gets what llama-server's variables say
+// (llama_environment.h).
 Expected<std::vector<std::string>> serve_words(std::vector<std::string> words);
 
 }  // namespace tq::app

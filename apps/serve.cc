@@ -113,6 +113,24 @@ Expected<std::unique_ptr<Engine>> load_first(const ServeOptions& options) {
   return engine;
 }
 
+void set_template(std::string& chat_template, const std::string& text) {
+  if (text.find("{{") == std::string::npos && text.find("{%") == std::string::npos) {
+    throw CLI::ValidationError(
+        "--chat-template", "'" + printable(text.substr(0, 40)) +
+                               "' is no Jinja template, and there are none by name; give its text, or its "
+                               "file with --chat-template-file");
+  }
+  chat_template = text;
+}
+
+void read_template(std::string& chat_template, const std::string& path) {
+  constexpr std::size_t kMaxBytes = std::size_t{1} << 20;
+  auto text = read_file(path, kMaxBytes);
+  if (text && text->empty()) text = Error{ErrorCode::kBadFile, path + " is empty."};
+  if (!text) throw CLI::ValidationError("--chat-template-file", text.error().message);
+  chat_template = *std::move(text);
+}
+
 // Where others come from, for people.
 void note_sources(const ModelPoolOptions& models) {
   for (const std::string& folder : models.folders) note("models of " + printable(folder));
@@ -133,6 +151,7 @@ int serve(ServeOptions& options) {
   server_options.max_body_bytes = static_cast<std::size_t>(options.max_body_mib) << 20;
   ModelPoolOptions& models = server_options.models;
   models.engine = options.engine;
+  models.engine.chat_template.clear();  // it is of the one model that was named
   models.memory_bytes = static_cast<std::size_t>(options.models_gib * static_cast<float>(1 << 30));
   const bool has_models = !options.engine.model_path.empty() || !models.folders.empty() ||
                           !models.ollama_store.empty() || !models.own_store.empty();
@@ -140,6 +159,8 @@ int serve(ServeOptions& options) {
     return fail({ErrorCode::kBadArgument,
                  "there is no model to serve; give a file (-m) or a folder of them (--model-dir)."});
   }
+  if (options.engine.model_path.empty() && !options.engine.chat_template.empty())
+    return fail({ErrorCode::kBadArgument, "--chat-template is for one model; name its file with -m."});
   if (const auto ok = check(server_options); !ok) return fail(ok.error());
   if (const auto ok = check(options.guesses); !ok) return fail(ok.error());
   const auto engine = load_first(options);
@@ -264,6 +285,16 @@ void add_api_options(CLI::App& app, ServeOptions& options) {
                  "none: leave <think> in the answer; auto, deepseek: tell it apart [auto]")
       ->check(CLI::IsMember({"none", "auto", "deepseek"}))
       ->type_name("NAME");
+  std::string& chat_template = options.engine.chat_template;
+  app.add_option_function<std::string>(
+         "--chat-template", [&chat_template](const std::string& text) { set_template(chat_template, text); },
+         "a Jinja template for -m, in place of the file's own")
+      ->type_name("JINJA");
+  app.add_option_function<std::string>(
+         "--chat-template-file",
+         [&chat_template](const std::string& path) { read_template(chat_template, path); },
+         "the same from a file")
+      ->type_name("FILE");
   app.add_option(
          "--chat-template-kwargs", o.template_variables,
          "variables for chat templates where a request has none, such as {\"enable_thinking\": false}")

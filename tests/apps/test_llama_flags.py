@@ -8,8 +8,9 @@ import pytest
 BINARY = os.environ["TQ_BINARY"]
 
 
-def serve(*options, command="serve"):
-    got = subprocess.run([BINARY, command, "-m", "none.gguf", *options], capture_output=True, text=True, timeout=20)
+def serve(*options, command="serve", model=("-m", "none.gguf"), **environment):
+    got = subprocess.run([BINARY, command, *model, *options], capture_output=True, text=True, timeout=20,
+                         env=os.environ | environment)
     *notes, last = got.stderr.splitlines()
     return got.returncode, notes, last
 
@@ -37,7 +38,8 @@ def test_understood(options):
 @pytest.mark.parametrize("options, says", [
     ("-hf ggml-org/x-GGUF", "nothing is loaded from the network"), ("-mu http://a.example/x.gguf", "with -m"),
     ("--ssl-key-file k --ssl-cert-file c", "reverse proxy"), ("--lora a.gguf", "merge"), ("--rope-freq-base 1e6", "model's file"),
-    ("--override-kv a=int:1", "model's file"), ("--chat-template chatml", "template"), ("--rerank", "reranking"),
+    ("--override-kv a=int:1", "model's file"), ("--chat-template chatml", "--chat-template-file"),
+    ("--chat-template-file none.jinja", "none.jinja"), ("--rerank", "reranking"),
     ("--reasoning off", "enable_thinking"), ("--reasoning-budget 0", "budget"), ("--pooling mean", "pooled"),
     ("--grammar root::=x", "request"), ("--embd-normalize 1", "length 1"), ("--completion-bash", "turboquant completion"),
     ("--list-devices", "doctor"), ("--chat-template-kwargs [1]", "JSON object"), ("--frobnicate", "serve --help")])
@@ -55,3 +57,31 @@ def test_notes_name_the_option_and_the_reason():
 def test_other_commands_do_not_take_them():
     got = subprocess.run([BINARY, "run", "-m", "none.gguf", "-ngl", "99"], capture_output=True, text=True, timeout=20)
     assert got.returncode == 2 and "changes nothing" not in got.stderr
+
+
+def test_variables_of_the_environment():
+    code, notes, last = serve(model=(), LLAMA_ARG_MODEL="other.gguf", LLAMA_ARG_N_PARALLEL="-1",
+                              LLAMA_ARG_FLASH_ATTN="on", LLAMA_ARG_ENDPOINT_METRICS="1",
+                              LLAMA_ARG_ENDPOINT_SLOTS="off", LLAMA_ARG_ALIAS="")
+    assert code == 1 and "other.gguf" in last, last
+    assert notes[0] == ("from the environment: LLAMA_ARG_MODEL LLAMA_ARG_N_PARALLEL LLAMA_ARG_FLASH_ATTN "
+                        "LLAMA_ARG_ENDPOINT_METRICS LLAMA_ARG_ENDPOINT_SLOTS")
+    assert "--flash-attn of llama-server changes nothing" in notes[1]
+    # The command line wins, whatever its spelling.
+    _, _, last = serve("-c", "4", LLAMA_ARG_MODEL="other.gguf", LLAMA_ARG_CTX_SIZE="many")
+    assert "none.gguf" in last and "other.gguf" not in last
+
+
+@pytest.mark.parametrize("name, value, says", [
+    ("LLAMA_ARG_PORT", "70000", "--port"), ("LLAMA_ARG_CTX_SIZE", "many", "--ctx-size"),
+    ("LLAMA_ARG_ENDPOINT_METRICS", "perhaps", "LLAMA_ARG_ENDPOINT_METRICS=perhaps"),
+    ("LLAMA_ARG_HF_REPO", "a/b", "nothing is loaded from the network"),
+    ("LLAMA_ARG_SSL_KEY_FILE", "k", "reverse proxy"),
+    ("LLAMA_ARG_AGENT", "true", "runs no tools"), ("LLAMA_ARG_CHAT_TEMPLATE", "chatml", "--chat-template-file")])
+def test_variables_are_checked(name, value, says):
+    code, _, last = serve(**{name: value})
+    assert code == 2 and says in last, last
+    # Help does not mind, and what stands in for Ollama reads Ollama's.
+    help_ = subprocess.run([BINARY, "serve", "--help"], capture_output=True, env=os.environ | {name: value})
+    assert help_.returncode == 0
+    assert serve(command="ollama", **{name: value})[0] == serve("--ollama", **{name: value})[0] == 1

@@ -70,6 +70,42 @@ def test_hang_up_frees_the_slot(server):
     assert metric(server, "requests_cancelled_total") == before + 2
 
 
+def long_prompt(word):
+    """Several passes of 256 tokens, which nobody has asked for before."""
+    return json.dumps({"prompt": f"{word} {word} and " * 600, "max_tokens": 1})
+
+
+@pytest.mark.parametrize("path, body, passes", [
+    ("/v1/chat/completions", json.dumps(chat("Tell me a story.", stream=True, **LONG)), 5),
+    ("/v1/completions", json.dumps({"prompt": "Once", **LONG}), 5),
+    ("/completion", json.dumps({"prompt": "Once", "n_predict": 1500, "ignore_eos": True}), 5),
+    ("/api/generate", json.dumps({"model": "a", "prompt": "Once", "raw": True, "options": {"num_predict": 1500}}), 5),
+    ("/v1/responses", json.dumps({"input": "Tell me a story.", "max_output_tokens": 1500, "ignore_eos": True}), 5),
+    ("/v1/completions", long_prompt("river"), 2),  # in the midst of the prompt
+])
+def test_a_client_that_hung_up_costs_at_most_the_pass_under_way(server, path, body, passes):
+    before = metric(server, "n_decode_total")
+    cancelled = metric(server, "requests_cancelled_total")
+    with server.connect() as connection:
+        connection.request("POST", path, body)
+        while metric(server, "n_decode_total") < before + passes:
+            pass
+    at_end = metric(server, "n_decode_total")  # the connection has been closed before this is asked
+    server.wait_until(lambda slots: busy(slots) == 0)
+    assert metric(server, "n_decode_total") <= at_end + 1
+    assert metric(server, "requests_cancelled_total") == cancelled + 1
+
+
+def test_all_slots_busy(server):
+    assert server.ask("GET", "/slots?fail_on_no_slot=1")[0] == 200
+    with server.connect() as a, server.connect() as b:
+        streams = [start_stream(server, connection) for connection in (a, b)]
+        assert server.ask("GET", "/slots?fail_on_no_slot=1")[0] == 503
+        for stream in streams:
+            stream.close()
+    server.wait_until(lambda slots: busy(slots) == 0)
+
+
 def test_a_full_queue_says_when_to_come_back(server):
     with server.connect() as a, server.connect() as b, server.connect() as c:
         streams = [start_stream(server, connection) for connection in (a, b)]
@@ -146,10 +182,10 @@ def test_methods_and_paths(server):
     status, headers, answer = server.ask("GET", "/v1/chat/completions")
     assert status == 405 and headers["Allow"] == "POST" and answer["error"]["code"] == "method_not_allowed"
     status, headers, _ = server.ask("OPTIONS", "/v1/models")
-    assert status == 204 and headers["Allow"] == "GET, OPTIONS" and not headers["Access-Control-Allow-Origin"]
+    assert status == 204 and headers["Allow"] == "GET, HEAD, OPTIONS" and not headers["Access-Control-Allow-Origin"]
     status, headers, _ = server.ask("HEAD", "/v1/models")
     assert status == 200 and int(headers["Content-Length"]) > 0
-    for path, says in (("/completion", "/v1/completions"), ("/nothing", "docs/server.md"), ("/v1/messages", "Anthropic")):
+    for path, says in (("/rerank", "reranking"), ("/nothing", "docs/server.md"), ("/v1/messages", "Anthropic")):
         assert says in server.ask("POST", path, {})[2]["error"]["message"]
     assert server.get("/").startswith("turboquant is running")
 
@@ -204,3 +240,42 @@ def test_a_key_is_needed_for_others():
     for arguments in (("--host", "0.0.0.0"), ("--host", "0.0.0.0", "--api-key", "")):
         got = subprocess.run([BINARY, "serve", "-m", MODEL, *arguments], env=ENVIRONMENT, capture_output=True, text=True)
         assert got.returncode == 2 and "key" in got.stderr
+
+
+def test_llama_servers_variables():
+    environment = {"LLAMA_ARG_MODEL": MODEL, "LLAMA_ARG_CTX_SIZE": "512", "LLAMA_ARG_N_PARALLEL": "2",
+                   "LLAMA_ARG_ALIAS": "smol", "LLAMA_API_KEY": "secret",
+                   "LLAMA_ARG_ENDPOINT_METRICS": "true", "LLAMA_ARG_ENDPOINT_SLOTS": "0",
+                   "LLAMA_ARG_CACHE_TYPE_K": "q8_0", "LLAMA_ARG_N_PREDICT": "3", "LLAMA_ARG_UI": "disabled"}
+    with Server(command=("serve",), environment=environment) as server:
+        key = {"Authorization": "Bearer secret"}
+        props = server.get("/props", **key)
+        assert props["total_slots"] == 2 and props["model_alias"] == "smol" and props["cache_type"] == "K q8_0, V turbo4"
+        assert props["default_generation_settings"]["n_ctx"] == 2048  # of the command line, which wins
+        assert server.ask("GET", "/props")[0] == 401 and "n_decode_total" in server.get("/metrics", **key)
+        assert server.ask("GET", "/slots", **key)[0] == 404
+        assert server.post("/v1/completions", {"prompt": "Once"}, **key)["usage"]["completion_tokens"] == 3
+        assert "<html" not in server.get("/", Accept="text/html")
+    # A key on the command line is the only one.
+    with Server("--api-key", "other", command=("serve",), environment=environment) as server:
+        assert server.ask("GET", "/props", Authorization="Bearer secret")[0] == 401
+        assert server.ask("GET", "/props", Authorization="Bearer other")[0] == 200
+
+
+def test_a_template_of_ones_own(tmp_path):
+    path = tmp_path / "own.jinja"
+    path.write_text("{% for m in messages %}[{{ m.role }}] {{ m.content | upper }}<|im_end|>\n{% endfor %}[bot] ")
+    with Server("--chat-template-file", str(path)) as server:
+        assert server.post("/apply-template", chat("Hello"))["prompt"] == "[user] HELLO<|im_end|>\n[bot] "
+        assert server.get("/props")["chat_template"] == path.read_text()
+        asked = server.post("/v1/chat/completions", chat("Hello", max_tokens=2))
+        prompt = server.post("/tokenize", {"content": "[user] HELLO<|im_end|>\n[bot] "})["tokens"]
+        assert asked["usage"]["prompt_tokens"] == len(prompt)
+    path.write_text("{% for m in messages %}\n{{ m.role ")
+
+    def refused(*options):
+        got = subprocess.run([BINARY, "serve", *options], env=ENVIRONMENT, capture_output=True, text=True, timeout=60)
+        assert got.returncode == 2, got.stderr
+        return got.stderr
+    assert "the chat template, line 2: " in refused("-m", MODEL, "--chat-template-file", str(path))
+    assert "name its file with -m" in refused("--model-dir", str(tmp_path), "--chat-template", "{{ messages }}")
