@@ -32,7 +32,8 @@ constexpr const char* kExamples =
     "  turboquant serve -m model.gguf --host 0.0.0.0 --api-key-file keys.txt --parallel 8 --metrics\n"
     "\n"
     "OpenAI's API is at http://HOST:PORT/v1, Ollama's at /api; docs/server.md lists what is there and what "
-    "differs. llama-server's other options are left out with a note, or say what to do instead.";
+    "differs. llama-server's other options are left out with a note, or say what to do instead. serve also "
+    "reads its variables (LLAMA_ARG_MODEL, LLAMA_API_KEY, ...); the command line wins.";
 
 constexpr int kMaxInt = std::numeric_limits<int>::max();
 

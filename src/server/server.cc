@@ -26,6 +26,8 @@ namespace {
 using http::Request;
 using http::Response;
 
+constexpr const char* kServerName = "turboquant";
+
 // Ollama's paths, whose errors have a form of their own.
 bool is_ollama(const Request& request) { return request.path.starts_with("/api/"); }
 
@@ -229,6 +231,7 @@ class ServerImpl final : public Server {
     if (!refusal) return std::nullopt;
     Response response = error_for(request, *refusal);
     gate_.add_cors(request, response);
+    response.headers.emplace_back("Server", kServerName);
     log_->request(request, response.status, 0.0);
     return response;
   }
@@ -251,7 +254,7 @@ class ServerImpl final : public Server {
     const auto begin = Clock::now();
     Response response = request.method == "OPTIONS" ? options_of(request) : dispatch(request);
     gate_.add_cors(request, response);
-    response.headers.emplace_back("Server", "turboquant");
+    response.headers.emplace_back("Server", kServerName);
     log_->request(request, response.status, std::chrono::duration<double>(Clock::now() - begin).count());
     return response;
   }

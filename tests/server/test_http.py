@@ -196,6 +196,7 @@ def test_stream_is_well_formed(server):
     assert data[-1] == "[DONE]" and headers["Cache-Control"] == "no-cache"
     reasons = [json.loads(item)["choices"][0]["finish_reason"] for item in data[:-1]]
     assert reasons == [None] * (len(reasons) - 1) + ["length"]
+    assert json.loads(data[-2])["timings"]["predicted_n"] == 3  # llama-server's, with the last one
 
 
 def test_what_was_said_is_not_logged_and_the_end_is_clean():

@@ -184,6 +184,7 @@ class ChunkWriter {
       return false;
     }
     usage_.add(event.choice, outcome.usage);
+    ++n_ended_;
     return write_deltas(event.choice, parsers_[index].finish(), {}) &&
            write_choice(event.choice, Json::object(), {},
                         with_calls(finish_reason(outcome), has_calls_[index]));
@@ -206,7 +207,11 @@ class ChunkWriter {
     choice["finish_reason"] = reason == nullptr ? Json() : Json(reason);
     Json chunk = envelope(call_, model_, "chat.completion.chunk");
     chunk["choices"] = Json::array({std::move(choice)});
-    if (call_.includes_usage) chunk["usage"] = nullptr;
+    if (call_.includes_usage) {
+      chunk["usage"] = nullptr;
+    } else if (reason != nullptr && n_ended_ == call_.options.n) {
+      chunk["timings"] = usage_.timings();  // with the last one, as llama-server
+    }
     return writer_.write(http::sse(dump(chunk)));
   }
 
@@ -216,6 +221,7 @@ class ChunkWriter {
   UsageSum usage_;
   std::vector<AnswerParser> parsers_;  // by choice
   std::vector<bool> has_calls_;
+  int n_ended_ = 0;  // choices
 };
 
 }  // namespace
