@@ -67,6 +67,7 @@ struct ModelInfo {
   bool is_recurrent = false;  // some layers have a running state in place of a KV cache (Session::reusable())
   Token bos = -1;             // -1: the model has none
   Token eos = -1;
+  FillMarkers fill = {};
   // By layer: the norm of the constant in its keys (attn_k.bias) over that of the rest, estimated from the
   // weights. Empty without such a bias. key_bias_warning() judges a cache plan by it.
   std::vector<float> key_bias = {};

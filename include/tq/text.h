@@ -9,6 +9,16 @@ namespace tq {
 
 using Token = std::int32_t;
 
+// Tokens between which a model fills a gap in a text (fill in the middle); -1: it has none.
+struct FillMarkers {
+  Token prefix = -1;      // before what stands before the gap
+  Token suffix = -1;      // before what stands behind it
+  Token middle = -1;      // before what the gap holds
+  Token repository = -1;  // before a repository's name
+  Token file = -1;        // before a file's name
+  bool are_there() const { return prefix >= 0 && suffix >= 0 && middle >= 0; }
+};
+
 // Whether special tokens written out in the text (such as <|im_end|>) become that token or plain text.
 // User text must be kPlain, or a user could forge turns; a rendered chat template is kParse.
 enum class SpecialText { kPlain, kParse };

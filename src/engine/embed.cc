@@ -28,15 +28,31 @@ Error not_wanted() { return {ErrorCode::kInterrupted, "nobody wants this embeddi
 
 Expected<std::vector<float>> EngineImpl::embed(std::span<const Token> tokens, Pooling pooling,
                                                const std::function<bool()>& is_wanted) {
+  std::unique_lock lock(embed_mutex_);
+  while (!embed_ended_.wait_for(lock, kLook, [this] { return !is_embedding_; })) {
+    if (is_wanted && !is_wanted()) return not_wanted();
+  }
+  is_embedding_ = true;
+  lock.unlock();
+  struct Turn {
+    EngineImpl& engine;
+    ~Turn() {
+      const std::lock_guard lock(engine.embed_mutex_);
+      engine.is_embedding_ = false;
+      engine.embed_ended_.notify_one();
+    }
+  };
+  const Turn turn{*this};
+  return embed_alone(tokens, pooling, is_wanted);
+}
+
+Expected<std::vector<float>> EngineImpl::embed_alone(std::span<const Token> tokens, Pooling pooling,
+                                                     const std::function<bool()>& is_wanted) {
   const auto n = static_cast<std::int64_t>(tokens.size());
   if (n > n_ctx_) {
     return Error{ErrorCode::kContextFull, std::to_string(n) + " tokens do not fit the context of " +
                                               std::to_string(n_ctx_) +
                                               "; use a longer context (-c) or a shorter text."};
-  }
-  std::unique_lock turn(embed_mutex_, std::defer_lock);
-  while (!turn.try_lock_for(kLook)) {
-    if (is_wanted && !is_wanted()) return not_wanted();
   }
   const auto plan = make_cache_plan(model_->kv_shape().n_layers, KvType::kF16, KvType::kF16, 0);
   if (!plan) return plan.error();

@@ -87,6 +87,7 @@ EngineImpl::EngineImpl(GgufFile file, std::unique_ptr<Model> model, Tokenizer to
       info_(make_info(file_, model_->config())) {
   info_.bos = tokenizer_.bos();
   info_.eos = tokenizer_.eos();
+  info_.fill = tokenizer_.fill_markers();
 }
 
 Expected<void> EngineImpl::check_vocabulary() const {

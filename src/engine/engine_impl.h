@@ -1,6 +1,7 @@
 // What the public Engine hides.
 #pragma once
 
+#include <condition_variable>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -72,6 +73,8 @@ class EngineImpl final : public Engine {
                                                                int n_sessions) const;
   Expected<void> open_disk_cache(const DiskCacheOptions& options) const;
   Expected<void> load_chat_template(const std::string& given);
+  Expected<std::vector<float>> embed_alone(std::span<const Token> tokens, Pooling pooling,
+                                           const std::function<bool()>& is_wanted);
   Expected<std::vector<TextSegment>> chat_segments(std::span<const ChatMessage> messages,
                                                    const ChatOptions& options) const;
 
@@ -93,7 +96,10 @@ class EngineImpl final : public Engine {
   std::optional<ChatTemplate> chat_template_;
   std::optional<Error> chat_template_error_;  // why the file's template cannot be used
   std::unique_ptr<BatchRunner> runner_;
-  std::timed_mutex embed_mutex_;                   // one text at a time, so that many do not take many caches
+  // One text is embedded at a time, so that many do not take many caches.
+  std::mutex embed_mutex_;
+  std::condition_variable embed_ended_;
+  bool is_embedding_ = false;
   std::shared_ptr<const SessionContext> context_;  // of the engine's own sessions
 };
 

@@ -47,8 +47,7 @@ std::string_view hint_for(std::string_view path) {
     std::string_view path, text;
   };
   constexpr auto kHints =
-      std::to_array<Hint>({{"/infill", "; nothing fills gaps of a text here."},
-                           {"/rerank", "; there is no reranking."},
+      std::to_array<Hint>({{"/rerank", "; there is no reranking."},
                            {"/v1/rerank", "; there is no reranking."},
                            {"/v1/messages", "; Anthropic's API is not there, /v1/chat/completions is."},
                            {"/metrics", "; start the server with --metrics."},
@@ -172,6 +171,7 @@ class ServerImpl final : public Server {
       });
     }
     for (const char* const path : {"/completion", "/completions"}) post(path, llama::completion);
+    post("/infill", llama::infill);
     for (const char* const path : {"/embedding", "/embeddings"}) post(path, llama::embedding);
     post("/tokenize", llama::tokenize);
     post("/detokenize", llama::detokenize);

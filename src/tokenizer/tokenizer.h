@@ -55,6 +55,7 @@ class Tokenizer {
   int vocab_size() const;
   Token bos() const;  // -1 when the model has none
   Token eos() const;
+  const FillMarkers& fill_markers() const;
   bool is_end_of_generation(Token token) const;  // eos, eot, eom and their like
   std::string_view chat_template() const;        // Jinja source; empty when the model has none
 

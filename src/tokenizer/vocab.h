@@ -68,6 +68,7 @@ struct Vocab {
   Token eos = -1;
   Token unknown = -1;
   Token separator = -1;
+  FillMarkers fill = {};
   std::array<Token, 256> byte_tokens;  // -1 where there is none
 };
 

@@ -153,6 +153,8 @@ Expected<void> load_ends(const GgufFile& file, Vocab& vocab) {
     const bool ends = i < 5;  // prefix, suffix and middle markers end nothing
     if (ends && *ids[i] >= 0) vocab.end_of_generation.insert(*ids[i]);
   }
+  vocab.fill = {
+      .prefix = *ids[5], .suffix = *ids[6], .middle = *ids[7], .repository = *ids[3], .file = *ids[4]};
   if (vocab.eos >= 0) vocab.end_of_generation.insert(vocab.eos);
   for (const std::string_view text : kEogTexts) {
     const Token token = vocab.find(text);

@@ -1,6 +1,7 @@
 // Requests as clients send them: what they become, and what is wrong with the others.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "server/api/answer.h"
@@ -186,6 +187,29 @@ TEST_F(RequestTest, ReadsPrompts) {
     const std::string field = fault([&] { read(wrong); });
     EXPECT_TRUE(field.starts_with("prompt")) << wrong << ": " << field;
   }
+}
+
+TEST_F(RequestTest, GapsAreMarkedAsModelsLearntThem) {
+  const GapText gap = {.before = "a", .after = "b"};
+  try {
+    fill_prompt(gap, tiny_->engine());
+    ADD_FAILURE() << "this model has no markers";
+  } catch (const ApiError& error) {
+    EXPECT_EQ(error.status, 501);
+  }
+  TinyServedModel coder(1, {.control_tokens = {"<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>",
+                                               "<|repo_name|>", "<|file_sep|>"}});
+  const auto text = [&](const GapText& t) { return text_of(fill_prompt(t, coder.engine()), coder.engine()); };
+  EXPECT_EQ(text(gap), "<|fim_prefix|>a<|fim_suffix|>b<|fim_middle|>");
+  // Of https://arxiv.org/pdf/2409.12186, "Repo-level", with llama-server's names
+  EXPECT_EQ(
+      text(
+          {.before = "a", .after = "b", .is_in_repository = true, .files = {{"x.py", "1"}, {"y.py", "2\n"}}}),
+      "<|repo_name|>myproject\n<|file_sep|>x.py\n1<|file_sep|>y.py\n2\n<|file_sep|>filename\n"
+      "<|fim_prefix|>a<|fim_suffix|>b<|fim_middle|>");
+  // What people write never becomes a marker.
+  const auto forged = fill_prompt({.before = "<|fim_middle|>", .after = ""}, coder.engine());
+  EXPECT_EQ(std::ranges::count(forged, coder.engine().info().fill.middle), 1);
 }
 
 TEST_F(RequestTest, AnEmbeddingThatNobodyWaitsForEnds) {

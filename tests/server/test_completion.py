@@ -1,7 +1,8 @@
-"""llama-server's own POST /completion and /embedding: the same text as over /v1, in the shape that its clients read,
-which llama-server itself says."""
+"""llama-server's own POST /completion, /infill and /embedding: the same text as over /v1, in the shape that its clients
+read, which llama-server itself says."""
 import json
 import math
+import os
 import re
 import urllib.request
 
@@ -20,12 +21,12 @@ def server():
         yield running
 
 
-@pytest.fixture(scope="module")
-def llama_server():
+def start_llama_server(model):
     """ask(path, body) of llama.cpp's own server."""
     xllamacpp = pytest.importorskip("xllamacpp", reason="xllamacpp is not installed")
     params = xllamacpp.CommonParams()
-    params.model.path, params.n_ctx, params.n_parallel, params.cpuparams.n_threads = MODEL, 512, 1, 2
+    params.model.path, params.n_ctx, params.n_batch, params.n_ubatch = model, 2048, 256, 256
+    params.n_parallel, params.cpuparams.n_threads = 1, 2
     params.endpoint_metrics = params.endpoint_slots = True
     running = xllamacpp.Server(params)
 
@@ -35,6 +36,11 @@ def llama_server():
         with urllib.request.urlopen(request, timeout=120) as answer:
             return answer.read().decode()
     return ask
+
+
+@pytest.fixture(scope="module")
+def llama_server():
+    return start_llama_server(MODEL)
 
 
 def shape(value):
@@ -182,6 +188,38 @@ def test_chosen_fields(server):
 def test_refused(server, fields, says):
     status, _, answer = server.ask("POST", "/completion", ASK | fields)
     assert status == 400 and says in answer["error"]["message"], answer
+
+
+def test_gaps(server):
+    """A model for code fills the gap of a text, over each API; others say that they cannot."""
+    gap = {"input_prefix": "def add(a, b):\n    return a", "input_suffix": "\n\nprint(add(1, 2))\n", "temperature": 0,
+           "n_predict": 16}
+    status, _, answer = server.ask("POST", "/infill", gap)
+    assert status == 501 and "markers" in answer["error"]["message"]
+    ollama = {"model": "coder", "prompt": gap["input_prefix"], "suffix": gap["input_suffix"], "stream": False,
+              "options": {"temperature": 0, "num_predict": 16, "repeat_penalty": 1}}
+    status, _, answer = server.ask("POST", "/api/generate", ollama)
+    assert status == 400 and "does not support insert" in answer["error"]
+
+    model = os.path.join(os.path.dirname(MODEL), "Qwen2.5-Coder-0.5B-Instruct.Q4_K_M.gguf")
+    if not os.path.exists(model):
+        pytest.skip("there is no model for code")
+    llama_server = start_llama_server(model)
+    files = [{"filename": "a.py", "text": "X = 1\n"}, {"text": "Y = 2"}]
+    with Server("-ctk", "f16", "-ctv", "f16", command=("serve", "-m", model)) as coder:
+        for more in ({}, {"input_extra": files, "prompt": " +"}):
+            theirs = json.loads(llama_server("/infill", gap | more))
+            answer = coder.post("/infill", gap | more)
+            assert answer["prompt"] == theirs["prompt"]
+            assert answer["content"].split("\n")[0] == theirs["content"].split("\n")[0] != ""
+        answer = coder.post("/infill", gap)
+        pieces = [json.loads(data) for data in events(coder.ask("POST", "/infill", gap | {"stream": True})[2])]
+        assert "".join(piece["content"] for piece in pieces) == answer["content"]
+        text = coder.post("/v1/completions", {"prompt": gap["input_prefix"], "suffix": gap["input_suffix"],
+                                              "temperature": 0, "max_tokens": 16})["choices"][0]["text"]
+        assert text == coder.post("/api/generate", ollama)["response"] and text.split("\n")[0] == " + b"
+        for wrong in ({"input_extra": [1]}, {"input_prefix": 1}):
+            assert coder.ask("POST", "/infill", gap | wrong)[0] == 400
 
 
 def test_embedding(server):

@@ -299,7 +299,7 @@ def test_blobs(server, client, folders, tmp_path):
     ("/api/chat", {"model": "smollm2:135m", "messages": QUESTION, "options": {"temperature": -1}}, 400, "options.temperature"),
     ("/api/chat", {"model": "smollm2:135m", "messages": QUESTION, "keep_alive": "soon"}, 400, "keep_alive"),
     ("/api/chat", {"model": "lost", "messages": QUESTION}, 500, "missing"),
-    ("/api/generate", {"model": "smollm2:135m", "prompt": "a", "suffix": "b"}, 400, "suffix"),
+    ("/api/generate", {"model": "smollm2:135m", "prompt": "a", "suffix": "b"}, 400, "insert"),
     ("/api/generate", {"model": "smollm2:135m", "prompt": "a", "format": 3}, 400, "format"),
     ("/api/create", {"model": "../up", "from": "smollm2:135m"}, 400, "invalid model name"),
     ("/api/create", {"model": "a", "from": "smollm2:135m", "quantize": "q4_0"}, 400, "quantize"),

@@ -39,6 +39,29 @@ std::vector<Token> read_prompt(const Json& prompt, const Engine& engine) {
   return read_mixed(Json::array({*text}), engine);
 }
 
+void append(const std::string& text, const Engine& engine, std::vector<Token>& prompt) {
+  const auto tokens = engine.encode(text, SpecialText::kPlain, false);
+  prompt.insert(prompt.end(), tokens.begin(), tokens.end());
+}
+
+// Files of a repository one after the other, as models with both markers have learnt them; without, as text.
+// The names of what has none here are llama-server's.
+void append_repository(const GapText& text, const Engine& engine, std::vector<Token>& prompt) {
+  const FillMarkers& markers = engine.info().fill;
+  const bool are_marked = markers.repository >= 0 && markers.file >= 0;
+  if (are_marked) {
+    prompt.push_back(markers.repository);
+    append("myproject\n", engine, prompt);
+  }
+  for (const GapText::File& file : text.files) {
+    if (are_marked) prompt.push_back(markers.file);
+    append(file.name + "\n" + file.text, engine, prompt);
+  }
+  if (!are_marked) return;
+  prompt.push_back(markers.file);
+  append("filename\n", engine, prompt);
+}
+
 }  // namespace
 
 std::optional<Token> read_token(const Json& value, const Engine& engine) {
@@ -57,6 +80,25 @@ std::vector<std::vector<Token>> read_prompts(const Json& prompt, const Engine& e
   std::vector<std::vector<Token>> prompts;
   for (const Json& one : prompt) prompts.push_back(read_prompt(one, engine));
   return prompts;
+}
+
+std::vector<Token> fill_prompt(const GapText& text, const Engine& engine) {
+  const FillMarkers& markers = engine.info().fill;
+  if (!markers.are_there()) {
+    throw ApiError{.status = 501,
+                   .message =
+                       "this model has no markers to fill a gap between two texts; use one that was "
+                       "made for code.",
+                   .type = "not_supported_error"};
+  }
+  std::vector<Token> prompt = engine.encode("", SpecialText::kPlain, true);  // BOS, where the model wants it
+  if (text.is_in_repository) append_repository(text, engine, prompt);
+  prompt.push_back(markers.prefix);
+  append(text.before, engine, prompt);
+  prompt.push_back(markers.suffix);
+  append(text.after, engine, prompt);
+  prompt.push_back(markers.middle);
+  return prompt;
 }
 
 std::string text_of(const std::vector<Token>& tokens, const Engine& engine) {

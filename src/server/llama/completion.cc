@@ -1,4 +1,7 @@
-// POST /completion and /completions: llama-server's own way to let a text go on.
+// POST /completion and /completions: llama-server's own way to let a text go on; POST /infill: to fill a gap
+// in it.
+#include <utility>
+
 #include "server/http/sse.h"
 #include "server/llama/completion_json.h"
 #include "server/llama/endpoints.h"
@@ -52,16 +55,24 @@ void write_all(const CompletionCall& call, const ServedModel& model, AnswerStrea
       });
 }
 
-}  // namespace
-
-http::Response completion(const ServedModel& model, const http::Request& request) {
-  auto call = std::make_shared<CompletionCall>(read_completion_call(model, request));
+http::Response respond(CompletionCall read, const ServedModel& model, const http::Request& request) {
+  auto call = std::make_shared<CompletionCall>(std::move(read));
   const auto stream = start_answers(model, call->prompts, call->options, request.peer);
   if (!call->streams) return answer_at_once(*call, model, *stream, request);
   return {
       .content_type = http::kEventStream,
       .headers = {{"Cache-Control", "no-cache"}},
       .stream = [call, &model, stream](http::Writer& writer) { write_all(*call, model, *stream, writer); }};
+}
+
+}  // namespace
+
+http::Response completion(const ServedModel& model, const http::Request& request) {
+  return respond(read_completion_call(model, request), model, request);
+}
+
+http::Response infill(const ServedModel& model, const http::Request& request) {
+  return respond(read_infill_call(model, request), model, request);
 }
 
 }  // namespace tq::server::llama

@@ -59,6 +59,23 @@ Json generation_settings(const CompletionCall& call, const ServedModel& model) {
   return json;
 }
 
+CompletionCall read_call(const Fields& fields, const ServedModel& model,
+                         std::vector<std::vector<Token>> prompts) {
+  if (fields.boolean("post_sampling_probs").value_or(false)) {
+    refuse("'post_sampling_probs': probabilities are the model's own, before sampling; leave it out.",
+           "post_sampling_probs");
+  }
+  CompletionCall call{.options = read_answer_options(fields, model),
+                      .prompts = std::move(prompts),
+                      .response_fields = read_response_fields(fields)};
+  call.streams = fields.boolean("stream").value_or(false);
+  call.returns_tokens = call.streams || fields.boolean("return_tokens").value_or(false);
+  call.options.keeps_tokens = call.returns_tokens;
+  const auto n_probs = fields.integer("n_probs", 0, kMaxProbs).value_or(0);
+  if (n_probs > 0) call.options.n_logprobs = static_cast<int>(n_probs);
+  return call;
+}
+
 const char* stop_type(FinishReason reason) {
   if (reason == FinishReason::kStopString) return "word";
   return reason == FinishReason::kEnd ? "eos" : "limit";
@@ -88,19 +105,23 @@ CompletionCall read_completion_call(const ServedModel& model, const http::Reques
   const Fields fields(body);
   const Json* const prompt = fields.find("prompt");
   if (prompt == nullptr) refuse("'prompt' is missing.", "prompt");
-  if (fields.boolean("post_sampling_probs").value_or(false)) {
-    refuse("'post_sampling_probs': probabilities are the model's own, before sampling; leave it out.",
-           "post_sampling_probs");
+  return read_call(fields, model, read_prompts(*prompt, model.engine));
+}
+
+CompletionCall read_infill_call(const ServedModel& model, const http::Request& request) {
+  const Json body = parse_object(request.body);
+  const Fields fields(body);
+  GapText text = {.before = fields.string("input_prefix").value_or("") + fields.string("prompt").value_or(""),
+                  .after = fields.string("input_suffix").value_or(""),
+                  .is_in_repository = true};
+  if (const Json* const extra = fields.array("input_extra")) {
+    for (const Json& item : *extra) {
+      if (!item.is_object()) fields.refuse_type("input_extra", "a list of objects");
+      const Fields file(item, "input_extra[].");
+      text.files.push_back({file.string("filename").value_or("tmp"), file.string("text").value_or("")});
+    }
   }
-  CompletionCall call{.options = read_answer_options(fields, model),
-                      .prompts = read_prompts(*prompt, model.engine),
-                      .response_fields = read_response_fields(fields)};
-  call.streams = fields.boolean("stream").value_or(false);
-  call.returns_tokens = call.streams || fields.boolean("return_tokens").value_or(false);
-  call.options.keeps_tokens = call.returns_tokens;
-  const auto n_probs = fields.integer("n_probs", 0, kMaxProbs).value_or(0);
-  if (n_probs > 0) call.options.n_logprobs = static_cast<int>(n_probs);
-  return call;
+  return read_call(fields, model, {fill_prompt(text, model.engine)});
 }
 
 void CompletionText::count(const Piece& more) {

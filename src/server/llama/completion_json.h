@@ -22,6 +22,8 @@ struct CompletionCall {
 };
 
 CompletionCall read_completion_call(const ServedModel& model, const http::Request& request);
+// The same, where the prompt is a text with a gap: "input_prefix", "input_suffix", "input_extra", "prompt".
+CompletionCall read_infill_call(const ServedModel& model, const http::Request& request);
 
 // An answer so far. `piece` is all of it, or empty in a stream, which told it already.
 struct CompletionText {

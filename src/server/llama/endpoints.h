@@ -14,6 +14,7 @@ http::Response list_slots(const ServedModel& model, const http::Request& request
 // POST /slots/{id}?action=save|restore|erase
 http::Response change_slot(const ServedModel& model, const http::Request& request);
 http::Response completion(const ServedModel& model, const http::Request& request);
+http::Response infill(const ServedModel& model, const http::Request& request);
 http::Response embedding(const ServedModel& model, const http::Request& request);
 http::Response tokenize(const ServedModel& model, const http::Request& request);
 http::Response detokenize(const ServedModel& model, const http::Request& request);

@@ -15,8 +15,6 @@ void put_response(Json& json, const Said& said) {
 }
 
 void refuse_what_is_not_there(const Fields& fields) {
-  if (const auto suffix = fields.string("suffix"); suffix && !suffix->empty())
-    refuse("'suffix': text is not filled in between two ends here.", "suffix");
   if (const Json* const images = fields.array("images"); images != nullptr && !images->empty())
     refuse("'images': this server reads text alone; send no images.", "images");
   if (const auto text = fields.string("template"); text && !text->empty())
@@ -36,10 +34,17 @@ std::vector<Token> read_context(const Fields& fields, const Engine& engine) {
   return tokens;
 }
 
-// The prompt as a turn of its own, or as it is.
+// The prompt as a turn of its own, as it is, or as what stands before a gap.
 ChatRequest read_prompt(const Fields& fields, const ServedModel& model, bool is_raw) {
   const std::string text = fields.string("prompt").value_or("");
   ChatRequest chat;
+  if (const auto suffix = fields.string("suffix"); suffix && !suffix->empty()) {
+    if (!model.engine.info().fill.are_there())
+      refuse("\"" + model.name + "\" does not support insert", "suffix");
+    chat.splits_reasoning = false;
+    chat.prompt = fill_prompt({.before = text, .after = *suffix}, model.engine);
+    return chat;
+  }
   if (is_raw) {
     chat.splits_reasoning = false;
     chat.prompt = model.engine.encode(text, SpecialText::kParse, true);
@@ -75,14 +80,15 @@ http::Response generate(ModelPool& pool, const http::Request& request) {
   answer.put = put_response;
   ModelWish wish = read_wish(fields, request);
   wish.name = answer.model;
-  const bool is_empty = fields.string("prompt").value_or("").empty();
+  const std::string suffix = fields.string("suffix").value_or("");
+  const bool is_empty = fields.string("prompt").value_or("").empty() && suffix.empty();
   if (is_empty && unloads(pool, wish)) return loaded_reply(answer, true, streams);
   refuse_what_is_not_there(fields);
   ModelLease model = pool.acquire(wish);
   answer.load_seconds = std::chrono::duration<double>(Clock::now() - answer.begin).count();
   if (is_empty) return loaded_reply(answer, false, streams);
 
-  const bool is_raw = fields.boolean("raw").value_or(false);
+  const bool is_raw = fields.boolean("raw").value_or(false) || !suffix.empty();
   AnswerOptions options = read_options(fields, *model);
   ChatRequest chat = read_prompt(fields, *model, is_raw);
   go_on_from(read_context(fields, model->engine), model->engine, chat.prompt);

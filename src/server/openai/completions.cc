@@ -28,15 +28,24 @@ struct Call {
   }
 };
 
+// With a "suffix" the answer is what stands between the two.
+std::vector<std::vector<Token>> read_prompts_of(const Fields& fields, const Json& prompt,
+                                                const ServedModel& model) {
+  const auto suffix = fields.string("suffix");
+  if (!suffix || suffix->empty()) return read_prompts(prompt, model.engine);
+  if (!prompt.is_string()) refuse("'suffix' goes with a 'prompt' that is one text.", "suffix");
+  return {fill_prompt({.before = prompt.get<std::string>(), .after = *suffix}, model.engine)};
+}
+
 Call read_call(const ServedModel& model, const http::Request& request) {
   const Json body = parse_object(request.body);
   const Fields fields(body);
   const Json* const prompt = fields.find("prompt");
   if (prompt == nullptr) refuse("'prompt' is missing.", "prompt");
-  if (fields.find("suffix") != nullptr) refuse("'suffix' is not supported.", "suffix");
   if (fields.integer("best_of", 1).value_or(1) > fields.integer("n", 1).value_or(1))
     refuse("'best_of': answers are not compared here; ask for 'n' of them.", "best_of");
-  Call call{.options = read_answer_options(fields, model), .prompts = read_prompts(*prompt, model.engine)};
+  Call call{.options = read_answer_options(fields, model),
+            .prompts = read_prompts_of(fields, *prompt, model)};
   const bool has_length = fields.find("max_tokens") != nullptr || fields.find("n_predict") != nullptr;
   if (!has_length && !model.max_tokens) call.options.max_tokens = kDefaultTokens;
   if (const auto n = fields.integer("logprobs", 0, kMaxLogprobs))
