@@ -23,6 +23,7 @@ constexpr auto kSettings = std::to_array<Setting>({
     {"LLAMA_ARG_N_PREDICT", "--predict"},
     {"LLAMA_ARG_N_PARALLEL", "--parallel"},
     {"LLAMA_ARG_THREADS", "--threads"},
+    {"LLAMA_ARG_SPEC_DRAFT_MODEL", "--model-draft"},
     {"LLAMA_ARG_CACHE_TYPE_K", "--cache-type-k"},
     {"LLAMA_ARG_CACHE_TYPE_V", "--cache-type-v"},
     {"LLAMA_ARG_HOST", "--host"},
@@ -82,7 +83,6 @@ constexpr auto kSettings = std::to_array<Setting>({
     {"LLAMA_ARG_MMPROJ", "--mmproj"},
     {"LLAMA_ARG_CACHE_REUSE", "--cache-reuse"},
     {"LLAMA_ARG_CACHE_RAM", "--cache-ram"},
-    {"LLAMA_ARG_SPEC_DRAFT_MODEL", "--model-draft"},
     {"LLAMA_ARG_MODELS_MAX", "--models-max"},
 });
 
