@@ -101,7 +101,8 @@ std::uint64_t cache_bytes(const TargetModel& model, KvType type, std::int64_t co
 }
 
 std::uint64_t required_bytes(const TargetModel& model, KvType type, std::int64_t context) {
-  return model.file_bytes + model.work_bytes + kStateCopies * model.state_bytes + cache_bytes(model, type, context);
+  return model.file_bytes + model.work_bytes + kStateCopies * model.state_bytes +
+         cache_bytes(model, type, context);
 }
 
 std::optional<KvType> best_type(const TargetModel& model, std::int64_t context, std::uint64_t memory_bytes) {

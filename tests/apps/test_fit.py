@@ -149,7 +149,8 @@ def pages(context, window):
 
 
 def required(model, cache_type, context):
-    total = model["file_bytes"] + int(model["work_gb"] * GIB) + model["state_bytes"]
+    states = 3  # a session keeps the recurrent layers' state as it is and as it was at two places before
+    total = model["file_bytes"] + int(model["work_gb"] * GIB) + states * model["state_bytes"]
     for group in model["groups"]:
         tokens = 128 * pages(context, group.get("window"))
         total += 2 * tokens * group["layers"] * group["kv_heads"] * row_bytes(cache_type, group["head_dim"])
