@@ -85,7 +85,7 @@ Expected<void> check(const RunOptions& options) {
   if (options.raw && options.system)
     return refuse("--system needs the chat template, which --raw turns off.");
   if (options.raw && !has_prompt) return refuse("--raw needs a prompt; give one with -p or -f.");
-  if (const auto ok = check(options.guesses); !ok) return ok;
+  if (const auto ok = check(options.guesses); !ok) return ok.error();
   if (options.n_logprobs && options.guesses.any()) {
     return refuse("--logprobs does not go with guesses (--lookup, --draft-model); leave one of them out.");
   }
