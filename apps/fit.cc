@@ -75,12 +75,11 @@ int fit_file(const FitOptions& options) {
     }
     model.planner.prefer = static_cast<PlanPreference>(known - std::begin(kPlanPreferences));
   }
+  // Of this machine the planner itself asks what it needs.
+  if (options.memory_gb.empty() && options.machine.empty()) return fit_model(model);
   const plan::Hardware hardware = hardware_of(options);
-  if (!options.memory_gb.empty()) {
-    model.planner.memory = MemoryBudget{.available = hardware.available_bytes};
-  } else if (!options.machine.empty()) {
-    model.planner.memory = memory_budget(hardware.available_bytes);
-  }
+  model.planner.memory = options.memory_gb.empty() ? memory_budget(hardware.available_bytes)
+                                                   : MemoryBudget{.available = hardware.available_bytes};
   if (!options.machine.empty() && model.planner.n_threads == 0)
     model.planner.n_threads = std::min(hardware.n_cores, hardware.usable_cpus);
   return fit_model(model);

@@ -4,20 +4,11 @@
 
 #include "interrupt.h"
 #include "stopwatch.h"
+#include "tq/prompt_steps.h"
 #include "tq/utf8.h"
 
 namespace tq::app {
 namespace {
-
-// Tokens of a prompt between two looks at Ctrl-C: long enough for full speed, a second or two on a slow
-// machine.
-constexpr std::size_t kPrefillStep = 512;
-
-// Where the step from `done` ends. No short rest is left: few tokens are decoded, which rounds otherwise, and
-// an answer must not depend on where the steps end.
-std::size_t end_of_step(std::size_t done, std::size_t n) {
-  return n - done < 2 * kPrefillStep ? n : done + kPrefillStep;
-}
 
 class Generator {
  public:
@@ -57,7 +48,7 @@ class Generator {
     std::size_t done = reused;
     do {
       if (InterruptScope::interrupted()) return {};
-      done = end_of_step(done, tokens_.size());
+      done = end_of_prompt_step(done, tokens_.size());
       const auto logits = session_.sync(std::span(tokens_).first(done));
       if (!logits) return logits.error();
       if (done == tokens_.size()) logits_ = *logits;

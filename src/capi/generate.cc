@@ -4,18 +4,11 @@
 #include <vector>
 
 #include "capi/capi.h"
+#include "tq/prompt_steps.h"
 #include "tq/utf8.h"
 
 namespace tq::capi {
 namespace {
-
-// Tokens of a prompt between two calls of on_prompt: long enough for full speed.
-constexpr std::size_t kPromptStep = 512;
-
-// Where the step from `done` ends. No short rest is left: few tokens are decoded, which rounds otherwise.
-std::size_t end_of_step(std::size_t done, std::size_t n) {
-  return n - done < 2 * kPromptStep ? n : done + kPromptStep;
-}
 
 tq_generate_options default_generate_options() {
   tq_generate_options options{};
@@ -54,7 +47,7 @@ class Generation {
     const auto begin = static_cast<std::size_t>(session_.reusable(tokens_));
     std::size_t done = static_cast<std::int64_t>(n) > session_.n_ctx() ? n : begin;
     do {
-      done = end_of_step(done, n);
+      done = end_of_prompt_step(done, n);
       const auto logits = session_.sync(std::span(tokens_).first(done));
       if (!logits) return logits.error();
       logits_ = *logits;

@@ -230,11 +230,8 @@ http::Response chat_completions(const ServedModel& model, const http::Request& r
   auto call = std::make_shared<Call>(read_call(model, request));
   const auto stream = start_answers(model, {std::move(call->chat.prompt)}, call->options, request.peer);
   if (!call->streams) return answer_at_once(*call, model, *stream, request);
-  return {.content_type = http::kEventStream,
-          .headers = {{"Cache-Control", "no-cache"}},
-          .stream = [call, &model, stream](http::Writer& writer) {
-            ChunkWriter(*call, model, writer).write_all(*stream);
-          }};
+  return http::event_stream(
+      [call, &model, stream](http::Writer& writer) { ChunkWriter(*call, model, writer).write_all(*stream); });
 }
 
 }  // namespace tq::server::openai

@@ -192,10 +192,8 @@ http::Response completions(const ServedModel& model, const http::Request& reques
   auto call = std::make_shared<Call>(read_call(model, request));
   const auto stream = start_answers(model, call->prompts, call->options, request.peer);
   if (!call->streams) return answer_at_once(*call, model, *stream, request);
-  return {
-      .content_type = http::kEventStream,
-      .headers = {{"Cache-Control", "no-cache"}},
-      .stream = [call, &model, stream](http::Writer& writer) { write_all(*call, model, *stream, writer); }};
+  return http::event_stream(
+      [call, &model, stream](http::Writer& writer) { write_all(*call, model, *stream, writer); });
 }
 
 }  // namespace tq::server::openai

@@ -241,10 +241,11 @@ bool Scheduler::step() {
 // Guesses and company spend the same reserve: a pass of few rows waits for memory, and more rows cost it
 // little.
 void Scheduler::guess() {
+  if (!options_.make_drafter) return;
   constexpr std::ptrdiff_t kFreeRows = 1 + kMaxDraft;
   const auto n_decoding =
       std::ranges::count_if(slots_, [](const Slot& slot) { return slot.is_busy() && !slot.is_prefilling(); });
-  if (!options_.make_drafter || n_decoding == 0) return;
+  if (n_decoding == 0) return;
   const auto most = std::min<std::ptrdiff_t>(kFreeRows / n_decoding - 1, options_.speculation.max_draft);
   for (Slot& slot : slots_) {
     if (slot.is_busy() && slot.job().stream->has_room())
