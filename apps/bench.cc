@@ -13,6 +13,7 @@
 #include "bench_kernels.h"
 #include "command_line.h"
 #include "console.h"
+#include "startup_memory.h"
 #include "stopwatch.h"
 #include "tq/sampler.h"
 #include "tq/session.h"
@@ -208,6 +209,7 @@ int bench(const BenchOptions& options) {
   if (const auto ok = choose_cache(options.open, engine_options, false); !ok) return fail(ok.error());
   const auto engine = Engine::load(engine_options);
   if (!engine) return fail(engine.error());
+  release_startup_memory();
   const double load_seconds = seconds_since(start);
   Output output;
   if (const auto ok = run(**engine, options, load_seconds, output); !ok) return fail(ok.error());

@@ -30,8 +30,7 @@ void add_completion_commands(CLI::App& app, Command& chosen) {
       ->type_name("SHELL")
       ->required();
   completion->callback([&app, &chosen, shell] {
-    chosen = [&app, shell] {
-      const CommandNode root = command_tree(app);
+    chosen = [root = command_tree(app), shell] {
       return print_whole(*shell == "bash"  ? bash_completion(root)
                          : *shell == "zsh" ? zsh_completion(root)
                                            : fish_completion(root));
@@ -39,7 +38,7 @@ void add_completion_commands(CLI::App& app, Command& chosen) {
   });
   CLI::App* manual = app.add_subcommand("manual", "Print the manual page, for man -l -");
   manual->callback(
-      [&app, &chosen] { chosen = [&app] { return print_whole(manual_page(command_tree(app))); }; });
+      [&app, &chosen] { chosen = [root = command_tree(app)] { return print_whole(manual_page(root)); }; });
 }
 
 }  // namespace tq::app

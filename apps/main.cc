@@ -1,10 +1,13 @@
 // turboquant: the command line. Each subcommand has a file of its own; this one parses and dispatches.
+#include <algorithm>
 #include <csignal>
+#include <optional>
 #include <string>
 
 #include "command_line.h"
 #include "console.h"
 #include "llama_flags.h"
+#include "startup_memory.h"
 #include "tq/version.h"
 #include "verify.h"
 
@@ -50,11 +53,9 @@ int report_parse_error(const CLI::App& app, const CLI::ParseError& error) {
       {tq::ErrorCode::kBadArgument, message + "; " + command_name(app) + " --help says what there is."});
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
-  std::signal(SIGPIPE, SIG_IGN);  // a reader that leaves is seen where the text is written
-  tq::app::Command command;
+// What the words ask for; an exit code when that is done. The options and their help are a megabyte, which is
+// gone when this returns.
+std::optional<int> parse(int argc, char** argv, tq::app::Command& command) {
   CLI::App app("Runs local language models over a KV cache that stays compressed.", "turboquant");
   app.footer(kExamples);
   app.get_formatter()->column_width(36);
@@ -86,8 +87,18 @@ int main(int argc, char** argv) {
     return report_parse_error(app, error);
   }
   if (version) return print_version();
-  if (command) return command();
+  if (command) return std::nullopt;
   tq::app::Output output;
   output.write(app.help());
   return output.finish(tq::app::kExitOk);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  std::signal(SIGPIPE, SIG_IGN);  // a reader that leaves is seen where the text is written
+  tq::app::Command command;
+  if (const auto exit_code = parse(argc, argv, command)) return *exit_code;
+  tq::app::release_startup_memory();
+  return command();
 }

@@ -9,6 +9,7 @@
 
 #include "command_line.h"
 #include "console.h"
+#include "startup_memory.h"
 #include "tq/memory_use.h"
 #include "verify.h"
 
@@ -37,6 +38,7 @@ std::size_t peak_bytes() {
 int probe(const ProbeOptions& options) {
   const auto engine = Engine::load(options.engine);
   if (!engine) return fail(engine.error());
+  release_startup_memory();
   forget_peak();
   const auto session = (*engine)->create_session();
   if (!session) return fail(session.error());

@@ -11,6 +11,7 @@
 #include "console.h"
 #include "report.h"
 #include "sampler_options.h"
+#include "startup_memory.h"
 
 namespace tq::app {
 namespace {
@@ -180,6 +181,7 @@ Expected<Runtime> load_runtime(const RunOptions& options) {
   runtime.sampler = *std::move(sampler);
   if (const auto ok = start_speculation(runtime, options); !ok) return ok.error();
   if (const auto ok = restore_session(runtime, options); !ok) return ok.error();
+  release_startup_memory();
   const auto warning = key_bias_warning(runtime.engine->cache_plan(), runtime.engine->info().key_bias);
   if (!warning.empty()) note("warning: " + warning);
   if (options.verbose) note(describe(runtime, options));

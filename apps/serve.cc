@@ -16,6 +16,7 @@
 #include "guess_options.h"
 #include "ollama_environment.h"
 #include "sampler_options.h"
+#include "startup_memory.h"
 #include "text_input.h"
 #include "tq/server.h"
 
@@ -108,6 +109,7 @@ Expected<std::unique_ptr<Engine>> load_first(const ServeOptions& options) {
   note("loading " + printable(options.engine.model_path));
   auto engine = Engine::load(options.engine);
   if (engine) {
+    release_startup_memory();
     note("context " + std::to_string((*engine)->n_ctx()) + " tokens, " +
          std::to_string(options.engine.n_parallel) + " at a time, cache " + (*engine)->cache_description());
   }

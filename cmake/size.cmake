@@ -12,11 +12,12 @@ function(tq_compile_for_size target)
   list(FILTER sources EXCLUDE REGEX "/src/(${folders})/")
 
   add_library(${target}_for_size OBJECT ${moved})
-  target_compile_options(${target}_for_size PRIVATE ${TQ_FOR_SIZE})
+  target_compile_options(${target}_for_size PRIVATE $<TARGET_PROPERTY:${target},COMPILE_OPTIONS> ${TQ_FOR_SIZE})
   if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
     target_compile_options(${target}_for_size PRIVATE -Wno-maybe-uninitialized)  # false alarms in std::optional at -Os
   endif()
   target_include_directories(${target}_for_size PRIVATE $<TARGET_PROPERTY:${target},INCLUDE_DIRECTORIES>)
+  target_compile_definitions(${target}_for_size PRIVATE $<TARGET_PROPERTY:${target},COMPILE_DEFINITIONS>)
   foreach(property POSITION_INDEPENDENT_CODE CXX_VISIBILITY_PRESET VISIBILITY_INLINES_HIDDEN UNITY_BUILD_MODE)
     get_target_property(value ${target} ${property})
     set_target_properties(${target}_for_size PROPERTIES ${property} ${value})

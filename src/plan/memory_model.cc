@@ -14,7 +14,7 @@ namespace plan {
 namespace {
 
 // A process that has loaded nothing: code, libraries, stacks, buffers. Measured (docs/planner.md).
-constexpr std::size_t kProgramBytes = std::size_t{14} << 20;
+constexpr std::size_t kProgramBytes = std::size_t{8} << 20;
 // Token ids stand in a session's timeline and in the caller's prompt, in vectors that grow by doubling.
 constexpr std::size_t kBytesPerToken = 2 * sizeof(Token);
 // The file's head while it is read: its pages, and views of twice their size.

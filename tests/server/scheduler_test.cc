@@ -322,12 +322,19 @@ TEST_F(SchedulerTest, TheQueueIsBounded) {
   EXPECT_EQ(ask(*s, request(prompt_of(5), 1)).outcome->reason, FinishReason::kLength);
 }
 
+// Both are of one submission and so have one deadline: the second must not get the first one's slot in
+// between.
 TEST_F(SchedulerTest, TimeRunsOutForThoseThatWaitToo) {
   const auto s = scheduler({.timeout = 1s});
-  const auto running = s->submit(one(endless()));
-  const auto waiting = s->submit(one(request(prompt_of(5), 1)));
-  EXPECT_EQ(read_all(*waiting.stream, 1).front().outcome->reason, FinishReason::kTimeout);
-  EXPECT_EQ(read_all(*running.stream, 1).front().outcome->reason, FinishReason::kTimeout);
+  std::vector<GenerationRequest> requests = one(endless());
+  requests.push_back(request(prompt_of(5), 1));
+  const auto both = s->submit(std::move(requests));
+  // Reading would let the first one go on to its end.
+  const auto end = Clock::now() + kSoon;
+  while (s->metrics().finished == 0 && Clock::now() < end) std::this_thread::yield();
+  for (const Answer& answer : read_all(*both.stream, 2)) {
+    EXPECT_EQ(answer.outcome->reason, FinishReason::kTimeout);
+  }
 }
 
 TEST_F(SchedulerTest, ShuttingDownEndsEverything) {
