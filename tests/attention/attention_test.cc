@@ -87,11 +87,11 @@ TEST_P(EveryTypeAndIsa, WindowSoftcapAndSinks) {
   for (const std::int64_t window : {1, 20, 128, 130, 1000}) {
     Case c = with({6, 2, 64});
     c.window = window;
-    for (const int n : {1, 33, 300, 600}) check(c, n, 1, kDecodeTolerance);
+    for (const int n : {33, 600}) check(c, n, 1, kDecodeTolerance);
     check(c, 515, 8, kDecodeTolerance);
-    check(c, 400, 170, kPrefillTolerance);
+    check(c, 300, 50, kPrefillTolerance);
   }
-  for (const int n_queries : {1, 8, 60}) {
+  for (const int n_queries : {1, 8, 20}) {
     Case c = with({6, 2, 64});
     const double tolerance = n_queries > kDecodeRows ? kPrefillTolerance : kDecodeTolerance;
     c.softcap = 2.0F;
@@ -107,10 +107,10 @@ TEST_P(EveryTypeAndIsa, WindowSoftcapAndSinks) {
 
 TEST_P(EveryTypeAndIsa, Prefill) {
   check(with({6, 2, 64}), 40, 40, kPrefillTolerance);
-  check(with({6, 2, 64}), 300, 170, kPrefillTolerance);
+  check(with({6, 2, 64}), 300, 60, kPrefillTolerance);
   check(with({6, 2, 64}), 129, 9, kPrefillTolerance);
   check(with({4, 4, 128}), 140, 140, kPrefillTolerance);
-  check(with({3, 1, 96}, 3), 200, 90, kPrefillTolerance);
+  check(with({3, 1, 96}, 3), 200, 40, kPrefillTolerance);
 }
 
 TEST(Attention, KeysAndValuesOfDifferentTypes) {

@@ -6,10 +6,10 @@
 #include <algorithm>
 #include <cmath>
 #include <memory>
-#include <random>
 #include <string>
 #include <vector>
 
+#include "../base/gaussian.h"
 #include "attention/attention.h"
 
 namespace tq {
@@ -39,14 +39,6 @@ struct Case {
            std::to_string(softcap) + (sinks ? " sinks" : "");
   }
 };
-
-inline std::vector<float> gaussian(std::size_t n, unsigned seed) {
-  std::mt19937 random(seed);
-  std::normal_distribution<float> normal;
-  std::vector<float> x(n);
-  for (float& v : x) v = normal(random);
-  return x;
-}
 
 // A cache of one layer filled with Gaussian keys and values. Caches of one `codecs` can be in one batch.
 class Filled {

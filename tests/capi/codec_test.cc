@@ -5,23 +5,15 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
-#include <random>
 #include <vector>
 
+#include "../base/gaussian.h"
 #include "tq/turboquant.h"
 
 namespace {
 
 constexpr int kDim = 64;
 constexpr std::size_t kRows = 300;  // two pages and a part
-
-std::vector<float> gaussians(std::size_t n, unsigned seed) {
-  std::mt19937 random(seed);
-  std::normal_distribution<float> normal;
-  std::vector<float> values(n);
-  for (float& value : values) value = normal(random);
-  return values;
-}
 
 class CapiCodec : public ::testing::TestWithParam<tq_kv_type> {
  protected:
@@ -45,7 +37,7 @@ class CapiCodec : public ::testing::TestWithParam<tq_kv_type> {
 };
 
 TEST_P(CapiCodec, AlignmentAndPiecesChangeNothing) {
-  const auto rows = gaussians(kRows * kDim, 1);
+  const auto rows = tq::gaussian(kRows * kDim, 1);
   ASSERT_EQ(tq_codec_encode(codec_, rows.data(), kRows, pages(0), size_, 0, &error_), TQ_OK)
       << error_.message;
   const std::vector<unsigned char> whole(pages(0), pages(0) + size_);
@@ -60,9 +52,9 @@ TEST_P(CapiCodec, AlignmentAndPiecesChangeNothing) {
 // Decoded rows are the definition; the kernels may only round differently.
 TEST_P(CapiCodec, ScoreAndMixAreThoseOfTheDecodedRows) {
   constexpr std::size_t kFirst = 100, kN = 190, kQueries = 19;  // three pages, two groups of queries
-  const auto rows = gaussians(kRows * kDim, 2);
-  const auto queries = gaussians(kQueries * kDim, 3);
-  const auto weights = gaussians(kQueries * kN, 4);
+  const auto rows = tq::gaussian(kRows * kDim, 2);
+  const auto queries = tq::gaussian(kQueries * kDim, 3);
+  const auto weights = tq::gaussian(kQueries * kN, 4);
   for (const std::size_t offset : {0, 2}) {
     unsigned char* p = pages(offset);
     ASSERT_EQ(tq_codec_encode(codec_, rows.data(), kRows, p, size_, 0, &error_), TQ_OK);
@@ -97,7 +89,7 @@ TEST_P(CapiCodec, ScoreAndMixAreThoseOfTheDecodedRows) {
 }
 
 TEST_P(CapiCodec, WrongArguments) {
-  const auto rows = gaussians(kDim, 5);
+  const auto rows = tq::gaussian(kDim, 5);
   std::vector<float> out(kDim);
   constexpr std::size_t kHuge = std::numeric_limits<std::size_t>::max();
   unsigned char* p = pages(0);

@@ -9,11 +9,11 @@
 #include <cstdlib>
 #include <limits>
 #include <memory>
-#include <random>
 #include <string>
 #include <tuple>
 #include <vector>
 
+#include "../base/gaussian.h"
 #include "codec/codec.h"
 
 namespace tq {
@@ -91,14 +91,6 @@ class AlignedBytes {
   std::size_t size_;
   std::vector<std::byte> raw_;
 };
-
-inline std::vector<float> gaussian(std::size_t n, unsigned seed, float sigma = 1.0f) {
-  std::mt19937 random(seed);
-  std::normal_distribution<float> normal(0.0f, sigma);
-  std::vector<float> x(n);
-  for (float& v : x) v = normal(random);
-  return x;
-}
 
 // Finite rows that probe a rule each; see spec section 5.
 inline std::vector<std::vector<float>> finite_rows(int dim) {

@@ -9,6 +9,7 @@
 #include <fstream>
 #include <random>
 
+#include "../base/gaussian.h"
 #include "base/f16.h"
 
 namespace tq {
@@ -73,7 +74,7 @@ class Writer {
  private:
   Bytes floats(std::size_t n, float mean, float spread) {
     Bytes data;
-    std::normal_distribution<float> normal(mean, spread);
+    Gaussian normal(mean, spread);
     for (std::size_t i = 0; i < n; ++i) data.put(normal(random_));
     return data;
   }

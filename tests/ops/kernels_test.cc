@@ -5,20 +5,13 @@
 
 #include <cmath>
 #include <limits>
-#include <random>
 #include <string>
 #include <vector>
 
+#include "../base/gaussian.h"
+
 namespace tq {
 namespace {
-
-std::vector<float> gaussian(std::size_t n, unsigned seed, float sigma = 1.0F) {
-  std::mt19937 random(seed);
-  std::normal_distribution<float> normal(0.0F, sigma);
-  std::vector<float> x(n);
-  for (float& v : x) v = normal(random);
-  return x;
-}
 
 class KernelsOf : public ::testing::TestWithParam<Isa> {
  protected:

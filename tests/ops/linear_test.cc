@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "../base/gaussian.h"
 #include "base/f16.h"
 #include "gguf/dequantize.h"
 
@@ -53,7 +54,7 @@ struct Weights {
 
 Weights random_weights(GgmlType type, std::int64_t n_in, std::int64_t n_out, unsigned seed) {
   std::mt19937 random(seed);
-  std::normal_distribution<float> normal(0.0F, 0.05F);
+  Gaussian normal(0.0F, 0.05F);
   const GgmlTypeTraits traits = *ggml_type_traits(type);
   const auto blocks = static_cast<std::size_t>(n_in / traits.block_size * n_out);
   Weights w;
@@ -121,10 +122,7 @@ void check(const Linear& layer, const Weights& w, Compute& compute, std::int64_t
   const std::int64_t n_out = layer.n_out();
   const std::int64_t ldx = n_in + 32;
   const std::int64_t ldy = (n_out + 31) / 32 * 32;
-  std::mt19937 random(seed);
-  std::normal_distribution<float> normal;
-  std::vector<float> x(static_cast<std::size_t>(n_tokens * ldx));
-  for (float& v : x) v = normal(random);
+  std::vector<float> x = gaussian(static_cast<std::size_t>(n_tokens * ldx), seed);
   std::fill(x.begin(), x.begin() + kGroupCols, 0.0F);  // a group of zeros
   std::vector<float> y(static_cast<std::size_t>(n_tokens * ldy), 1e9F);
   compute.linear(x.data(), ldx, n_tokens, std::array{LinearOutput{&layer, y.data(), ldy}});
@@ -186,9 +184,7 @@ TEST_P(LinearOn, ATokensResultDoesNotDependOnItsBatch) {
     const Weights w = random_weights(type, 256, 48, 3);
     auto layer = Linear::pack(w.view, pool);
     ASSERT_TRUE(layer);
-    std::vector<float> x(static_cast<std::size_t>(29) * 256);
-    std::mt19937 random(1);
-    for (float& v : x) v = std::normal_distribution<float>()(random);
+    const std::vector<float> x = gaussian(static_cast<std::size_t>(29) * 256, 1);
     std::vector<float> batch(static_cast<std::size_t>(29) * 64), alone(64);
     compute.linear(x.data(), 256, 29, std::array{LinearOutput{&*layer, batch.data(), 64}});
     for (std::size_t t = 0; t < 29; ++t) {
@@ -228,9 +224,8 @@ TEST_P(LinearOn, ARowForEachLayerGivesTheBitsOfARowAlone) {
     ASSERT_TRUE(layer) << layer.error().message;
     layers.push_back(std::move(*layer));
   }
-  std::vector<float> x(layers.size() * 288), y(layers.size() * 64, 1e9F), alone(64);
-  std::mt19937 random(9);
-  for (float& v : x) v = std::normal_distribution<float>()(random);
+  const std::vector<float> x = gaussian(layers.size() * 288, 9);
+  std::vector<float> y(layers.size() * 64, 1e9F), alone(64);
   std::vector<LinearOutput> outputs;
   for (const Linear& layer : layers) outputs.push_back({&layer, y.data() + outputs.size() * 64, 64});
   compute.linear_rows(x.data(), 288, outputs);
