@@ -14,6 +14,7 @@
 #include "command_line.h"
 #include "console.h"
 #include "guess_options.h"
+#include "named_templates.h"
 #include "ollama_environment.h"
 #include "sampler_options.h"
 #include "startup_memory.h"
@@ -117,11 +118,15 @@ Expected<std::unique_ptr<Engine>> load_first(const ServeOptions& options) {
 }
 
 void set_template(std::string& chat_template, const std::string& text) {
+  chat_template = named_template(text);
+  if (!chat_template.empty()) return;
   if (text.find("{{") == std::string::npos && text.find("{%") == std::string::npos) {
-    throw CLI::ValidationError(
-        "--chat-template", "'" + printable(text.substr(0, 40)) +
-                               "' is no Jinja template, and there are none by name; give its text, or its "
-                               "file with --chat-template-file");
+    std::string names;
+    for (const std::string_view name : template_names())
+      names += (names.empty() ? "" : ", ") + std::string(name);
+    throw CLI::ValidationError("--chat-template", "'" + printable(text.substr(0, 40)) +
+                                                      "' is no Jinja template, nor one of the names: " +
+                                                      names + "; --chat-template-file takes it from a file");
   }
   chat_template = text;
 }
@@ -291,8 +296,8 @@ void add_api_options(CLI::App& app, ServeOptions& options) {
   std::string& chat_template = options.engine.chat_template;
   app.add_option_function<std::string>(
          "--chat-template", [&chat_template](const std::string& text) { set_template(chat_template, text); },
-         "a Jinja template for -m, in place of the file's own")
-      ->type_name("JINJA");
+         "a Jinja template for -m, in place of the file's own, or a name such as chatml")
+      ->type_name("JINJA|NAME");
   app.add_option_function<std::string>(
          "--chat-template-file",
          [&chat_template](const std::string& path) { read_template(chat_template, path); },

@@ -48,7 +48,7 @@ EvalCache cache_of(const EngineOptions& options) {
 class Progress {
  public:
   void operator()(const std::string& unit, double share, std::optional<double> seconds_left) {
-    std::string line = fixed(100 * share, 0) + " %  " + unit;
+    std::string line = (is_terminal_ ? bar(share) : "") + fixed(100 * share, 0) + " %  " + unit;
     if (seconds_left && share < 1.0) line += "  (" + duration(*seconds_left) + " left)";
     if (!is_terminal_) {
       if (!unit.empty()) note(line);
@@ -59,6 +59,11 @@ class Progress {
   }
 
  private:
+  static std::string bar(double share) {
+    constexpr std::size_t kCells = 20;
+    const auto filled = static_cast<std::size_t>(std::clamp(share, 0.0, 1.0) * kCells);
+    return "[" + std::string(filled, '#') + std::string(kCells - filled, '.') + "] ";
+  }
   static std::string duration(double seconds) {
     const auto s = std::lround(seconds);
     return s < 90 ? std::to_string(s) + " s" : std::to_string((s + 30) / 60) + " min";

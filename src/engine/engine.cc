@@ -237,6 +237,7 @@ Expected<std::vector<TextSegment>> EngineImpl::chat_segments(std::span<const Cha
   };
   return chat_template_->render({.messages = messages,
                                  .add_generation_prompt = options.add_generation_prompt,
+                                 .add_bos_token = tokenizer_.adds_bos(),
                                  .bos_token = special_text(tokenizer_.bos()),
                                  .eos_token = special_text(tokenizer_.eos()),
                                  .tools = options.tools,

@@ -97,6 +97,7 @@ void set_variables(jinja::Interpreter& interpreter, const ChatTemplate::Input& i
       "tools", input.tools.empty() ? Value() : jinja::parse_json(arena, input.tools, Trust::kPlain));
   interpreter.set_variable("documents", Value());
   interpreter.set_variable("add_generation_prompt", Value(input.add_generation_prompt));
+  interpreter.set_variable("add_bos_token", Value(input.add_bos_token));
   interpreter.set_variable("bos_token", arena.string(input.bos_token));
   interpreter.set_variable("eos_token", arena.string(input.eos_token));
   Value messages = to_value(arena, input.messages);

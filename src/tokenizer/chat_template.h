@@ -24,6 +24,7 @@ class ChatTemplate {
   struct Input {
     std::span<const ChatMessage> messages;
     bool add_generation_prompt = true;
+    bool add_bos_token = false;  // whether texts of the model begin with it
     std::string_view bos_token;
     std::string_view eos_token;
     std::string_view tools = {};  // JSON array of what the model may call

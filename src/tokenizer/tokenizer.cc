@@ -186,6 +186,7 @@ std::string Tokenizer::decode(std::span<const Token> tokens, SpecialText special
 
 int Tokenizer::vocab_size() const { return static_cast<int>(impl_->vocab.size()); }
 Token Tokenizer::bos() const { return impl_->vocab.bos; }
+bool Tokenizer::adds_bos() const { return impl_->before >= 0; }
 Token Tokenizer::eos() const { return impl_->vocab.eos; }
 const FillMarkers& Tokenizer::fill_markers() const { return impl_->vocab.fill; }
 bool Tokenizer::is_end_of_generation(Token token) const {

@@ -54,6 +54,7 @@ class Tokenizer {
 
   int vocab_size() const;
   Token bos() const;  // -1 when the model has none
+  bool adds_bos() const;  // whether add_special() puts a token in front
   Token eos() const;
   const FillMarkers& fill_markers() const;
   bool is_end_of_generation(Token token) const;  // eos, eot, eom and their like
