@@ -6,6 +6,7 @@
 #include "console.h"
 #include "llama_flags.h"
 #include "text_input.h"
+#include "tq/planner.h"
 #include "tq/server_profile.h"
 
 namespace tq::app {
@@ -24,14 +25,6 @@ constexpr std::size_t kMaxProfileBytes = std::size_t{1} << 20;
 struct ProfileOptions {
   std::string path;
 };
-
-std::string quoted(const std::string& word) {
-  const bool is_plain = !word.empty() && word.find_first_of(" \t\n\"'\\$`;&|<>(){}*?#~") == std::string::npos;
-  if (is_plain) return word;
-  std::string text = "'";
-  for (const char c : word) text += c == '\'' ? "'\\''" : std::string(1, c);
-  return text + "'";
-}
 
 // The command that `turboquant serve` makes of these words; throws CLI::ParseError.
 Command parse_serve(const std::vector<std::string>& words) {
@@ -58,7 +51,7 @@ Command parse_command(const std::vector<std::string>& words, std::string& line, 
     return {};
   }
   line = "turboquant serve";
-  for (const std::string& word : *translated) line += " " + quoted(word);
+  for (const std::string& word : *translated) line += " " + shell_word(word);
   try {
     return parse_serve(*translated);
   } catch (const CLI::ParseError& error) {

@@ -2,7 +2,8 @@
 # headers that its neighbours include as well: a build takes about a third of the time. Names of a folder's anonymous
 # namespaces must therefore differ. Files that share names on purpose stay apart.
 if(CMAKE_UNITY_BUILD AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
-  add_compile_options(-Wno-subobject-linkage)  # takes a file that is compiled with others for a header
+  # It takes a file that is compiled with others for a header.
+  add_compile_options($<$<COMPILE_LANGUAGE:CXX>:-Wno-subobject-linkage>)
 endif()
 
 function(tq_unity_by_folder target)

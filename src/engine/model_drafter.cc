@@ -4,6 +4,7 @@
 #include <string>
 #include <utility>
 
+#include "tq/prompt_steps.h"
 #include "tq/speculation.h"
 
 namespace tq {
@@ -27,14 +28,11 @@ class ModelDrafter final : public Drafter {
     std::vector<Token> proposed;
     const auto is_known = [this](Token token) { return token < draft_.info().n_vocab; };
     if (!std::ranges::all_of(tokens, is_known)) return proposed;
+    const auto has_caught_up = catch_up(tokens);
+    if (!has_caught_up) return has_caught_up.error();
+    if (!*has_caught_up) return proposed;
     const auto copy = sampler.clone();
     std::vector<Token> text(tokens.begin(), tokens.end());
-    // A prompt without its last token, so that this one is decoded, as the target decodes it.
-    if (text.size() > session_->tokens().size() + kMaxDraft + 1 &&
-        static_cast<std::int64_t>(text.size()) <= session_->n_ctx()) {
-      const auto prompt = session_->sync(tokens.first(tokens.size() - 1));
-      if (!prompt) return prompt.error();
-    }
     while (static_cast<int>(proposed.size()) < max &&
            static_cast<std::int64_t>(text.size()) <= session_->n_ctx()) {
       const auto logits = session_->sync(text);
@@ -49,6 +47,18 @@ class ModelDrafter final : public Drafter {
   }
 
  private:
+  // One step of a prompt that the session lacks, without its last token, so that this one is decoded, as the
+  // target decodes it. False while more is lacking: answers go on without guesses meanwhile, so that nobody
+  // waits for long.
+  Expected<bool> catch_up(std::span<const Token> tokens) {
+    const std::size_t n = tokens.size() - 1;
+    const auto held = static_cast<std::size_t>(session_->reusable(tokens.first(n)));
+    if (n - held <= kMaxDraft || static_cast<std::int64_t>(tokens.size()) > session_->n_ctx()) return true;
+    const std::size_t end = end_of_prompt_step(held, n);
+    if (const auto step = session_->sync(tokens.first(end)); !step) return step.error();
+    return end == n;
+  }
+
   const Engine& target_;
   const Engine& draft_;
   std::unique_ptr<Session> session_;

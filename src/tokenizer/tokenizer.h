@@ -53,7 +53,7 @@ class Tokenizer {
   std::string decode(std::span<const Token> tokens, SpecialText special = SpecialText::kPlain) const;
 
   int vocab_size() const;
-  Token bos() const;  // -1 when the model has none
+  Token bos() const;      // -1 when the model has none
   bool adds_bos() const;  // whether add_special() puts a token in front
   Token eos() const;
   const FillMarkers& fill_markers() const;

@@ -243,6 +243,22 @@ TEST_F(SpeculationTest, AnotherModelDraftsWithoutChangingTheText) {
   EXPECT_EQ(stats_.drafted, 0);
 }
 
+TEST_F(SpeculationTest, ADraftModelReadsALongPromptInSteps) {
+  const auto draft = load_engine({.model_path = file_.path(), .n_threads = 2});
+  const auto drafter = make_model_drafter(*engine_, *draft, 0);
+  ASSERT_TRUE(drafter);
+  const auto sampler = make_sampler({.temperature = 0});
+  const auto guesses_after = [&](std::size_t n) {
+    const auto guesses = (*drafter)->propose(text(n), *sampler, 2);
+    EXPECT_TRUE(guesses);
+    return guesses ? guesses->size() : 99;
+  };
+  EXPECT_EQ(guesses_after(1100), 0U);  // 512 of them
+  EXPECT_EQ(guesses_after(1101), 2U);  // the rest
+  EXPECT_EQ(guesses_after(1102), 2U);
+  EXPECT_EQ(guesses_after(300), 2U);  // less than two steps
+}
+
 TEST_F(SpeculationTest, ADraftModelHasToHaveTheSameVocabulary) {
   const auto drafter_of = [&](const TinyModel& model, double min_probability) {
     const TempFile file(model.bytes());

@@ -158,3 +158,15 @@ def test_responses(client, alone):
     jsonschema.validate(json.loads(structured.output_text), schema)
     with pytest.raises(openai.BadRequestError):
         client.responses.create(**options, previous_response_id="resp_1")
+
+
+def test_reasoning_is_counted_in_responses():
+    """A template that opens the model's reasoning, which this model never closes."""
+    opened = ("{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
+              "<|im_start|>assistant\n<think>\n")
+    with Server("--chat-template", opened, "--alias", "smol") as server, openai_client(server) as client:
+        got = client.responses.create(model="smol", temperature=0, max_output_tokens=N_TOKENS, input=QUESTIONS[5])
+        assert got.output[0].type == "reasoning" and got.output[0].content[0].text
+        usage = got.usage
+        assert usage.output_tokens == N_TOKENS
+        assert N_TOKENS - 2 <= usage.output_tokens_details.reasoning_tokens <= N_TOKENS

@@ -1,5 +1,7 @@
 #include "server/openai/response_output.h"
 
+#include <algorithm>
+
 #include "server/openai/format.h"
 
 namespace tq::server::openai {
@@ -129,6 +131,17 @@ bool ResponseOutput::is_cut() const {
   return outcome_ && std::string_view(finish_reason(*outcome_)) == "length";
 }
 
+// As the text is encoded: what the model wrote may have been cut into other tokens, and its marks are not
+// counted.
+std::int64_t ResponseOutput::reasoning_tokens() const {
+  std::int64_t n = 0;
+  for (const Item& item : items_) {
+    if (item.kind != Item::Kind::kReasoning) continue;
+    n += static_cast<std::int64_t>(model_.engine.encode(item.text, SpecialText::kPlain, false).size());
+  }
+  return std::min(n, outcome_->usage.answer_tokens);
+}
+
 std::string_view ResponseOutput::status() const {
   if (!outcome_) return "in_progress";
   return is_cut() ? "incomplete" : "completed";
@@ -151,7 +164,7 @@ Json ResponseOutput::response() const {
   json["usage"] = {{"input_tokens", u.prompt_tokens},
                    {"input_tokens_details", {{"cached_tokens", u.cached_tokens}}},
                    {"output_tokens", u.answer_tokens},
-                   {"output_tokens_details", {{"reasoning_tokens", 0}}},
+                   {"output_tokens_details", {{"reasoning_tokens", reasoning_tokens()}}},
                    {"total_tokens", u.prompt_tokens + u.answer_tokens}};
   return json;
 }

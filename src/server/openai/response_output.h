@@ -1,6 +1,7 @@
 // The output of POST /v1/responses: items that grow as the answer comes, and the events that tell of it.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <optional>
 #include <string>
@@ -42,6 +43,7 @@ class ResponseOutput {
   void close(std::string_view status);
   void tell(const char* type, const char* name, const Json& value);
   bool is_cut() const;
+  std::int64_t reasoning_tokens() const;  // once there is an outcome
   std::string_view status() const;
 
   const ResponsesCall& call_;
