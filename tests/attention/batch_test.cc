@@ -121,7 +121,7 @@ TEST(Batch, PromptsMayBeCutAnywhere) {
   for (const Case& c : cases()) {
     SCOPED_TRACE(c.text());
     Batches batches(c);
-    constexpr std::int64_t kWhole = 200, kCut = 77;
+    constexpr std::int64_t kWhole = 100, kCut = 37;
     Rows whole(c, kWhole), parts(c, kWhole);
     const SequenceRows all = batches.last_rows(3, kWhole, 0);
     batches.run(whole, std::span(&all, 1), 2);
