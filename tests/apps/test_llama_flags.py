@@ -38,7 +38,7 @@ def test_understood(options):
 @pytest.mark.parametrize("options, says", [
     ("-hf ggml-org/x-GGUF", "nothing is loaded from the network"), ("-mu http://a.example/x.gguf", "with -m"),
     ("--ssl-key-file k --ssl-cert-file c", "reverse proxy"), ("--lora a.gguf", "merge"), ("--rope-freq-base 1e6", "model's file"),
-    ("--override-kv a=int:1", "model's file"), ("--chat-template chatml", "--chat-template-file"),
+    ("--override-kv a=int:1", "model's file"), ("--chat-template nope", "--chat-template-file"),
     ("--chat-template-file none.jinja", "none.jinja"), ("--rerank", "reranking"),
     ("--reasoning off", "enable_thinking"), ("--reasoning-budget 0", "budget"), ("--pooling mean", "pooled"),
     ("--grammar root::=x", "request"), ("--embd-normalize 1", "length 1"), ("--completion-bash", "turboquant completion"),
@@ -77,7 +77,7 @@ def test_variables_of_the_environment():
     ("LLAMA_ARG_ENDPOINT_METRICS", "perhaps", "LLAMA_ARG_ENDPOINT_METRICS=perhaps"),
     ("LLAMA_ARG_HF_REPO", "a/b", "nothing is loaded from the network"),
     ("LLAMA_ARG_SSL_KEY_FILE", "k", "reverse proxy"),
-    ("LLAMA_ARG_AGENT", "true", "runs no tools"), ("LLAMA_ARG_CHAT_TEMPLATE", "chatml", "--chat-template-file")])
+    ("LLAMA_ARG_AGENT", "true", "runs no tools"), ("LLAMA_ARG_CHAT_TEMPLATE", "nope", "--chat-template-file")])
 def test_variables_are_checked(name, value, says):
     code, _, last = serve(**{name: value})
     assert code == 2 and says in last, last
