@@ -209,8 +209,8 @@ int bench(const BenchOptions& options) {
   if (const auto ok = choose_cache(options.open, engine_options, false); !ok) return fail(ok.error());
   const auto engine = Engine::load(engine_options);
   if (!engine) return fail(engine.error());
-  release_startup_memory();
   const double load_seconds = seconds_since(start);
+  release_startup_memory();
   Output output;
   if (const auto ok = run(**engine, options, load_seconds, output); !ok) return fail(ok.error());
   return output.finish(kExitOk);

@@ -10,6 +10,6 @@ namespace tq::app {
 // The Jinja text of a name; empty when there is no such name.
 std::string named_template(std::string_view name);
 
-std::vector<std::string_view> template_names();
+std::vector<std::string> template_names();
 
 }  // namespace tq::app

@@ -12,6 +12,7 @@
 
 #include "auto_cache.h"
 #include "command_line.h"
+#include "command_tree.h"
 #include "console.h"
 #include "guess_options.h"
 #include "named_templates.h"
@@ -121,12 +122,10 @@ void set_template(std::string& chat_template, const std::string& text) {
   chat_template = named_template(text);
   if (!chat_template.empty()) return;
   if (text.find("{{") == std::string::npos && text.find("{%") == std::string::npos) {
-    std::string names;
-    for (const std::string_view name : template_names())
-      names += (names.empty() ? "" : ", ") + std::string(name);
     throw CLI::ValidationError("--chat-template", "'" + printable(text.substr(0, 40)) +
                                                       "' is no Jinja template, nor one of the names: " +
-                                                      names + "; --chat-template-file takes it from a file");
+                                                      joined(template_names(), ", ") +
+                                                      "; --chat-template-file takes it from a file");
   }
   chat_template = text;
 }

@@ -8,9 +8,9 @@
 #include <string>
 
 #include "../tests/model/tiny_model.h"
+#include "api_errors.h"
 #include "server/api/chat_request.h"
 #include "server/api/embedding.h"
-#include "server/api/error.h"
 #include "server/api/served_model.h"
 #include "server/llama/completion_json.h"
 #include "server/ollama/options.h"
@@ -39,15 +39,6 @@ struct Fixture {
   std::unique_ptr<Scheduler> scheduler = require(Scheduler::create(*engine, {}));
   ServedModel model{.engine = *engine, .scheduler = *scheduler, .name = "tiny", .path = file.path()};
 };
-
-template <class Fn>
-void expect_only_api_errors(const Fn& read) {
-  try {
-    read();
-  } catch (const ApiError& error) {
-    (void)error_json(error);
-  }
-}
 
 void read_chat(const http::Request& request, const ServedModel& model) {
   const Json body = parse_object(request.body);

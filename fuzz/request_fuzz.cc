@@ -3,22 +3,9 @@
 #include <cstdint>
 #include <string_view>
 
+#include "api_errors.h"
 #include "server/api/chat_messages.h"
-#include "server/api/error.h"
 #include "server/api/sampling.h"
-
-namespace {
-
-template <class Fn>
-void expect_only_api_errors(const Fn& read) {
-  try {
-    read();
-  } catch (const tq::server::ApiError& error) {
-    (void)tq::server::error_json(error);
-  }
-}
-
-}  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::string_view text(reinterpret_cast<const char*>(data), size);

@@ -81,11 +81,13 @@ class SchedulerTest : public ::testing::Test {
   }
   // A request that keeps its slot until it is cancelled: nobody reads it.
   static GenerationRequest endless() { return request(prompt_of(5), 1000, 1); }
-  static void wait_until_busy(const Scheduler& s, std::ptrdiff_t n) {
+  template <class Condition>
+  static void wait_until(const Condition& holds) {
     const auto end = Clock::now() + kSoon;
-    while (std::ranges::count(s.slots(), true, &SlotStatus::is_busy) != n && Clock::now() < end) {
-      std::this_thread::yield();
-    }
+    while (!holds() && Clock::now() < end) std::this_thread::yield();
+  }
+  static void wait_until_busy(const Scheduler& s, std::ptrdiff_t n) {
+    wait_until([&] { return std::ranges::count(s.slots(), true, &SlotStatus::is_busy) == n; });
     EXPECT_EQ(std::ranges::count(s.slots(), true, &SlotStatus::is_busy), n);
   }
 
@@ -330,8 +332,7 @@ TEST_F(SchedulerTest, TimeRunsOutForThoseThatWaitToo) {
   requests.push_back(request(prompt_of(5), 1));
   const auto both = s->submit(std::move(requests));
   // Reading would let the first one go on to its end.
-  const auto end = Clock::now() + kSoon;
-  while (s->metrics().finished == 0 && Clock::now() < end) std::this_thread::yield();
+  wait_until([&] { return s->metrics().finished != 0; });
   for (const Answer& answer : read_all(*both.stream, 2)) {
     EXPECT_EQ(answer.outcome->reason, FinishReason::kTimeout);
   }
@@ -352,8 +353,7 @@ TEST_F(SchedulerTest, ShuttingDownEndsEverything) {
 TEST_F(SchedulerTest, ShuttingDownLetsAnswersEnd) {
   const auto s = scheduler({});
   const auto running = s->submit(one(request(prompt_of(5), 50)));
-  const auto end = Clock::now() + kSoon;
-  while (s->slots().front().job == 0 && Clock::now() < end) std::this_thread::yield();  // it has begun
+  wait_until([&] { return s->slots().front().job != 0; });  // it has begun
   s->shut_down(Clock::now() + kSoon);
   EXPECT_EQ(read_all(*running.stream, 1).front().outcome->reason, FinishReason::kLength);
 }

@@ -1,14 +1,11 @@
 """llama-server's names of chat templates against llama.cpp's own code for them."""
 import ctypes as c
-import os
 import pathlib
 import subprocess
-import sys
 
 import pytest
 from serving import BINARY, ENVIRONMENT, MODEL, Server
 
-sys.path.insert(0, str(pathlib.Path(os.environ["TQ_SOURCE_DIR"]) / "tests/oracle"))
 llama_peer = pytest.importorskip("llama_peer")
 
 CONVERSATIONS = [
@@ -54,8 +51,9 @@ def names():
 
 
 def test_names_are_as_llama_cpp_has_them(llama):
-    assert {"chatml", "llama3", "gemma", "mistral-v7", "phi3"} <= set(names())
-    for name in names():
+    listed = names()
+    assert {"chatml", "llama3", "gemma", "mistral-v7", "phi3"} <= set(listed)
+    for name in listed:
         with Server("--chat-template", name) as server:
             for conversation in CONVERSATIONS:
                 messages = [{"role": role, "content": text} for role, text in conversation]
