@@ -1,5 +1,7 @@
 #include "base/cpu.h"
 
+#include <unistd.h>
+
 #include <cstdlib>
 #include <string>
 
@@ -60,6 +62,14 @@ Expected<Isa> select_isa() {
   }
   return Error{ErrorCode::kBadArgument, "TURBOQUANT_ISA=" + std::string(forced) +
                                             " cannot run on this machine; set it to one of: " + names + "."};
+}
+
+std::int64_t second_level_cache_bytes() {
+#if defined(_SC_LEVEL2_CACHE_SIZE)
+  const std::int64_t bytes = ::sysconf(_SC_LEVEL2_CACHE_SIZE);
+  if (bytes > 0) return bytes;
+#endif
+  return std::int64_t{256} << 10;
 }
 
 }  // namespace tq

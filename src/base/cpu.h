@@ -1,6 +1,7 @@
 // Instruction sets the kernels are written for, and which of them this machine runs.
 #pragma once
 
+#include <cstdint>
 #include <string_view>
 #include <vector>
 
@@ -23,5 +24,8 @@ std::vector<Isa> supported_isas();
 // The ISA to use: TURBOQUANT_ISA=scalar|avx2|avx512|neon if set (an error when unknown or unsupported here),
 // else the best supported one.
 Expected<Isa> select_isa();
+
+// Bytes of a core's second-level cache; 256 KiB where the system does not say.
+std::int64_t second_level_cache_bytes();
 
 }  // namespace tq

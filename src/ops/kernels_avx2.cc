@@ -1,7 +1,9 @@
-// AVX2: the tile of 16 rows is two registers of 8. vpmaddubsw adds pairs into 16 bits, which codes of up to 6
-// bits cannot overflow (2 * 63 * 127); 8-bit codes and books are signed and moved to |w| and sign(x, w), so
-// that 2 * 128 * 127 fits.
+// AVX2: the tile of 16 rows is two registers of 8. vpmaddubsw multiplies unsigned with signed bytes and adds
+// pairs in 16 bits; as many of these as cannot overflow are added before vpmaddwd makes 32 bits of them.
+// 8-bit codes and books are signed: |w| is multiplied with sign(x, w), so that 2 * 128 * 127 fits.
 #include <immintrin.h>
+
+#include <algorithm>
 
 #define TQ_VECTOR_BYTES 32
 #include "ops/vector_types_inl.h"
@@ -59,17 +61,6 @@ inline __m256 scaled_bytes(__m256 d, __m128i bytes) {
 
 constexpr bool is_signed(const PackedTraits& t) { return t.low_bits == 8 || t.book != nullptr; }
 
-// Sum of 4 products a lane, u8 (at most 6 bits) or s8 weights with s8 activations.
-template <bool kSigned>
-inline __m256i dot4(__m256i w, __m256i x) {
-  const __m256i ones = _mm256_set1_epi16(1);
-  if constexpr (kSigned) {
-    return _mm256_madd_epi16(_mm256_maddubs_epi16(_mm256_abs_epi8(w), _mm256_sign_epi8(x, w)), ones);
-  } else {
-    return _mm256_madd_epi16(_mm256_maddubs_epi16(w, x), ones);
-  }
-}
-
 // Vector kVector's bits in a plane of kBits, moved to bit kTo of each byte; rows 8h .. 8h + 7.
 template <int kBits, int kVector, int kTo>
 inline __m256i plane_at(const std::uint8_t* plane, int h) {
@@ -113,102 +104,193 @@ struct GroupScales {
   __m256 low_offset;
 };
 
-// Scales of rows 8h .. 8h + 7 in the group i of the block that `header` starts.
+// The factors of rows 8h .. 8h + 7 of a block, whose header they start.
+struct BlockFactors {
+  __m256 d;
+  __m256 d_min;
+};
+
+template <PackedScales kScales>
+inline BlockFactors load_factors(const std::uint8_t* header, int h) {
+  const std::uint8_t* factors = header + 16 * h;
+  BlockFactors f = {_mm256_setzero_ps(), _mm256_setzero_ps()};
+  f.d = kScales == PackedScales::kBfloat ? (__m256)FromBf16::vector(factors) : load_halves(factors);
+  if constexpr (has_min(kScales)) f.d_min = load_halves(factors + 2 * kTileRows);
+  return f;
+}
+
+// Scales of rows 8h .. 8h + 7 in the block's group i.
 template <PackedFormat kFormat>
-inline GroupScales load_scales(const std::uint8_t* header, int i, int h) {
+inline GroupScales load_scales(const BlockFactors& f, const std::uint8_t* header, int i, int h) {
   constexpr PackedTraits kTraits = packed_traits(kFormat);
   constexpr PackedScales kScales = kTraits.scales;
   const __m256 zero = _mm256_set1_ps(is_signed(kTraits) ? 0.0F : -static_cast<float>(kTraits.zero));
   const __m256 none = _mm256_setzero_ps();
-  const std::uint8_t* factors = header + 16 * h;
-  const __m256 d =
-      kScales == PackedScales::kBfloat ? (__m256)FromBf16::vector(factors) : load_halves(factors);
-  const __m256 d_min = has_min(kScales) ? load_halves(factors + 2 * kTileRows) : none;
   const std::uint8_t* p = header + block_factor_bytes(kScales) + i * group_scale_bytes(kScales) + 8 * h;
   if constexpr (!is_super(kScales)) {
-    return {{d, d}, has_min(kScales) ? d_min : _mm256_mul_ps(d, zero), none};
+    return {{f.d, f.d}, has_min(kScales) ? f.d_min : _mm256_mul_ps(f.d, zero), none};
   } else if constexpr (kScales == PackedScales::kSuper16Min) {
     const __m128i nibble = _mm_set1_epi8(15);
     const __m128i low = load_8_bytes(p);
     const __m128i high = load_8_bytes(p + kTileRows);
-    const __m256 low_min = scaled_bytes(d_min, _mm_and_si128(_mm_srli_epi16(low, 4), nibble));
-    const __m256 high_min = scaled_bytes(d_min, _mm_and_si128(_mm_srli_epi16(high, 4), nibble));
-    return {{scaled_bytes(d, _mm_and_si128(low, nibble)), scaled_bytes(d, _mm_and_si128(high, nibble))},
+    const __m256 low_min = scaled_bytes(f.d_min, _mm_and_si128(_mm_srli_epi16(low, 4), nibble));
+    const __m256 high_min = scaled_bytes(f.d_min, _mm_and_si128(_mm_srli_epi16(high, 4), nibble));
+    return {{scaled_bytes(f.d, _mm_and_si128(low, nibble)), scaled_bytes(f.d, _mm_and_si128(high, nibble))},
             high_min,
             _mm256_sub_ps(low_min, high_min)};
   } else if constexpr (kScales == PackedScales::kSuper16) {
-    const __m256 low = scaled_bytes(d, load_8_bytes(p));
-    const __m256 high = scaled_bytes(d, load_8_bytes(p + kTileRows));
+    const __m256 low = scaled_bytes(f.d, load_8_bytes(p));
+    const __m256 high = scaled_bytes(f.d, load_8_bytes(p + kTileRows));
     return {{low, high}, _mm256_mul_ps(high, zero), _mm256_mul_ps(_mm256_sub_ps(low, high), zero)};
   } else {
-    const __m256 scale = scaled_bytes(d, load_8_bytes(p));
+    const __m256 scale = scaled_bytes(f.d, load_8_bytes(p));
     if constexpr (!has_min(kScales)) return {{scale, scale}, _mm256_mul_ps(scale, zero), none};
-    return {{scale, scale}, scaled_bytes(d_min, load_8_bytes(p + kTileRows)), none};
+    return {{scale, scale}, scaled_bytes(f.d_min, load_8_bytes(p + kTileRows)), none};
   }
 }
+
+// The largest |weight| that codes stand for.
+constexpr int largest_weight(const PackedTraits& t) {
+  if (t.book == nullptr) return t.low_bits == 8 ? 128 : (1 << (t.low_bits + t.high_bits)) - 1;
+  int largest = 0;
+  for (const std::int8_t value : t.book->values) largest = std::max(largest, value < 0 ? -value : value);
+  return largest;
+}
+
+// How many results of vpmaddubsw, each a sum of two products, a 16-bit lane can add up: 8, 4, 2 or 1, but
+// never more than have a scale in common.
+constexpr int addable(const PackedTraits& t) {
+  const int room = 32767 / (2 * 127 * largest_weight(t));
+  const int most = has_half_groups(t.scales) ? 4 : 8;
+  for (int n = most; n > 1; n /= 2) {
+    if (room >= n) return n;
+  }
+  return 1;
+}
+
+// A group's 32 columns of 8 rows, as vpmaddubsw wants them: `size` unsigned, `value` signed where weights
+// are.
+template <PackedFormat kFormat>
+struct GroupWeights {
+  __m256i value[8];
+  __m256i size[8];
+
+  GroupWeights(const std::uint8_t* codes, int h)
+      : value{weights_at<kFormat, 0>(codes, h), weights_at<kFormat, 1>(codes, h),
+              weights_at<kFormat, 2>(codes, h), weights_at<kFormat, 3>(codes, h),
+              weights_at<kFormat, 4>(codes, h), weights_at<kFormat, 5>(codes, h),
+              weights_at<kFormat, 6>(codes, h), weights_at<kFormat, 7>(codes, h)} {
+    for (int v = 0; v < 8; ++v) size[v] = kSigned ? _mm256_abs_epi8(value[v]) : value[v];
+  }
+
+  // Sums of two products, in 16 bits.
+  __m256i dot2(int v, __m256i x) const {
+    return _mm256_maddubs_epi16(size[v], kSigned ? _mm256_sign_epi8(x, value[v]) : x);
+  }
+
+ private:
+  static constexpr bool kSigned = is_signed(packed_traits(kFormat));
+};
 
 // A group's dot products with 32 codes: scale * dot of every row, before the activations' own scale.
 template <PackedFormat kFormat>
-inline __m256 scaled_dot(const __m256i w[8], const __m256 scale[2], const std::int8_t* codes) {
-  constexpr bool kSigned = is_signed(packed_traits(kFormat));
-  __m256i low = _mm256_setzero_si256();   // columns 0..15
-  __m256i high = _mm256_setzero_si256();  // columns 16..31
-  for (int v = 0; v < 4; ++v) {
-    low = _mm256_add_epi32(low, dot4<kSigned>(w[v], broadcast4(codes + 4 * v)));
-    high = _mm256_add_epi32(high, dot4<kSigned>(w[4 + v], broadcast4(codes + 16 + 4 * v)));
+inline __m256 scaled_dot(const GroupWeights<kFormat>& w, const __m256 scale[2], const std::int8_t* codes) {
+  constexpr int kAddable = addable(packed_traits(kFormat));
+  const __m256i ones = _mm256_set1_epi16(1);
+  __m256i sum[2];  // of columns 0..15 and 16..31
+  for (int half = 0; half < 2; ++half) {
+    for (int v = 4 * half; v < 4 * half + 4; v += kAddable) {
+      __m256i pairs = w.dot2(v, broadcast4(codes + 4 * v));
+      for (int i = 1; i < kAddable; ++i) {
+        pairs = _mm256_add_epi16(pairs, w.dot2(v + i, broadcast4(codes + 4 * (v + i))));
+      }
+      const __m256i quads = _mm256_madd_epi16(pairs, ones);
+      if constexpr (kAddable == 8) return _mm256_mul_ps(_mm256_cvtepi32_ps(quads), scale[0]);
+      sum[half] = v == 4 * half ? quads : _mm256_add_epi32(sum[half], quads);
+    }
   }
   if constexpr (has_half_groups(packed_traits(kFormat).scales)) {
-    return _mm256_fmadd_ps(_mm256_cvtepi32_ps(high), scale[1],
-                           _mm256_mul_ps(_mm256_cvtepi32_ps(low), scale[0]));
+    return _mm256_fmadd_ps(_mm256_cvtepi32_ps(sum[1]), scale[1],
+                           _mm256_mul_ps(_mm256_cvtepi32_ps(sum[0]), scale[0]));
   } else {
-    return _mm256_mul_ps(_mm256_cvtepi32_ps(_mm256_add_epi32(low, high)), scale[0]);
+    return _mm256_mul_ps(_mm256_cvtepi32_ps(_mm256_add_epi32(sum[0], sum[1])), scale[0]);
   }
 }
 
-// Half h of the tile (rows 8h..8h+7) against kTokens rows of a panel from row `first` on. The compiler keeps
-// the unpacked weights of a group in registers across the tokens as far as they fit.
-template <PackedFormat kFormat, int kTokens>
-inline void half_tile(const PackedTile& tile, const QuantizedPanel& x, std::int64_t first, int h, float* y,
-                      std::int64_t ldy) {
+// acc plus the products of one group of weights with row `at` of the panel's groups.
+template <PackedFormat kFormat>
+inline __m256 add_group(const GroupWeights<kFormat>& w, const GroupScales& scales, const QuantizedPanel& x,
+                        std::int64_t at, __m256 acc) {
+  const QuantizedGroup& group = x.groups[at];
+  __m256 dot = scaled_dot<kFormat>(w, scales.scale, x.codes + at * kGroupCols);
+  if (__builtin_expect(group.has_residual != 0, 0)) {
+    const __m256 rest = scaled_dot<kFormat>(w, scales.scale, x.residuals + at * kGroupCols);
+    dot = _mm256_fmadd_ps(rest, _mm256_set1_ps(1 / kResidualSteps), dot);
+  }
+  acc = _mm256_fmadd_ps(dot, _mm256_set1_ps(group.scale), acc);
+  if constexpr (!is_signed(packed_traits(kFormat))) {
+    acc = _mm256_fmadd_ps(scales.offset, _mm256_set1_ps(group.sum), acc);
+  }
+  if constexpr (has_half_groups(packed_traits(kFormat).scales)) {
+    acc = _mm256_fmadd_ps(scales.low_offset, _mm256_set1_ps(group.low_sum), acc);
+  }
+  return acc;
+}
+
+// A single token is bound by memory, and the hardware's prefetcher alone leaves bandwidth unused. Tiles
+// follow each other in memory, so running past the end of one is to the point.
+constexpr int kPrefetchAhead = 2048;
+template <int kBytes>
+inline void prefetch(const std::uint8_t* p) {
+  for (int i = 0; i < kBytes; i += 64) _mm_prefetch(reinterpret_cast<const char*>(p + i), _MM_HINT_T0);
+}
+
+// Rows 8h .. 8h + 7 of the tile against a panel. The 16 registers hold a group's weights and scales while all
+// tokens pass, so sums lie in memory, where a token's next comes long after its last.
+template <PackedFormat kFormat>
+inline void half_tile(const PackedTile& tile, const QuantizedPanel& x, int h, float* y, std::int64_t ldy) {
   constexpr PackedScales kScales = packed_traits(kFormat).scales;
   constexpr int kGroups = block_groups(kScales);
-  constexpr bool kUnsigned = !is_signed(packed_traits(kFormat));
-  __m256 acc[kTokens];
-  for (int t = 0; t < kTokens; ++t) acc[t] = _mm256_setzero_ps();
-  for (std::int64_t g = 0; g < tile.n_groups; ++g) {
-    const std::uint8_t* block = tile.data + g / kGroups * block_bytes(kFormat);
-    const auto i = static_cast<int>(g % kGroups);
-    const std::uint8_t* codes = block + header_bytes(kScales) + i * code_bytes(kFormat);
-    const GroupScales scales = load_scales<kFormat>(block, i, h);
-    const __m256i w[8] = {weights_at<kFormat, 0>(codes, h), weights_at<kFormat, 1>(codes, h),
-                          weights_at<kFormat, 2>(codes, h), weights_at<kFormat, 3>(codes, h),
-                          weights_at<kFormat, 4>(codes, h), weights_at<kFormat, 5>(codes, h),
-                          weights_at<kFormat, 6>(codes, h), weights_at<kFormat, 7>(codes, h)};
-    for (int t = 0; t < kTokens; ++t) {
-      const std::int64_t at = g * x.n_rows + first + t;
-      const QuantizedGroup& group = x.groups[at];
-      __m256 dot = scaled_dot<kFormat>(w, scales.scale, x.codes + at * kGroupCols);
-      if (__builtin_expect(group.has_residual != 0, 0)) {
-        const __m256 rest = scaled_dot<kFormat>(w, scales.scale, x.residuals + at * kGroupCols);
-        dot = _mm256_fmadd_ps(rest, _mm256_set1_ps(1 / kResidualSteps), dot);
-      }
-      acc[t] = _mm256_fmadd_ps(dot, _mm256_set1_ps(group.scale), acc[t]);
-      if constexpr (kUnsigned) acc[t] = _mm256_fmadd_ps(scales.offset, _mm256_set1_ps(group.sum), acc[t]);
-      if constexpr (has_half_groups(kScales)) {
-        acc[t] = _mm256_fmadd_ps(scales.low_offset, _mm256_set1_ps(group.low_sum), acc[t]);
+  __m256 acc[kPanelRows];
+  std::fill_n(acc, x.n_rows, _mm256_setzero_ps());
+  const std::uint8_t* block = tile.data;
+  std::int64_t at = 0;
+  for (std::int64_t g = 0; g < tile.n_groups; g += kGroups, block += block_bytes(kFormat)) {
+    const BlockFactors factors = load_factors<kScales>(block, h);
+    for (int i = 0; i < kGroups; ++i, at += x.n_rows) {
+      const GroupScales scales = load_scales<kFormat>(factors, block, i, h);
+      const GroupWeights<kFormat> w(block + header_bytes(kScales) + i * code_bytes(kFormat), h);
+      for (std::int64_t t = 0; t < x.n_rows; ++t) acc[t] = add_group<kFormat>(w, scales, x, at + t, acc[t]);
+    }
+  }
+  for (std::int64_t t = 0; t < x.n_rows; ++t) _mm256_storeu_ps(y + t * ldy + 8 * h, acc[t]);
+}
+
+// A tile against a single token, both halves in turns: their sums stay in registers.
+template <PackedFormat kFormat>
+inline void tile_of_one(const PackedTile& tile, const QuantizedPanel& x, float* y) {
+  constexpr PackedScales kScales = packed_traits(kFormat).scales;
+  constexpr int kGroups = block_groups(kScales);
+  __m256 acc[2] = {_mm256_setzero_ps(), _mm256_setzero_ps()};
+  const std::uint8_t* block = tile.data;
+  for (std::int64_t g = 0; g < tile.n_groups; g += kGroups, block += block_bytes(kFormat)) {
+    const BlockFactors factors[2] = {load_factors<kScales>(block, 0), load_factors<kScales>(block, 1)};
+    for (int i = 0; i < kGroups; ++i) {
+      const std::uint8_t* codes = block + header_bytes(kScales) + i * code_bytes(kFormat);
+      prefetch<code_bytes(kFormat)>(codes + kPrefetchAhead);
+      for (int h = 0; h < 2; ++h) {
+        const GroupScales scales = load_scales<kFormat>(factors[h], block, i, h);
+        acc[h] = add_group<kFormat>(GroupWeights<kFormat>(codes, h), scales, x, g + i, acc[h]);
       }
     }
   }
-  for (int t = 0; t < kTokens; ++t) _mm256_storeu_ps(y + (first + t) * ldy + 8 * h, acc[t]);
+  for (int h = 0; h < 2; ++h) _mm256_storeu_ps(y + 8 * h, acc[h]);
 }
 
 template <PackedFormat kFormat>
 void tile(const PackedTile& tile, const QuantizedPanel& x, float* y, std::int64_t ldy) {
-  for (int h = 0; h < 2; ++h) {
-    std::int64_t t = 0;
-    for (; t + 2 <= x.n_rows; t += 2) half_tile<kFormat, 2>(tile, x, t, h, y, ldy);
-    for (; t < x.n_rows; ++t) half_tile<kFormat, 1>(tile, x, t, h, y, ldy);
-  }
+  if (x.n_rows == 1) return tile_of_one<kFormat>(tile, x, y);
+  for (int h = 0; h < 2; ++h) half_tile<kFormat>(tile, x, h, y, ldy);
 }
 
 inline CodeSums store_codes(const __m256i q[4], std::int8_t* codes) {

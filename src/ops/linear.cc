@@ -2,13 +2,18 @@
 
 #include <algorithm>
 
+#include "base/cpu.h"
 #include "base/phase_timer.h"
 
 namespace tq {
 namespace {
 
-// Activations that one pass over the weights keeps in the second-level cache.
-constexpr std::int64_t kBlockBytes = 512 * 1024;
+// Tokens that one pass over the weights takes: their activations, a byte and half a byte of a group's scale
+// and sums each, stay in three quarters of the second-level cache.
+std::int64_t tokens_of_a_pass(std::int64_t n_in) {
+  static const std::int64_t kCodeBytes = second_level_cache_bytes() / 2;
+  return std::max<std::int64_t>(4, kCodeBytes / n_in / kPanelRows) * kPanelRows;
+}
 
 }  // namespace
 
@@ -89,7 +94,7 @@ void Compute::linear(const float* x, std::int64_t ldx, std::int64_t n_tokens,
   for (const LinearOutput& out : outputs) packed = packed || out.layer->is_packed();
   QuantizedBatch quantized{};
   if (packed) quantized = quantize(x, ldx, n_in, n_tokens);
-  const std::int64_t block = std::max<std::int64_t>(4, kBlockBytes / n_in / kPanelRows) * kPanelRows;
+  const std::int64_t block = tokens_of_a_pass(n_in);
 
   pool_->run([&](int thread) {
     for (std::int64_t begin = 0; begin < n_tokens; begin += block) {

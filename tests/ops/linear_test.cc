@@ -117,13 +117,13 @@ class LinearOn : public ::testing::TestWithParam<Isa> {};
 INSTANTIATE_TEST_SUITE_P(Linear, LinearOn, ::testing::ValuesIn(supported_isas()),
                          [](const auto& p) { return std::string(isa_name(p.param)); });
 
-void check(const Linear& layer, const Weights& w, Compute& compute, std::int64_t n_tokens, unsigned seed) {
+// x: [n_tokens, ldx]
+void check(const Linear& layer, const Weights& w, Compute& compute, std::int64_t n_tokens,
+           const std::vector<float>& x) {
   const std::int64_t n_in = layer.n_in();
   const std::int64_t n_out = layer.n_out();
-  const std::int64_t ldx = n_in + 32;
+  const std::int64_t ldx = static_cast<std::int64_t>(x.size()) / n_tokens;
   const std::int64_t ldy = (n_out + 31) / 32 * 32;
-  std::vector<float> x = gaussian(static_cast<std::size_t>(n_tokens * ldx), seed);
-  std::fill(x.begin(), x.begin() + kGroupCols, 0.0F);  // a group of zeros
   std::vector<float> y(static_cast<std::size_t>(n_tokens * ldy), 1e9F);
   compute.linear(x.data(), ldx, n_tokens, std::array{LinearOutput{&layer, y.data(), ldy}});
   for (std::int64_t t = 0; t < n_tokens; ++t) {
@@ -137,6 +137,12 @@ void check(const Linear& layer, const Weights& w, Compute& compute, std::int64_t
           << ggml_type_traits(w.view.type)->name << " token " << t << " row " << r;
     }
   }
+}
+
+void check(const Linear& layer, const Weights& w, Compute& compute, std::int64_t n_tokens, unsigned seed) {
+  std::vector<float> x = gaussian(static_cast<std::size_t>(n_tokens * (layer.n_in() + 32)), seed);
+  std::fill(x.begin(), x.begin() + kGroupCols, 0.0F);  // a group of zeros
+  check(layer, w, compute, n_tokens, x);
 }
 
 TEST_P(LinearOn, EveryTypeWithinTheRoundingOfActivations) {
@@ -153,6 +159,39 @@ TEST_P(LinearOn, EveryTypeWithinTheRoundingOfActivations) {
 
 // An activation of 127 alone in its group is rounded to the code 127 and scale 1, so the product with it is
 // the weight itself: only the binary32 product and the minimum's own term may round.
+// All bits of the codes set or none, and activations at the ends of their range, of the weights' signs or
+// against them: the largest sums that a kernel's narrow integers have to hold.
+TEST_P(LinearOn, SumsOfExtremesDoNotOverflow) {
+  ThreadPool pool(1);
+  Compute compute(kernels_for(GetParam()), pool);
+  constexpr std::int64_t kIn = 256;
+  for (const GgmlType type : kTypes) {
+    if (is_dense(type)) continue;
+    for (const int byte : {0x00, 0x7f, 0x80, 0xff}) {
+      Weights w = random_weights(type, kIn, kTileRows, 4);
+      const GgmlTypeTraits traits = *ggml_type_traits(type);
+      const std::uint16_t one = f32_to_f16(1.0F);
+      for (std::size_t at = 0; at < w.bytes.size(); at += traits.block_bytes) {
+        std::memset(w.bytes.data() + at, byte, traits.block_bytes);
+        for (const std::size_t offset : half_offsets(type))
+          std::memcpy(w.bytes.data() + at + offset, &one, 2);
+        if (type == GgmlType::kMXFP4) w.bytes[at] = std::byte{127};
+      }
+      dequantize_row(type, w.bytes.data(), kIn * kTileRows, w.values.data());
+      auto layer = Linear::pack(w.view, pool);
+      ASSERT_TRUE(layer);
+      for (const std::int64_t n_tokens : {2, 14}) {
+        std::vector<float> x;
+        for (std::int64_t i = 0; i < n_tokens * kIn; ++i) {
+          const float sign = std::copysign(1.0F, w.values[static_cast<std::size_t>(i % kIn)]);
+          x.push_back(i / kIn % 2 == 0 ? sign : -sign);
+        }
+        ASSERT_NO_FATAL_FAILURE(check(*layer, w, compute, n_tokens, x)) << byte;
+      }
+    }
+  }
+}
+
 TEST_P(LinearOn, PackedWeightsKeepTheirValues) {
   ThreadPool pool(2);
   Compute compute(kernels_for(GetParam()), pool);
