@@ -84,22 +84,30 @@ struct Piece {
   const std::uint8_t* next;  // as many bytes of the next page
 };
 
+// Adds to the sums of a piece, or those of a pass where registers do not hold all at once.
+template <int kBits, int kQ, int kPass>
+TQ_INLINE void mix_pass(const RowShape& shape, const std::uint8_t* page, const Piece& piece,
+                        const WantedRows& wanted, const PageWeights<kQ>& weights, VecI sums[kQ][4]) {
+  constexpr int kPairBytes = 2 * kPieceDims * kBits / 8;
+  const PairTable<kBits> table(kMixBook<kBits>.entry);
+  for (int p = 0; 2 * p < wanted.count; ++p) {
+    const std::uint8_t* a = row_codes(shape, page, wanted.rows[2 * p]);
+    const std::uint8_t* b = row_codes(shape, page, wanted.rows[2 * p + 1]);
+    if constexpr (kPass == 0) prefetch(piece.next + kPairBytes * p);
+    std::int32_t two[kQ];
+    for (int h = 0; h < kQ; ++h) two[h] = weights.pair(h, p);
+    mix_pair<kBits, kQ, kPass>(table, load_pair<kBits>(a, b, piece.low, piece.high), two, sums);
+  }
+}
+
 // Adds to acc [kQ, head_dim], which starts at the piece, the weighted values of the wanted rows.
 template <int kBits, int kQ>
 __attribute__((noinline)) void mix_piece(const RowShape& shape, const std::uint8_t* page, const Piece& piece,
                                          const WantedRows& wanted, const PageWeights<kQ>& weights,
                                          float* acc) {
-  constexpr int kPairBytes = 2 * kPieceDims * kBits / 8;
-  const PairTable<kBits> table(kMixBook<kBits>.entry);
   VecI sums[kQ][4] = {};
-  for (int p = 0; 2 * p < wanted.count; ++p) {
-    const std::uint8_t* a = row_codes(shape, page, wanted.rows[2 * p]);
-    const std::uint8_t* b = row_codes(shape, page, wanted.rows[2 * p + 1]);
-    prefetch(piece.next + kPairBytes * p);
-    std::int32_t two[kQ];
-    for (int h = 0; h < kQ; ++h) two[h] = weights.pair(h, p);
-    mix_pair<kBits, kQ>(table, load_pair<kBits>(a, b, piece.low, piece.high), two, sums);
-  }
+  mix_pass<kBits, kQ, 0>(shape, page, piece, wanted, weights, sums);
+  if constexpr (mix_passes(kQ) == 2) mix_pass<kBits, kQ, 1>(shape, page, piece, wanted, weights, sums);
   TQ_UNROLL
   for (int h = 0; h < kQ; ++h) {
     const Vec unit = splat(weights.unit[h] * (kLargestCentroid<kBits> / kMixUnits));

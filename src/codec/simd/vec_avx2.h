@@ -10,8 +10,10 @@
 namespace tq {
 namespace {
 
-// Blocks of queries whose sums stay in the 16 registers: mix needs four vectors a query, score one.
-constexpr int kMixQueries = 2;
+// Blocks of queries whose sums stay in the 16 registers: score needs a vector a query, mix four or, in each
+// of two passes, two.
+constexpr int kMixQueries = 4;
+constexpr int mix_passes(int queries) { return queries > 2 ? 2 : 1; }
 constexpr int kFloatQueries = 4;
 constexpr int kFloatVectors = 2;
 constexpr int kScoreQueries = 4;
@@ -231,12 +233,12 @@ TQ_INLINE PairCodes load_pair(const std::uint8_t* a, const std::uint8_t* b, int 
   }
 }
 
-// Adds to the 32 sums of each query its two weights (16 bits each, side by side) times the two rows' values.
-// Vector 2p + s comes from index s, half p.
-template <int kBits, int kQ>
+// Adds to the 32 sums of each query its two weights (16 bits each, side by side) times the two rows' values,
+// or to half of them in a pass. Vector 2p + s comes from index s, half p.
+template <int kBits, int kQ, int kPass>
 TQ_INLINE void mix_pair(const PairTable<kBits>& table, const PairCodes& codes, const std::int32_t weights[kQ],
                         VecI sums[kQ][4]) {
-  for (int s = 0; s < 2; ++s) {
+  for (int s = kPass; s < 2; s += mix_passes(kQ)) {
     const __m256i lows = _mm256_shuffle_epi8(table.low, codes.index[s]);
     const __m256i highs = _mm256_shuffle_epi8(table.high, codes.index[s]);
     const __m256i values[2] = {_mm256_unpacklo_epi8(lows, highs), _mm256_unpackhi_epi8(lows, highs)};

@@ -12,6 +12,7 @@ namespace {
 
 // Blocks of queries whose sums stay in the 32 registers: two vectors a query in score, four in the others.
 constexpr int kMixQueries = 4;
+constexpr int mix_passes(int /*queries*/) { return 1; }
 constexpr int kFloatQueries = 4;
 constexpr int kFloatVectors = 4;
 constexpr int kScoreQueries = 4;
@@ -248,7 +249,7 @@ constexpr ByteIndices kBitShifts = bit_shifts<kBits>();
 
 // Adds to the 64 sums of each query its two weights (16 bits each, side by side) times the two rows' values.
 // Vector s of the sums holds the values s of each four.
-template <int kBits, int kQ>
+template <int kBits, int kQ, int kPass>
 TQ_INLINE void mix_pair(const PairTable<kBits>& table, __m512i pair, const std::int32_t weights[kQ],
                         VecI sums[kQ][4]) {
   const __m512i fours = _mm512_permutexvar_epi8(_mm512_load_si512(kInterleave<kBits>.byte), pair);

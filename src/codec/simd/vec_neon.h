@@ -13,6 +13,7 @@ namespace {
 // Blocks of queries whose sums stay in the 32 registers: four vectors a query in mix and in the kernels of
 // floats.
 constexpr int kMixQueries = 4;
+constexpr int mix_passes(int /*queries*/) { return 1; }
 constexpr int kFloatQueries = 4;
 constexpr int kFloatVectors = 4;
 constexpr int kScoreQueries = 4;
@@ -175,7 +176,7 @@ TQ_INLINE PairCodes load_pair(const std::uint8_t* a, const std::uint8_t* b, int 
 }
 
 // Adds to the 16 sums of each query its two weights (16 bits each, side by side) times the two rows' values.
-template <int kBits, int kQ>
+template <int kBits, int kQ, int kPass>
 TQ_INLINE void mix_pair(const PairTable<kBits>& table, const PairCodes& codes, const std::int32_t weights[kQ],
                         VecI sums[kQ][4]) {
   for (int r = 0; r < 2; ++r) {
