@@ -259,7 +259,9 @@ inline void half_tile(const PackedTile& tile, const QuantizedPanel& x, int h, fl
     const BlockFactors factors = load_factors<kScales>(block, h);
     for (int i = 0; i < kGroups; ++i, at += x.n_rows) {
       const GroupScales scales = load_scales<kFormat>(factors, block, i, h);
-      const GroupWeights<kFormat> w(block + header_bytes(kScales) + i * code_bytes(kFormat), h);
+      const std::uint8_t* codes = block + header_bytes(kScales) + i * code_bytes(kFormat);
+      if (h == 0) prefetch<code_bytes(kFormat)>(codes + kPrefetchAhead);
+      const GroupWeights<kFormat> w(codes, h);
       for (std::int64_t t = 0; t < x.n_rows; ++t) acc[t] = add_group<kFormat>(w, scales, x, at + t, acc[t]);
     }
   }
