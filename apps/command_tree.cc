@@ -78,12 +78,6 @@ void collect_commands(const CommandNode& node, std::vector<const CommandNode*>& 
 
 CommandNode command_tree(const CLI::App& app) { return command_node(app, {}); }
 
-std::string joined(const std::vector<std::string>& words, const std::string& between) {
-  std::string text;
-  for (const std::string& word : words) text += (text.empty() ? "" : between) + word;
-  return text;
-}
-
 std::vector<const CommandNode*> all_commands(const CommandNode& root) {
   std::vector<const CommandNode*> found;
   collect_commands(root, found);

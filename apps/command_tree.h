@@ -31,9 +31,6 @@ struct CommandNode {
 
 CommandNode command_tree(const CLI::App& app);
 
-// "bench codec"
-std::string joined(const std::vector<std::string>& words, const std::string& between);
-
 // The commands below `root` and itself, parents first.
 std::vector<const CommandNode*> all_commands(const CommandNode& root);
 

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "command_tree.h"
+#include "console.h"
 
 namespace tq::app {
 namespace {

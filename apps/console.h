@@ -37,6 +37,17 @@ class Output {
   int reason_ = 0;  // errno of the first failure
 };
 
+// "avx2, avx512": strings or views of them.
+template <class Words>
+std::string joined(const Words& words, std::string_view between) {
+  std::string text;
+  for (const std::string_view word : words) {
+    if (!text.empty()) text += between;
+    text += word;
+  }
+  return text;
+}
+
 std::string human_bytes(std::size_t bytes);            // "4.5 MiB"
 std::string human_count(std::int64_t count);           // "134.5 M"
 std::string fixed(double value, int decimals);         // "96.1"

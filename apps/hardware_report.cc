@@ -36,12 +36,6 @@ std::string processors_text(const Hardware& hardware) {
   return text;
 }
 
-std::string joined_isas(const Hardware& hardware) {
-  std::string text;
-  for (const std::string& isa : hardware.isas) text += (text.empty() ? "" : ", ") + isa;
-  return text;
-}
-
 std::string gpu_text(const plan::Gpu& gpu) {
   if (gpu.is_unified) return gpu.name + ", shares the memory, pins up to " + gb_text(gpu.working_set_bytes);
   return gpu.name + ", " + gb_text(gpu.free_bytes) + " of it free" +
@@ -106,7 +100,7 @@ std::string hardware_text(const Hardware& hardware) {
   }
   text += row(hardware.is_apple_silicon ? "Chip" : "CPU", hardware.cpu);
   text += row("CPU cores", processors_text(hardware));
-  text += row("Instructions", joined_isas(hardware));
+  text += row("Instructions", joined(hardware.isas, ", "));
   text += row("Board", hardware.board);
   if (hardware.numa_nodes.size() > 1) text += row("NUMA nodes", std::to_string(hardware.numa_nodes.size()));
   text += row("Huge pages", hardware.huge_pages.transparent);

@@ -54,10 +54,9 @@ Expected<PlannedCache> plan_cache(const ModelFacts& facts, const EngineOptions& 
 }
 
 void read_support(ModelReport& report) {
-  for (const std::string_view name : Engine::architectures()) {
-    report.supported += (report.supported.empty() ? "" : ", ") + std::string(name);
-    report.is_supported = report.is_supported || name == report.facts.architecture;
-  }
+  const auto names = Engine::architectures();
+  report.supported = joined(names, ", ");
+  report.is_supported = std::ranges::count(names, report.facts.architecture.value_or("")) > 0;
 }
 
 void read_key_bias(ModelReport& report) {

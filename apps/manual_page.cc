@@ -2,6 +2,7 @@
 #include <map>
 
 #include "command_tree.h"
+#include "console.h"
 #include "tq/version.h"
 
 namespace tq::app {
