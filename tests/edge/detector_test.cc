@@ -61,6 +61,45 @@ TEST(EdgeDetector, LevelsAndSigns) {
   EXPECT_EQ(screen("Je veux mourir").language, "fr");
 }
 
+// A finite verb, and its prefix, stand elsewhere than in the infinitive; "d'en" is one word when it is read.
+TEST(EdgeDetector, SaidOutrightInMainClauses) {
+  for (const char* text : {"Ich nehme mir das Leben",
+                           "Er hat gesagt, er nimmt sich heute das Leben",
+                           "Ich springe gleich von der Brücke",
+                           "Ich springe jetzt aus dem Fenster",
+                           "Ich hänge mich heute auf",
+                           "Ich erschieße mich",
+                           "Ich werfe mich vor den Zug",
+                           "Ich lege mich auf die Gleise",
+                           "Sie will sich vor die Bahn werfen",
+                           "Ich setze meinem Leben ein Ende",
+                           "Ich mache heute Schluss mit meinem Leben",
+                           "Me voy a quitar la vida",
+                           "Me he tomado todas las pastillas",
+                           "Me voy a tirar del puente",
+                           "Voy a tirarme al tren",
+                           "Preferiría estar muerta",
+                           "J'ai envie d’en finir",
+                           "J'aimerais être mort",
+                           "J'ai envie d'être morte",
+                           "Je vais sauter du pont",
+                           "Je vais me jeter sous un train",
+                           "Je me coupe les bras"}) {
+    EXPECT_EQ(screen(text).level, Level::kCrisis) << text;
+  }
+  for (const char* text :
+       {"Ich habe mich absichtlich geschnitten", "Quiero hacerme daño", "Je veux me faire du mal"})
+    EXPECT_EQ(screen(text).level, Level::kConcern) << text;
+  for (const char* text :
+       {"Der Rechner hängt sich immer wieder auf", "Ich hänge das Bild auf", "Ich nehme mir das letzte Stück",
+        "Die Katze springt vom Dach", "Ich springe vom Turm ins Becken", "Ich werfe den Ball vor das Tor",
+        "Da hat er sich geschnitten", "Me voy a tirar a la piscina", "Me voy a quitar el abrigo",
+        "Me he tomado todas las vitaminas", "Estoy muerto de hambre", "J'ai envie d'en finir avec ce projet",
+        "Le chat aime sauter du lit", "Je me coupe les cheveux"}) {
+    EXPECT_TRUE(screen(text).signs.empty()) << text << ": " << screen(text).signs.front().rule;
+  }
+}
+
 TEST(EdgeDetector, ADenialLowersAndNeverSilences) {
   const Screening denied = screen("I'm not going to kill myself");
   EXPECT_EQ(denied.level, Level::kConcern);
