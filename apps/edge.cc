@@ -84,8 +84,12 @@ std::string resource_text(const edge::Resources& resources, const std::vector<st
   return text;
 }
 
-int list_due(const edge::Resources& resources, const EdgeOptions& options) {
-  const auto due = resources.due(today(), *options.check_days);
+// `entries`: those that are looked at, all or a country's.
+int list_due(const edge::Resources& resources, const std::vector<edge::Resource>& entries,
+             const std::string& country, const EdgeOptions& options) {
+  auto due = resources.due(today(), *options.check_days);
+  if (!country.empty())
+    std::erase_if(due, [&](const edge::Resource& entry) { return entry.country != country; });
   Output output;
   if (options.json) {
     output.write(resources_json(resources, due));
@@ -97,7 +101,7 @@ int list_due(const edge::Resources& resources, const EdgeOptions& options) {
                    "; source: " + printable(entry.source) +
                    (entry.note.empty() ? "" : "; note: " + printable(entry.note)) + "\n");
     }
-    output.write(std::to_string(due.size()) + " of " + std::to_string(resources.all().size()) +
+    output.write(std::to_string(due.size()) + " of " + std::to_string(entries.size()) +
                  " entries were not checked within " + std::to_string(*options.check_days) + " days.\n");
   }
   return output.finish(due.empty() ? kExitOk : kExitFailed);
@@ -105,19 +109,18 @@ int list_due(const edge::Resources& resources, const EdgeOptions& options) {
 
 int show_resources(const EdgeOptions& options) {
   const edge::Resources resources = resources_of(options);
-  if (options.check_days) return list_due(resources, options);
   const std::string country = options.country.empty() ? std::string() : country_of(options);
   if (!country.empty() && !resources.has(country)) {
-    std::string names;
-    for (const std::string& name : resources.countries()) names += (names.empty() ? "" : ", ") + name;
     return fail({ErrorCode::kBadArgument, "no help lines are known for '" + country +
-                                              "'; there are those of " + names +
+                                              "'; there are those of " + joined(resources.countries(), ", ") +
                                               ". In danger call the local emergency number; from most "
                                               "mobile phones 112 reaches it."});
   }
+  const auto entries = country.empty() ? resources.all() : resources.of(country, false);
+  if (options.check_days) return list_due(resources, entries, country, options);
   Output output;
   if (options.json) {
-    output.write(resources_json(resources, country.empty() ? resources.all() : resources.of(country, false)));
+    output.write(resources_json(resources, entries));
   } else {
     output.write(printable_lines(
         resource_text(resources, country.empty() ? resources.countries() : std::vector{country})));

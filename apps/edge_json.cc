@@ -31,19 +31,23 @@ Json list_json(const std::vector<edge::Resource>& entries) {
 }
 
 Json interval_json(std::int64_t hits, std::int64_t n) {
+  if (n == 0) return nullptr;
   const edge::Interval interval = edge::confidence_interval(hits, n);
   return {interval.low, interval.high};
 }
+
+// A share of nothing is unknown.
+Json share_json(double share, std::int64_t n) { return n == 0 ? Json(nullptr) : Json(share); }
 
 Json counts_json(const edge::Counts& counts) {
   return {{"true_positives", counts.true_positives},
           {"false_negatives", counts.false_negatives},
           {"false_positives", counts.false_positives},
           {"true_negatives", counts.true_negatives},
-          {"recall", counts.recall()},
-          {"precision", counts.precision()},
-          {"f1", counts.f1()},
-          {"false_alarm_rate", counts.false_alarm_rate()},
+          {"recall", share_json(counts.recall(), counts.risks())},
+          {"precision", share_json(counts.precision(), counts.alarms())},
+          {"f1", share_json(counts.f1(), counts.risks() + counts.alarms())},
+          {"false_alarm_rate", share_json(counts.false_alarm_rate(), counts.harmless())},
           {"recall_interval", interval_json(counts.true_positives, counts.risks())},
           {"precision_interval", interval_json(counts.true_positives, counts.alarms())},
           {"false_alarm_interval", interval_json(counts.false_positives, counts.harmless())}};

@@ -79,6 +79,13 @@ def test_resources(tmp_path):
     n = len(printed["entries"])
     assert code == FAILED and out.count("never checked") == n and f"{n} of {n} entries" in out
 
+    mine = [entry for entry in printed["entries"] if entry["country"] == "GB"]
+    code, out, _ = edge("resources", "--check-data", "365", "--country", "gb")
+    assert code == FAILED and out.count("never checked") == len(mine) < n and f"{len(mine)} of {len(mine)} entries" in out
+    due = edge_json("resources", "resources", "--check-data", "365", "--country", "GB", code=FAILED)["entries"]
+    assert sorted(map(json.dumps, due)) == sorted(map(json.dumps, mine))
+    assert_error(edge("resources", "--check-data", "365", "--country", "XX"), USAGE, "XX")
+
     # One's own lines, of which one was checked today.
     own = tmp_path / "own.json"
     today = time.strftime("%Y-%m-%d", time.gmtime())
@@ -112,6 +119,11 @@ def test_evaluate(tmp_path):
     data.write_text(f"risk\ta\ten\t{DANGER}\nrisk\ta\ten\tI like bread\nnone\tb\ten\tI like tea\n")
     mine = edge_json("evaluation", "evaluate", "--data", str(data))["all"]
     assert (mine["recall"], mine["precision"], mine["true_negatives"]) == (0.5, 1, 1)
+    data.write_text("risk\ta\ten\tI like bread\n")  # neither an alarm nor a harmless sentence
+    mine = edge_json("evaluation", "evaluate", "--data", str(data))["all"]
+    assert (mine["recall"], mine["precision"], mine["false_alarm_rate"], mine["f1"]) == (0, None, None, 0)
+    assert (mine["precision_interval"], mine["false_alarm_interval"]) == (None, None) and mine["recall_interval"][0] == 0
+    assert "precision unknown, false alarms unknown" in edge("evaluate", "--data", str(data))[1]
     data.write_text("what is this")
     assert_error(edge("evaluate", "--data", str(data)), FAILED, "line 1", "tabs")
 
