@@ -2,6 +2,7 @@
 // Without a network, on small machines; a model may add to what rules find, and never delays or takes back.
 #include "edge.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <ctime>
 #include <limits>
@@ -35,25 +36,26 @@ std::string today() {
 }
 
 // Help for a message that could not even be read.
-int help_for(const Error& error, const EdgeOptions& options) {
+void write_help(Output& output, const std::string& problem, const EdgeOptions& options) {
   edge::Screening screening;
   screening.level = edge::Level::kUnreadable;
-  screening.reason = error.message;
+  screening.reason = problem;
   const edge::Resources resources = resources_of(options);
-  Output output;
   output.write(options.json ? screening_json(screening, {}, resources, options)
                             : edge::help_text(screening, resources, {.country = country_of(options)}));
-  fail(error);
-  return output.finish(kExitHelp);
 }
 
 int check(const EdgeOptions& options) {
   const auto message =
       options.text ? Expected<std::string>(*options.text) : read_standard_input(kMaxMessageBytes);
-  if (!message) return help_for(message.error(), options);
+  Output output;
+  if (!message) {
+    write_help(output, message.error().message, options);
+    fail(message.error());
+    return output.finish(kExitHelp);
+  }
   const edge::Resources resources = resources_of(options);
   edge::Screening screening = edge::Detector::built_in().screen(*message);
-  Output output;
   const auto show = [&](const std::optional<edge::Judgement>& judgement) {
     if (options.json) {
       output.write(screening_json(screening, judgement, resources, options));
@@ -226,6 +228,17 @@ std::string country_of(const EdgeOptions& options) {
   return country;
 }
 
+bool is_edge_message(const std::vector<std::string>& words) {
+  return words.size() >= 2 && words[0] == "edge" && (words[1] == "check" || words[1] == "chat");
+}
+
+void show_help_for_words(const std::vector<std::string>& words, const std::string& problem) {
+  EdgeOptions options;
+  options.json = std::ranges::find(words, "--json") != words.end();
+  Output output;
+  write_help(output, problem, options);
+}
+
 edge::Resources resources_of(const EdgeOptions& options) {
   if (!options.resources) return edge::Resources::built_in();
   const auto text = read_file(*options.resources, kMaxFileBytes);
@@ -270,8 +283,16 @@ void add_checking_commands(CLI::App& edge, Command& chosen) {
   const auto options = std::make_shared<EdgeOptions>();
   CLI::App* command = edge.add_subcommand("check", "Check one message, and show help if it asks for it");
   command->footer(
-      "Exit code 0: the message was read and no sign was found. 3: help was shown. The message is not kept.");
-  command->add_option("text", options->text, "the message [standard input]")->type_name("TEXT");
+      "Programs give the message by standard input, or after --, since a word that begins with - is an\n"
+      "option. Exit code 0: the message was read and no sign was found. 3: help was shown. 2: wrong "
+      "options;\n"
+      "help is shown all the same. The message is not kept.");
+  command
+      ->add_option_function<std::vector<std::string>>(
+          "text", [options](const std::vector<std::string>& words) { options->text = joined(words, " "); },
+          "the message [standard input]")
+      ->type_name("TEXT")
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   command->add_flag("--json", options->json, "print one JSON object");
   add_common_options(*command, options);
   add_model_options(*command, options);

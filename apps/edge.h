@@ -30,7 +30,7 @@ struct EdgeOptions {
   int n_threads = 0;
   bool json = false;
   // check
-  std::optional<std::string> text;
+  std::optional<std::string> text;  // none: standard input
   // chat
   std::int64_t max_tokens = 200;
   // evaluate
@@ -78,6 +78,11 @@ std::string screening_json(const edge::Screening& screening, const std::optional
 std::string resources_json(const edge::Resources& resources, const std::vector<edge::Resource>& entries);
 using NamedEvaluation = std::pair<std::string, edge::Evaluation>;
 std::string evaluation_json(const std::vector<NamedEvaluation>& evaluations, const EdgeOptions& options);
+
+// Whether the words of a command line hand a message over: `edge check`, `edge chat`.
+bool is_edge_message(const std::vector<std::string>& words);
+// Help on standard output for words that are no command line: a message may be among them.
+void show_help_for_words(const std::vector<std::string>& words, const std::string& problem);
 
 int run_edge_chat(const EdgeOptions& options);  // edge_chat.cc
 

@@ -6,6 +6,7 @@
 
 #include "command_line.h"
 #include "console.h"
+#include "edge.h"
 #include "llama_flags.h"
 #include "startup_memory.h"
 #include "tq/version.h"
@@ -32,25 +33,26 @@ int print_version() {
   const auto chosen = tq::chosen_isa();
   if (!chosen) return tq::app::fail(chosen.error());
   const tq::BuildInfo build = tq::build_info();
-  std::string isas;
-  for (const std::string_view isa : build.isas) isas += (isas.empty() ? "" : ", ") + std::string(isa);
   tq::app::Output output;
   output.write("turboquant " + std::string(tq::kVersion) + "\ncompiler: " + build.compiler +
-               "\ninstruction sets: " + isas + "; in use: " + std::string(*chosen) + "\n");
+               "\ninstruction sets: " + tq::app::joined(build.isas, ", ") +
+               "; in use: " + std::string(*chosen) + "\n");
   return output.finish(tq::app::kExitOk);
 }
 
 // The subcommand that was being parsed when something went wrong, for the hint at its help.
 std::string command_name(const CLI::App& app) {
-  const auto parsed = app.get_subcommands();
-  return "turboquant" + (parsed.empty() ? "" : " " + parsed.front()->get_name());
+  std::string name = "turboquant";
+  for (auto parsed = app.get_subcommands(); !parsed.empty(); parsed = parsed.front()->get_subcommands())
+    name += " " + parsed.front()->get_name();
+  return name;
 }
 
-int report_parse_error(const CLI::App& app, const CLI::ParseError& error) {
-  std::string message = error.what();
+int report_wrong_words(const CLI::App& app, std::string message, const std::vector<std::string>& words) {
   while (message.ends_with('.')) message.pop_back();
-  return tq::app::fail(
-      {tq::ErrorCode::kBadArgument, message + "; " + command_name(app) + " --help says what there is."});
+  message += "; " + command_name(app) + " --help says what there is.";
+  if (tq::app::is_edge_message(words)) tq::app::show_help_for_words(words, message);
+  return tq::app::fail({tq::ErrorCode::kBadArgument, message});
 }
 
 // What the words ask for; an exit code when that is done. The options and their help are a megabyte, which is
@@ -76,15 +78,19 @@ std::optional<int> parse(int argc, char** argv, tq::app::Command& command) {
   tq::app::add_completion_commands(app, command);
   tq::app::add_memory_probe_command(app, command);
 
-  auto words = tq::app::serve_words(tq::app::normalized_words(argc, argv));
+  const auto words = tq::app::serve_words(tq::app::normalized_words(argc, argv));
   if (!words) return tq::app::fail(words.error());
-  std::reverse(words->begin(), words->end());  // CLI11 takes them from the back
   try {
-    app.parse(*std::move(words));
+    app.parse(std::vector<std::string>(words->rbegin(), words->rend()));  // CLI11 takes them from the back
   } catch (const CLI::CallForHelp&) {
+    // "-hopeless" is no call for help of this kind.
+    const bool is_asked = std::ranges::find(*words, "-h") != words->end() ||
+                          std::ranges::find(*words, "--help") != words->end();
+    if (!is_asked && tq::app::is_edge_message(*words))
+      return report_wrong_words(app, "a message that begins with - stands after --", *words);
     command = nullptr;
   } catch (const CLI::ParseError& error) {
-    return report_parse_error(app, error);
+    return report_wrong_words(app, error.what(), *words);
   }
   if (version) return print_version();
   if (command) return std::nullopt;

@@ -30,9 +30,9 @@ def edge(*arguments, **options):
     return call("edge", *arguments, **options)
 
 
-def edge_json(name, *arguments, code=OK, **options):
-    got, out, err = edge(*arguments, "--json", **options)
-    assert got == code, err
+def edge_json(name, *arguments, code=OK, stderr=None, **options):
+    got, out, err = edge(*arguments[:1], "--json", *arguments[1:], **options)
+    assert got == code and stderr in (None, err), err
     document = json.loads(out)
     jsonschema.validate(document, {**SCHEMA, "anyOf": [{"$ref": f"#/$defs/{name}"}]})
     return document
@@ -48,6 +48,24 @@ def test_check_by_argument_and_standard_input():
         assert code == HELP and "112" in out, nothing
     code, out, _ = edge("check", stdin=b"a" * (1 << 21))
     assert code == HELP and "112" in out, "too much to read"
+
+
+def test_a_message_among_words_that_are_no_command_line():
+    """Words of a message are put together; what looks like an option is never taken for a message without a sign."""
+    said = edge("check", "I", "want", "to", "die", "--country", "GB")
+    assert said == edge("check", "I want to die", "--country", "GB") and said[0] == HELP
+    assert edge("check", "--", "-hopeless,", "I want to die", "--country", "GB")[0] == HELP
+    for words in (["-hopeless, I want to die"], ["--I want to die"], ["-I want to die"], ["-V"], ["I like tea", "--contry", "GB"]):
+        code, out, err = edge("check", *words)
+        assert code == USAGE and "GB 116 123" in out, words
+        assert err.startswith("turboquant: ") and "turboquant edge check --help" in err
+        assert edge_json("check", "check", *words, code=USAGE, stderr=err)["level"] == "unreadable"
+    code, out, err = edge("chat", "--no-such-option")
+    assert code == USAGE and "GB 116 123" in out and "turboquant edge chat --help" in err
+    for word in ("-h", "--help"):  # asked for as it is documented
+        code, out, err = edge("check", word)
+        assert (code, err) == (OK, "") and "Usage:" in out
+    assert_error(edge("resources", "--bogus"), USAGE, "turboquant edge resources --help")
 
 
 def test_country():
@@ -270,7 +288,8 @@ def test_the_model_only_adds():
 
 def test_a_threshold_is_a_number():
     for threshold in ("nan", "inf", "1e9", "x", ""):
-        assert_error(edge("check", "I like bread", "-m", MODEL, "--threshold", threshold), USAGE, "--threshold", "-100 to 100")
+        code, out, err = edge("check", "I like bread", "-m", MODEL, "--threshold", threshold)
+        assert code == USAGE and "--threshold" in err and "-100 to 100" in err and "112" in out, "help all the same"
 
 
 def test_chat_answers_behind_the_help():
