@@ -188,8 +188,10 @@ void add_bench_attention_command(CLI::App& bench, Command& chosen) {
   size("--kv-heads", options->bench.n_kv_heads, 4096, "heads of K and V [8]");
   size("--head-dim", options->bench.head_dim, 1024, "values of a row [128]");
   size("--rows", options->bench.n_rows, 8, "new tokens at once [1]");
-  add_float(*command, "--score-std", options->bench.score_std, "standard deviation of the scores [1]");
-  add_float(*command, "--sparse-v", options->bench.sparse_v, "share of the weights that may be left out [0]");
+  add_float(*command, "--score-std", options->bench.score_std, "standard deviation of the scores [1]")
+      ->check(is_number_between(0.0, 1000.0));
+  add_float(*command, "--sparse-v", options->bench.sparse_v, "share of the weights that may be left out [0]")
+      ->check(is_number_between(0.0, 1.0));
   command->add_option("--tokens", options->bench.n_tokens, "in the cache, with commas [32768]")
       ->delimiter(',')
       ->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 24))

@@ -161,7 +161,12 @@ void check_use(const CLI::App& command, const FitOptions& options) {
     const std::string name = option->get_name();
     if (options.targets && std::ranges::find(kOfTargets, name) == std::end(kOfTargets))
       throw CLI::ValidationError(name, "--targets is a table of its own, for any --memory; leave this out");
-    if (options.detect_only) continue;
+    if (name == "--model" && !has_file) throw CLI::ValidationError(name, "'' is no file");
+    if (options.detect_only) {
+      if (name == "--model" || option->get_group() == kFileGroup)
+        throw CLI::ValidationError(name, "--detect-only chooses nothing; leave this out");
+      continue;
+    }
     if (has_file && option->get_group() == kLevelGroup)
       throw CLI::ValidationError(name,
                                  "with -m, the file has the numbers, and the CPU runs it; leave this out");

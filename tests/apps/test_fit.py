@@ -6,7 +6,8 @@ import json
 import pytest
 
 from program import FAILED, MODEL, OK, USAGE, assert_error, call
-from recorded_machine import ROOT, unpack, validate
+from recorded_machine import unpack
+from schemas import ROOT, validate
 
 GIB = 1 << 30
 # name, bits, ratio, quality, adaptive mode, headroom: as the first turboquant scripts had them
@@ -211,6 +212,7 @@ def test_more_memory_is_never_worse():
     (["--kv-heads", "x"], "--kv-heads"), (["--machine", "/no/such"], "'/no/such'"), (["--context", "some"], "'some'"),
     (["--context", "2000000000"], "1073741824"), (["-ctk", "q8_0"], "-m"), (["--parallel", "2"], "-m"), (["--speed"], "-m"),
     (["--results", "/tmp"], "-m"), (["-m", MODEL, "--layers", "3"], "--layers"), (["-m", MODEL, "--force-cpu"], "--force-cpu"),
-    (["--targets", "-m", MODEL], "--targets"), (["--targets", "--context", "5"], "--context")])
+    (["--targets", "-m", MODEL], "--targets"), (["--targets", "--context", "5"], "--context"), (["-m", ""], "no file"),
+    (["--detect-only", "-m", MODEL], "--model"), (["--detect-only", "--speed"], "--speed")])
 def test_wrong_options(words, fragment):
     assert_error(call("fit", *words), USAGE, fragment)
