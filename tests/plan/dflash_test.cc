@@ -113,7 +113,8 @@ TEST(DflashReportTest, TemplateHasItsParts) {
   for (const char* part :
        {"DFlash Apple Silicon Benchmark Report", "M3 Max 36GB", "Qwen/Qwen3.5-9B", "19.93 GB",
         "plain MLX or llama.cpp speculative decoding", "Worth operationalizing locally?", "- [ ] Yes",
-        "- [ ] No", "- [ ] Needs more data", "- Throughput (tok/s):\n", "GPU timeout"}) {
+        "- [ ] No", "- [ ] Needs more data", "- Throughput (tok/s):\n", "GPU timeout",
+        "pip install -e .[mlx]\n", "pip install -e '.[mlx]'"}) {
     EXPECT_TRUE(holds(text, part)) << part << "\n" << text;
   }
 }

@@ -239,7 +239,8 @@ std::string dflash_markdown(const DflashReport& report) {
   if (known_failure(pair.slug) != nullptr) text += "- Warning: this pair has failed before, see below\n";
   text += "\n## Setup\n```bash\n";
   for (const std::string& command : dflash_setup(pair, report.benchmark)) text += command + "\n";
-  text += "```\n\n" + known_results_section(pair);
+  text += "```\nIn zsh, a Mac's shell, brackets need quotes: `pip install -e '.[mlx]'`.\n\n" +
+          known_results_section(pair);
   text += std::string("## Baseline comparison\n") + kBaselineNote + "\n\n";
   return text + results_section(report) + "\n" + verdict_section(report);
 }
