@@ -7,6 +7,8 @@ import subprocess
 
 import pytest
 
+from schemas import validate
+
 for _name in ("TQ_BINARY", "TQ_MODEL"):
     if not os.path.exists(os.environ.get(_name, "")):
         pytest.skip(f"{_name} names no file", allow_module_level=True)
@@ -41,7 +43,9 @@ def run(*arguments, **options):
 def run_json(*arguments, **options):
     code, out, err = run("--json", *arguments, **options)
     assert code == OK, err
-    return json.loads(out)
+    result = json.loads(out)
+    validate(result, "run")
+    return result
 
 
 def assert_error(result, code, *fragments):

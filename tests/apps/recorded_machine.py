@@ -1,11 +1,5 @@
-"""Machines of tests/plan/machines as folders, for --machine; and the schemas of docs/schemas."""
-import json
-import os
-import pathlib
-
-import jsonschema
-
-ROOT = pathlib.Path(os.environ.get("TQ_SOURCE_DIR") or pathlib.Path(__file__).resolve().parents[2])
+"""Machines of tests/plan/machines as folders, for --machine."""
+from schemas import ROOT
 
 
 def unpack(name, folder):
@@ -30,9 +24,3 @@ def unpack(name, folder):
             target = None
     finish()
     return folder
-
-
-def validate(value, name):
-    schema = json.loads((ROOT / "docs" / "schemas" / f"{name}.schema.json").read_text())
-    jsonschema.Draft202012Validator.check_schema(schema)
-    jsonschema.Draft202012Validator(schema).validate(value)

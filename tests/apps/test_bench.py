@@ -1,7 +1,8 @@
-"""`turboquant bench`: what it prints is consistent with itself, and engine is what it measures unless told otherwise."""
+"""`turboquant bench`: what it prints has its schema, is consistent with itself, and engine is what it measures unless told otherwise."""
 import json
 
 from program import MODEL, OK, USAGE, assert_error, call
+from schemas import validate
 
 
 def bench(*arguments):
@@ -10,17 +11,23 @@ def bench(*arguments):
     return out
 
 
+def bench_json(*arguments):
+    result = json.loads(bench(*arguments, "--json"))
+    validate(result, "bench")
+    return result
+
+
 def test_engine_is_the_default():
-    options = ("-m", MODEL, "--prefill", "8", "--decode", "2", "--depths", "0,16", "--json")
+    options = ("-m", MODEL, "--prefill", "8", "--decode", "2", "--depths", "0,16")
     for arguments in (options, ("engine", *options)):
-        result = json.loads(bench(*arguments))
+        result = bench_json(*arguments)
         assert set(result["decode"]) == {"0", "16"} and "profile" not in result
     assert_error(call("bench"), USAGE, "--model")
     assert_error(call("bench", "engine"), USAGE, "--model")
 
 
 def test_profile_adds_up():
-    result = json.loads(bench("-m", MODEL, "--prefill", "8", "--decode", "4", "--depths", "16", "--profile", "--json"))
+    result = bench_json("-m", MODEL, "--prefill", "8", "--decode", "4", "--depths", "16", "--profile")
     profile = result["profile"]["16"]
     parts = [profile[name] for name in ("linear", "attention", "encode", "sampling", "other")]
     assert all(part > 0 for part in parts) and abs(sum(parts) - profile["seconds"]) < 1e-9
@@ -29,7 +36,7 @@ def test_profile_adds_up():
 
 def test_codec():
     arguments = ("codec", "--types", "turbo4,f16", "--head-dims", "64", "--seconds", "0.01", "-t", "1")
-    result = json.loads(bench(*arguments, "--json"))
+    result = bench_json(*arguments)
     rows = {(row["verb"], row["type"]): row for row in result["results"]}
     assert set(rows) == {(verb, kind) for verb in ("encode", "decode", "score", "mix", "attend")
                          for kind in ("turbo4", "f16")}
@@ -43,11 +50,13 @@ def test_codec():
 
 def test_attention():
     arguments = ("attention", "--types", "turbo4", "--heads", "4", "--kv-heads", "2", "--head-dim", "64", "--tokens",
-                 "256,1000", "--seconds", "0.01", "--json")
-    rows = json.loads(bench(*arguments))["results"]
+                 "256,1000", "--seconds", "0.01")
+    rows = bench_json(*arguments)["results"]
     assert [row["n_tokens"] for row in rows] == [256, 1000]
     for row in rows:
         assert abs(row["gb_s"] * row["layer_us"] - row["n_tokens"] * 2 * 2 * 34 / 1e3) < 1e-6
     assert_error(call("bench", "attention", "--heads", "5", "--kv-heads", "2"), USAGE, "5 heads")
+    for words in (("--sparse-v", "2"), ("--sparse-v", "nan"), ("--score-std", "-1")):
+        assert_error(call("bench", "attention", *words), USAGE, words[0], "bench attention --help")
     assert_error(call("bench", "codec", "--types", "turbo9"), USAGE, "turbo9")
     assert_error(call("bench", "codec", "--isa", "none"), USAGE, "instruction set")

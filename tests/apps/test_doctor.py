@@ -7,7 +7,8 @@ import subprocess
 import pytest
 
 from program import BINARY, ENVIRONMENT, FAILED, OK, call
-from recorded_machine import unpack, validate
+from recorded_machine import unpack
+from schemas import validate
 
 
 def doctor_json(*arguments, code=OK, **options):

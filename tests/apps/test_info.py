@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from program import FAILED, MODEL, OK, USAGE, assert_error, call
+from schemas import validate
 
 gguf = pytest.importorskip("gguf", reason="gguf is not installed")
 
@@ -14,7 +15,9 @@ gguf = pytest.importorskip("gguf", reason="gguf is not installed")
 def info_json(*arguments):
     code, out, err = call("info", "--json", *arguments)
     assert (code, err) == (OK, "")
-    return json.loads(out)
+    report = json.loads(out)
+    validate(report, "info")
+    return report
 
 
 def info_text(*arguments):
