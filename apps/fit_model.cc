@@ -36,7 +36,7 @@ void add_fit_model_options(CLI::App& command, FitModelOptions& options) {
   add_swa_full(command, engine);
   command.add_option("--results", options.results, "folder of verify's reports on the model [FILE.results]")
       ->type_name("DIR");
-  command.add_flag("--all", options.all, "list every cache, not only the best ones");
+  command.add_flag("--all", options.all, "list every cache, as --json does, not only the best ones");
   command.add_flag("--speed", options.speed,
                    "time the kernels for a few seconds and predict tokens per second");
 }
