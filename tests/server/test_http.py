@@ -124,7 +124,7 @@ def test_slots_are_saved_and_restored(server):
     first = server.post("/v1/chat/completions", chat("Name a river.", id_slot=0, max_tokens=4))
     saved = server.post("/slots/0?action=save", {"filename": "river.bin"})
     assert saved["n_saved"] >= first["usage"]["prompt_tokens"]
-    assert server.post("/slots/0?action=erase", {})["n_erased"] == saved["n_saved"]
+    assert server.post("/slots/0?action=erase", None)["n_erased"] == saved["n_saved"]
     assert server.get("/slots")[0]["n_cached"] == 0
     assert server.post("/slots/1?action=restore", {"filename": "river.bin"})["n_restored"] == saved["n_saved"]
     again = server.post("/v1/chat/completions", chat("Name a river.", id_slot=1, max_tokens=4))
@@ -150,6 +150,8 @@ def test_a_system_prompt_is_computed_once(server):
     (b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\nnot json!", 400),
     (b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999999\r\n\r\n", 413),
     (b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n", 400),
+    (b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: gzip\r\n\r\n", 400),
+    (b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\n\r\n", 400),  # no length is no body: RFC 9112, 6.3
     (b"POST /v1/chat/completions HTTP/1.1\r\nHost: evil.example\r\nContent-Length: 2\r\n\r\n{}", 403),
     (b"GET /health HTTP/1.1\r\nHost: localhost\r\nOrigin: http://evil.example\r\n\r\n", 403),
     (b"GET /v1/nothing HTTP/1.1\r\nHost: localhost\r\n\r\n", 404),
@@ -165,6 +167,22 @@ def test_bad_requests(server, request_, status):
         answer = http.client.HTTPResponse(client)
         answer.begin()
         assert answer.status == status and json.loads(answer.read())["error"]["message"]
+
+
+@pytest.mark.parametrize("method", [b"GET", b"HEAD", b"OPTIONS", b"POST"])
+@pytest.mark.parametrize("is_chunked", [False, True])
+def test_a_body_is_never_the_next_request(server, method, is_chunked):
+    # A proxy in front sends one request and waits for one answer; a second one would be the next client's.
+    hidden = b"GET /v1/models HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+    body = b"%x\r\n%b\r\n0\r\n\r\n" % (len(hidden), hidden) if is_chunked else hidden
+    length = b"Transfer-Encoding: chunked" if is_chunked else b"Content-Length: %d" % len(hidden)
+    with socket.create_connection(("127.0.0.1", server.port), timeout=20) as client:
+        path = b"/tokenize" if method == b"POST" else b"/health"
+        client.sendall(b"%b %b HTTP/1.1\r\nHost: localhost\r\n%b\r\n\r\n%b" % (method, path, length, body))
+        if method == b"POST":  # whose connection stays open
+            client.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        answers = b"".join(iter(lambda: client.recv(65536), b""))
+    assert b'"owned_by"' not in answers and answers.count(b"HTTP/1.1 ") == (2 if method == b"POST" else 1)
 
 
 @pytest.mark.parametrize("body, says", [

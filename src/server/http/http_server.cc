@@ -181,10 +181,7 @@ class Implementation final : public HttpServer, private httplib::Server {
  private:
   HandlerResponse before_body(const httplib::Request& req, httplib::Response& res) {
     const auto refuse = [&](Response response) {
-      if (may_have_body(req)) {
-        current_connection->close_after_response();
-        response.headers.emplace_back("Connection", "close");
-      }
+      if (announces_body(req)) close_after(response);
       send(std::move(response), req.version, res);
       return HandlerResponse::Handled;
     };
@@ -199,6 +196,7 @@ class Implementation final : public HttpServer, private httplib::Server {
 
   // What is wrong with the body by the headers alone; 0: nothing.
   int announced_error(const httplib::Request& req, bool has_no_limit) const {
+    if (!is_coding_known(req)) return 400;
     if (!req.has_header("Content-Length")) return 0;
     if (req.has_header("Transfer-Encoding") || req.get_header_value_count("Content-Length") > 1) return 400;
     const std::string text = req.get_header_value("Content-Length");
@@ -209,8 +207,25 @@ class Implementation final : public HttpServer, private httplib::Server {
     return status == std::errc() && end == text.data() + text.size() ? 0 : 400;
   }
 
-  static bool may_have_body(const httplib::Request& req) {
-    return req.method != "GET" && req.method != "HEAD" && req.method != "OPTIONS";
+  // Of others nobody here could tell where the body ends.
+  static bool is_coding_known(const httplib::Request& req) {
+    if (!req.has_header("Transfer-Encoding")) return true;
+    const std::string coding = req.get_header_value("Transfer-Encoding");
+    return req.get_header_value_count("Transfer-Encoding") == 1 &&
+           std::ranges::equal(coding, std::string_view("chunked"), {},
+                              [](char c) { return std::tolower(static_cast<unsigned char>(c)); });
+  }
+
+  // A request without these has none, whatever its method (RFC 9112, 6.3).
+  static bool announces_body(const httplib::Request& req) {
+    return req.has_header("Transfer-Encoding") ||
+           (req.has_header("Content-Length") && req.get_header_value("Content-Length") != "0");
+  }
+
+  // What is left of a body must not be taken for the next request.
+  static void close_after(Response& response) {
+    current_connection->close_after_response();
+    response.headers.emplace_back("Connection", "close");
   }
 
   bool streams_body(const Request& request) const {
@@ -223,12 +238,15 @@ class Implementation final : public HttpServer, private httplib::Server {
       answer_reading(req, res, *read, std::move(request));
       return;
     }
-    if (read != nullptr && !read_body(*read, request.body)) {
+    const bool has_body = announces_body(req);
+    if (read != nullptr && has_body && !read_body(*read, request.body)) {
       current_connection->close_after_response();
       const bool is_too_large = request.body.size() > limits_.max_body_bytes || res.status == 413;
       request.read_error = is_too_large ? 413 : 400;
     }
-    send(handler_(request), req.version, res);
+    Response response = handler_(request);
+    if (read == nullptr && has_body) close_after(response);
+    send(std::move(response), req.version, res);
   }
 
   // Its handler reads the body, or leaves it, and the connection is of no more use.
@@ -237,14 +255,13 @@ class Implementation final : public HttpServer, private httplib::Server {
     current_connection->take_any_body();
     bool is_read = false;
     request.read_body = [&](const std::function<bool(std::string_view)>& take) {
-      is_read = read([&](const char* data, std::size_t size) { return take({data, size}); });
+      is_read = !announces_body(req) || read([&](const char* data, std::size_t size) {
+        return take({data, size});
+      });
       return is_read;
     };
     Response response = handler_(request);
-    if (!is_read) {
-      current_connection->close_after_response();
-      response.headers.emplace_back("Connection", "close");
-    }
+    if (!is_read) close_after(response);
     send(std::move(response), req.version, res);
   }
 
