@@ -149,8 +149,7 @@ class ServerImpl final : public Server {
     }
     post("/v1/completions", openai::completions);
     post("/v1/embeddings", openai::embeddings);
-    // Names have slashes: {} is one part of a path, so there are two routes.
-    for (const char* const path : {"/v1/models/{}", "/models/{}"}) {
+    for (const char* const path : {"/v1/models/{*}", "/models/{*}"}) {  // names may have slashes
       add("GET", path, openai::show_model);
     }
   }

@@ -16,6 +16,7 @@ TEST(Router, FindsByMethodAndPath) {
   router.add("GET", "/slots", answers("list"));
   router.add("POST", "/slots/{}", answers("one"));
   router.add("GET", "/a/{}/b/{}", answers("two"));
+  router.add("GET", "/models/{*}", answers("rest"));
   const auto body = [&](const char* method, const char* path) {
     const auto found = router.find(method, path);
     return found.handler == nullptr ? "none " + found.allowed : (*found.handler)({}).body;
@@ -28,6 +29,11 @@ TEST(Router, FindsByMethodAndPath) {
   EXPECT_EQ(body("POST", "/slots"), "none GET, HEAD");
   EXPECT_EQ(body("POST", "/slots/"), "none ");
   EXPECT_EQ(body("GET", "/slots/7/8"), "none ");
+  EXPECT_EQ(body("GET", "/models/x/y/z"), "rest");
+  EXPECT_EQ(body("GET", "/models/"), "none ");
+  EXPECT_EQ(body("GET", "/models"), "none ");
+  EXPECT_EQ(router.find("GET", "/models/x").captures, (std::vector<std::string>{"x"}));
+  EXPECT_EQ(router.find("GET", "/models/x/y/z").captures, (std::vector<std::string>{"x/y/z"}));
   EXPECT_EQ(router.find("GET", "/a/x/b/y").captures, (std::vector<std::string>{"x", "y"}));
 }
 

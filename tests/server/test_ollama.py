@@ -11,6 +11,7 @@ import time
 
 import jsonschema
 import ollama
+import openai
 import pytest
 from langchain_ollama import ChatOllama, OllamaEmbeddings
 
@@ -249,10 +250,14 @@ def test_models_of_ones_own(server, client, folders):
     shown = client.show("luigi")
     assert "You are Luigi." in shown.modelfile and "num_predict 3" in shown.parameters
     client.copy("mario", "toad:1")
+    client.copy("mario", "hf.co/plumber/mario:v2")
+    with openai.OpenAI(base_url=server.url + "/v1", api_key="none") as other:
+        assert other.models.retrieve("hf.co/plumber/mario:v2").id in {model.id for model in other.models.list()}
+        assert other.models.retrieve("toad:1").id == "toad:1"
     assert client.show("toad:1").parameters == client.show("mario").parameters
     client.create("from-file", from_="My-Model", system="x")
     assert client.show("from-file").details.quantization_level == "Q4_1"
-    for name in ("mario", "luigi", "toad:1", "from-file"):
+    for name in ("mario", "luigi", "toad:1", "hf.co/plumber/mario:v2", "from-file"):
         client.delete(name)
     assert not {"mario:latest", "toad:1"} & names(client)
     assert not [path for path in (root / "own").rglob("*") if path.is_file()]  # nothing is left over

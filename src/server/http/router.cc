@@ -16,12 +16,21 @@ std::vector<std::string> parts_of(std::string_view path) {
   return parts;
 }
 
+std::string rest_of(const std::vector<std::string>& parts, std::size_t first) {
+  std::string rest = parts[first];
+  for (std::size_t i = first + 1; i < parts.size(); ++i) rest += "/" + parts[i];
+  return rest;
+}
+
 bool matches(const std::vector<std::string>& pattern, const std::vector<std::string>& path,
              std::vector<std::string>& captures) {
-  if (pattern.size() != path.size()) return false;
+  const bool takes_rest = !pattern.empty() && pattern.back() == "{*}";
+  if (takes_rest ? path.size() < pattern.size() : path.size() != pattern.size()) return false;
   captures.clear();
-  for (std::size_t i = 0; i < path.size(); ++i) {
-    if (pattern[i] == "{}" && !path[i].empty()) {
+  for (std::size_t i = 0; i < pattern.size(); ++i) {
+    if (pattern[i] == "{*}" && !path[i].empty()) {
+      captures.push_back(rest_of(path, i));
+    } else if (pattern[i] == "{}" && !path[i].empty()) {
       captures.push_back(path[i]);
     } else if (pattern[i] != path[i]) {
       return false;

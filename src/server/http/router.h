@@ -1,4 +1,5 @@
-// Which handler answers which method and path. A path is fixed text with {} for one part each: /slots/{}.
+// Which handler answers which method and path. A path is fixed text with {} for one part each: /slots/{}, and
+// {*} for all that is left: /v1/models/{*}.
 #pragma once
 
 #include <optional>
