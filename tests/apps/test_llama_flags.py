@@ -24,7 +24,7 @@ def serve(*options, command="serve", model=("-m", "none.gguf"), **environment):
     "--temperature 0.7 --top-n-sigma 1 --typical-p 0.9 --repeat-penalty 1.1 --dry-multiplier 0.8 -l 15043-1",
     "-md draft.gguf --draft-max 16 --draft-min 1 -ngld 99 -ctkd q8_0 --embedding --no-webui -to 600 --threads-http 4",
     "--reasoning-format deepseek --reasoning-budget -1 --reasoning auto --chat-template-kwargs {\"enable_thinking\":false}",
-    "--log-disable --log-file x.log --log-colors off -lv 3 -v --log-prefix --log-timestamps --offline --no-warmup",
+    "--log-disable --log-file x.log --log-colors off -lv 3 -v --log-prefix --log-timestamps --offline --no-warmup --prefill-assistant",
     "--log-jsonl --mmproj vision.gguf --no-mmproj-offload --models-max 4 --cors-origins http://a.example --sse-ping-interval 5",
     "--flash-attn=auto --cpu-moe --n-cpu-moe 8 -ot exps=CPU --fit on -fitt 1024 -lm mlock --check-tensors",
 ])
@@ -42,7 +42,7 @@ def test_understood(options):
     ("--chat-template-file none.jinja", "none.jinja"), ("--rerank", "reranking"),
     ("--reasoning off", "enable_thinking"), ("--reasoning-budget 0", "budget"), ("--pooling mean", "pooled"),
     ("--grammar root::=x", "request"), ("--embd-normalize 1", "length 1"), ("--completion-bash", "turboquant completion"),
-    ("--list-devices", "doctor"), ("--chat-template-kwargs [1]", "JSON object"), ("--frobnicate", "serve --help")])
+    ("--list-devices", "doctor"), ("--no-prefill-assistant", "continue_final_message"), ("--chat-template-kwargs [1]", "JSON object"), ("--frobnicate", "serve --help")])
 def test_refused(options, says):
     code, _, last = serve(*options.split())
     assert code == 2 and says in last and "none.gguf" not in last.replace("-m none.gguf", ""), last

@@ -190,6 +190,30 @@ def test_refused(server, fields, says):
     assert status == 400 and says in answer["error"]["message"], answer
 
 
+BEGUN = [{"role": "user", "content": "What is the capital of France?"},
+         {"role": "assistant", "content": "The capital is the city of"}]
+
+
+def test_an_answer_that_was_begun_goes_on(llama_server):
+    """An assistant's message at the end: the whole message as an answer, what is new as a stream; Ollama's always what is
+    new."""
+    body = {"messages": BEGUN, "temperature": 0, "max_tokens": 8}
+    with Server("-ctk", "f16", "-ctv", "f16", "--parallel", "1", "--alias", "smol") as server:
+        assert server.post("/apply-template", body) == json.loads(llama_server("/apply-template", body))
+        theirs = json.loads(llama_server("/v1/chat/completions", body))
+        answer = server.post("/v1/chat/completions", body)
+        assert answer["choices"][0]["message"]["content"] == theirs["choices"][0]["message"]["content"]
+        assert answer["usage"]["prompt_tokens"] == theirs["usage"]["prompt_tokens"]
+        chunks = [json.loads(data) for data in events(server.ask("POST", "/v1/chat/completions", body | {"stream": True})[2])[:-1]]
+        new = "".join(chunk["choices"][0]["delta"].get("content") or "" for chunk in chunks)
+        assert new and BEGUN[1]["content"] + new == answer["choices"][0]["message"]["content"]
+        ollama = {"model": "smol", "messages": BEGUN, "stream": False,
+                  "options": {"temperature": 0, "num_predict": 8, "repeat_penalty": 1}}
+        assert server.post("/api/chat", ollama)["message"]["content"] == new
+        prompt = server.post("/apply-template", body | {"continue_final_message": False})["prompt"]
+        assert prompt.endswith("city of<|im_end|>\n<|im_start|>assistant\n")
+
+
 def test_gaps(server):
     """A model for code fills the gap of a text, over each API; others say that they cannot."""
     gap = {"input_prefix": "def add(a, b):\n    return a", "input_suffix": "\n\nprint(add(1, 2))\n", "temperature": 0,

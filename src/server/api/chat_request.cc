@@ -1,6 +1,7 @@
 #include "server/api/chat_request.h"
 
 #include <algorithm>
+#include <span>
 
 #include "server/api/chat_messages.h"
 #include "server/api/plain_tools.h"
@@ -94,10 +95,27 @@ std::vector<Tool> read_tools(const Fields& fields, ChatRequest& request) {
 }
 
 // A model without a template gets the messages as plain turns, as people write them.
-std::string plain_turns(const std::vector<ChatMessage>& messages) {
+std::string plain_turns(std::span<const ChatMessage> messages) {
   std::string text;
   for (const ChatMessage& message : messages) text += message.role + ": " + message.content + "\n";
   return text + "assistant:";
+}
+
+// An assistant's message at the end is the beginning of the answer, as with llama-server and Ollama, unless
+// the request says that it is a turn of its own.
+std::string read_begun(const Fields& fields, const ChatMessage& last) {
+  const bool goes_on = fields.boolean("continue_final_message").value_or(true);
+  return goes_on && last.role == "assistant" && last.tool_calls.empty() ? last.content : "";
+}
+
+std::span<const ChatMessage> turns_of(const ChatRequest& request) {
+  return std::span(request.messages).first(request.messages.size() - (request.begun.empty() ? 0 : 1));
+}
+
+// What the prompt says behind the template's text. Who has begun to answer has thought already.
+std::string beginning_of(const ChatRequest& request, const AnswerFormat& format, std::string_view rendered) {
+  if (request.begun.empty()) return "";
+  return (opens_reasoning(format, rendered) ? format.reasoning_close + "\n\n" : "") + request.begun;
 }
 
 // With what the model was made to begin with.
@@ -140,6 +158,7 @@ ChatRequest read_chat_request(const Fields& fields, const ServedModel& model) {
   const Json* const messages = fields.array("messages");
   if (messages == nullptr) refuse("'messages' is missing.", "messages");
   ChatRequest request{.messages = read_messages(*messages)};
+  request.begun = read_begun(fields, request.messages.back());
   begin_conversation(request.messages, model);
   request.splits_reasoning = read_splits_reasoning(fields, model.splits_reasoning);
   request.add_generation_prompt = fields.boolean("add_generation_prompt").value_or(true);
@@ -155,14 +174,26 @@ ChatRequest read_chat_request(const Fields& fields, const ServedModel& model) {
 }
 
 void render(ChatRequest& request, const ServedModel& model) {
-  if (!model.engine.has_chat_template()) {
-    request.prompt = model.engine.encode(plain_turns(request.messages), SpecialText::kPlain, true);
+  const Engine& engine = model.engine;
+  if (!engine.has_chat_template()) {
+    request.prompt = engine.encode(prompt_text(request, model), SpecialText::kPlain, true);
     return;
   }
   const ChatOptions options = request.template_options();
-  request.prompt = value_or_throw(model.engine.encode_chat(request.messages, options));
-  const std::string text = value_or_throw(model.engine.render_chat(request.messages, options));
-  request.starts_in_reasoning = opens_reasoning(reading_format(model), text);
+  request.prompt = value_or_throw(engine.encode_chat(turns_of(request), options));
+  const std::string text = value_or_throw(engine.render_chat(turns_of(request), options));
+  const AnswerFormat format = reading_format(model);
+  const auto begun = engine.encode(beginning_of(request, format, text), SpecialText::kPlain, false);
+  request.prompt.insert(request.prompt.end(), begun.begin(), begun.end());
+  request.starts_in_reasoning = request.begun.empty() && opens_reasoning(format, text);
+}
+
+std::string prompt_text(const ChatRequest& request, const ServedModel& model) {
+  if (!model.engine.has_chat_template())
+    return plain_turns(turns_of(request)) + (request.begun.empty() ? "" : " " + request.begun);
+  const std::string text =
+      value_or_throw(model.engine.render_chat(turns_of(request), request.template_options()));
+  return text + beginning_of(request, reading_format(model), text);
 }
 
 std::shared_ptr<const Grammar> chat_grammar(const ChatRequest& request, const AnswerConstraint& constraint,

@@ -17,6 +17,7 @@ struct ChatRequest {
   ToolChoice tool_choice = {};
   std::string template_tools = {};  // what the template lists, JSON; empty: nothing
   std::string variables = {};       // JSON object for the template, empty: none
+  std::string begun = {};           // the last message, where it is the beginning of the answer
   bool splits_reasoning = true;
   bool add_generation_prompt = true;
 
@@ -33,6 +34,8 @@ struct ChatRequest {
 ChatRequest read_chat_request(const Fields& fields, const ServedModel& model);
 // Fills in the prompt.
 void render(ChatRequest& request, const ServedModel& model);
+// The prompt as text.
+std::string prompt_text(const ChatRequest& request, const ServedModel& model);
 // What the sampler is to hold the answer to: the constraint, and valid calls where there are tools. Of a
 // rendered request.
 std::shared_ptr<const Grammar> chat_grammar(const ChatRequest& request, const AnswerConstraint& constraint,

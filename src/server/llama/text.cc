@@ -44,8 +44,7 @@ http::Response detokenize(const ServedModel& model, const http::Request& request
 http::Response apply_template(const ServedModel& model, const http::Request& request) {
   const Json body = parse_object(request.body);
   const ChatRequest chat = read_chat_request(Fields(body), model);
-  return {.body = dump({{"prompt",
-                         value_or_throw(model.engine.render_chat(chat.messages, chat.template_options()))}})};
+  return {.body = dump({{"prompt", prompt_text(chat, model)}})};
 }
 
 }  // namespace tq::server::llama

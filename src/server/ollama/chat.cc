@@ -39,9 +39,10 @@ void render_within(ChatRequest& chat, const ServedModel& model, std::int64_t n_c
     return static_cast<std::int64_t>(c.prompt.size()) < n_ctx;
   };
   const std::size_t first = first_droppable(chat);
-  if (fits(chat) || first + 1 >= chat.messages.size()) return;
+  const std::size_t n_kept = chat.begun.empty() ? 1 : 2;  // what is asked, and the answer's beginning
+  if (fits(chat) || first + n_kept >= chat.messages.size()) return;
   std::size_t too_few = 0;
-  std::size_t enough = chat.messages.size() - first - 1;
+  std::size_t enough = chat.messages.size() - first - n_kept;
   const ChatRequest whole = chat;
   while (enough - too_few > 1) {
     const std::size_t n = (too_few + enough) / 2;

@@ -76,8 +76,10 @@ Json choice_json(const Call& call, const ServedModel& model, int index, const Ch
   const Answer answer = parse_answer(parser_of(call, model, index), choice.text);
   const bool has_calls = !answer.calls.empty();  // one that max_tokens cut counts, as in a stream
   const bool is_called = std::ranges::any_of(answer.calls, &ToolCall::is_complete);
+  const std::string content =
+      call.chat.begun + answer.content;  // the message as a whole, as llama-server has it
   Json message = {{"role", "assistant"}};
-  message["content"] = has_calls && answer.content.empty() ? Json() : Json(answer.content);
+  message["content"] = has_calls && content.empty() ? Json() : Json(content);
   if (!answer.reasoning.empty()) message["reasoning_content"] = answer.reasoning;
   message["refusal"] = nullptr;
   if (has_calls) message["tool_calls"] = tool_calls_json(answer.calls);
