@@ -47,12 +47,15 @@ std::string_view hint_for(std::string_view path) {
     std::string_view path, text;
   };
   constexpr auto kHints =
-      std::to_array<Hint>({{"/rerank", "; there is no reranking."},
+      std::to_array<Hint>({{"/v1/responses/", "; responses are not kept here."},
+                           {"/rerank", "; there is no reranking."},
                            {"/v1/rerank", "; there is no reranking."},
                            {"/v1/messages", "; Anthropic's API is not there, /v1/chat/completions is."},
                            {"/metrics", "; start the server with --metrics."},
                            {"/slots", "; the server was started with --no-slots."}});
-  const auto* const found = std::ranges::find(kHints, path, &Hint::path);
+  const auto* const found = std::ranges::find_if(kHints, [path](const Hint& hint) {
+    return hint.path.ends_with('/') ? path.starts_with(hint.path) : path == hint.path;
+  });
   return found == kHints.end() ? "; docs/server.md lists what there is." : found->text;
 }
 

@@ -203,7 +203,8 @@ def test_methods_and_paths(server):
     assert status == 204 and headers["Allow"] == "GET, HEAD, OPTIONS" and not headers["Access-Control-Allow-Origin"]
     status, headers, _ = server.ask("HEAD", "/v1/models")
     assert status == 200 and int(headers["Content-Length"]) > 0
-    for path, says in (("/rerank", "reranking"), ("/nothing", "docs/server.md"), ("/v1/messages", "Anthropic")):
+    for path, says in (("/rerank", "reranking"), ("/nothing", "docs/server.md"), ("/v1/messages", "Anthropic"),
+                       ("/v1/responses/resp_1/cancel", "not kept")):
         assert says in server.ask("POST", path, {})[2]["error"]["message"]
     assert server.get("/").startswith("turboquant is running")
 

@@ -93,8 +93,10 @@ def test_logprobs(client):
 
 
 def test_logit_bias(client, server, alone):
-    first = server.post("/tokenize", {"content": alone[0]}, Authorization="Bearer secret")["tokens"][0]
-    assert not ask(client, QUESTIONS[0], logit_bias={str(first): -100}).choices[0].message.content.startswith("The")
+    def first_token(text):
+        return server.post("/tokenize", {"content": text}, Authorization="Bearer secret")["tokens"][0]
+    first = first_token(alone[0])
+    assert first_token(ask(client, QUESTIONS[0], logit_bias={str(first): -100}).choices[0].message.content) != first
 
 
 def test_json_schema(client):
@@ -125,6 +127,7 @@ def test_completions(client):
     chunks = list(streamed)
     assert "Once upon" + "".join(c.choices[0].text for c in chunks) == got.choices[0].text
     assert sum(len(c.choices[0].logprobs.tokens) for c in chunks if c.choices[0].logprobs) == 5
+    assert chunks[-1].timings["predicted_n"] == 5  # llama-server's, with the last one
 
 
 def test_errors_are_those_the_client_knows(client, server):
@@ -134,6 +137,9 @@ def test_errors_are_those_the_client_knows(client, server):
     with pytest.raises(openai.BadRequestError) as caught:
         ask(client, "word " * 3000)
     assert caught.value.code == "context_length_exceeded"
+    with pytest.raises(openai.BadRequestError) as caught:
+        ask(client, "Hi", logit_bias={"the": 1})
+    assert caught.value.param == "logit_bias" and "'the'" in caught.value.message
     with openai_client(server, "wrong") as other:
         with pytest.raises(openai.AuthenticationError) as caught:
             ask(other, "Hi")
@@ -143,21 +149,70 @@ def test_errors_are_those_the_client_knows(client, server):
 def test_responses(client, alone):
     options = {"model": "smol", "temperature": 0, "max_output_tokens": N_TOKENS, "input": QUESTIONS[0]}
     got = client.responses.create(**options)
-    assert got.output_text == alone[0] and got.status == "completed" and got.usage.output_tokens > 0
+    is_cut = ask(client, QUESTIONS[0]).choices[0].finish_reason == "length"
+    assert got.output_text == alone[0] and got.status == ("incomplete" if is_cut else "completed")
+    assert got.usage.output_tokens > 0
     as_items = options | {"input": [{"role": "user", "content": [{"type": "input_text", "text": QUESTIONS[0]}]}]}
     assert client.responses.create(**as_items).output_text == alone[0]
-    with client.responses.stream(**options) as stream:
-        deltas = [event.delta for event in stream if event.type == "response.output_text.delta"]
-        assert "".join(deltas) == alone[0] and stream.get_final_response().output_text == alone[0]
-    cut = client.responses.create(**options | {"max_output_tokens": 2})
+    events = list(client.responses.create(**options, stream=True))
+    assert "".join(event.delta for event in events if event.type == "response.output_text.delta") == alone[0]
+    assert events[-1].response.output_text == alone[0] and events[-1].response.status == got.status
+    cut_options = options | {"max_output_tokens": 2}
+    cut = client.responses.create(**cut_options)
     assert cut.status == "incomplete" and cut.incomplete_details.reason == "max_output_tokens"
     schema = {"type": "object", "properties": {"n": {"type": "integer", "minimum": 0, "maximum": 99}},
               "required": ["n"]}
-    structured = client.responses.create(**options | {"text": {"format": {
-        "type": "json_schema", "name": "n", "schema": schema}}})
+    options |= {"text": {"format": {"type": "json_schema", "name": "n", "schema": schema}}, "max_output_tokens": 64}
+    structured = client.responses.create(**options)
     jsonschema.validate(json.loads(structured.output_text), schema)
-    with pytest.raises(openai.BadRequestError):
-        client.responses.create(**options, previous_response_id="resp_1")
+    with client.responses.stream(**options) as stream:
+        deltas = [event.delta for event in stream if event.type == "response.output_text.delta"]
+        assert "".join(deltas) == structured.output_text == stream.get_final_response().output_text
+    assert client.responses.create(**cut_options, store=True).model_extra["store"] is False
+    for kept in ("previous_response_id", "conversation"):
+        with pytest.raises(openai.BadRequestError) as caught:
+            client.responses.create(**options, **{kept: "resp_1"})
+        assert caught.value.param == kept and "not kept" in caught.value.message
+    with pytest.raises(openai.NotFoundError, match="not kept"):
+        client.responses.retrieve("resp_1")
+    picture = [{"role": "user", "content": [{"type": "input_image", "image_url": "data:,"}]}]
+    with pytest.raises(openai.BadRequestError) as caught:
+        client.responses.create(**options | {"input": picture}, instructions="Be brief.")
+    assert caught.value.param == "input[].content" and "messages" not in caught.value.message
+
+
+def test_logprobs_of_responses(client):
+    """The same as those of chat completions."""
+    chat = ask(client, QUESTIONS[0], logprobs=True, top_logprobs=2, max_tokens=6).choices[0].logprobs.content
+    options = {"model": "smol", "temperature": 0, "max_output_tokens": 6, "input": QUESTIONS[0],
+               "include": ["message.output_text.logprobs"], "top_logprobs": 2}
+    got = client.responses.create(**options).output[0].content[0]
+    assert [token.model_dump() for token in got.logprobs] == [token.model_dump() for token in chat]
+    streamed = list(client.responses.create(**options, stream=True))
+    pieces = [token for event in streamed if event.type == "response.output_text.delta" for token in event.logprobs]
+    assert [token.token for token in pieces] == [token.token for token in chat]
+    assert streamed[-1].response.output[0].content[0].logprobs == got.logprobs
+    plain = client.responses.create(**options | {"include": [], "top_logprobs": 0}).output[0].content[0]
+    assert plain.logprobs is None and plain.text == got.text
+
+
+def test_reasoning_effort():
+    """As llama-server and Ollama read it; the template says what it was told."""
+    template = "{{ enable_thinking }} {{ reasoning_effort }}: {{ messages[0].content }}"
+    with Server("--chat-template", template, "--alias", "smol") as server, openai_client(server) as client:
+        def prompt(**fields):
+            return server.post("/apply-template", {"messages": [{"role": "user", "content": "x"}], **fields})["prompt"]
+        assert prompt() == " : x" and prompt(reasoning_effort="none") == "False : x"
+        assert prompt(reasoning_effort="high") == "True high: x"
+        assert prompt(reasoning_effort="high", chat_template_kwargs={"enable_thinking": False}) == "False high: x"
+        n_tokens = len(server.post("/tokenize", {"content": prompt(reasoning_effort="minimal")})["tokens"])
+        got = client.responses.create(model="smol", input="x", reasoning={"effort": "minimal"}, max_output_tokens=1)
+        assert got.usage.input_tokens == n_tokens
+
+
+def test_an_earlier_refusal_is_text(server):
+    messages = [{"role": "user", "content": "x"}, {"role": "assistant", "content": [{"type": "refusal", "refusal": "I will not."}]}]
+    assert "I will not." in server.post("/apply-template", {"messages": messages}, Authorization="Bearer secret")["prompt"]
 
 
 def test_reasoning_is_counted_in_responses():

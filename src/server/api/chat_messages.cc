@@ -91,6 +91,10 @@ std::string read_content(const Json& content, const std::string& path) {
     if (!part.is_object()) refuse("a part of '" + path + "' is no object.", path);
     const Fields fields(part, of_part);
     const std::string type = fields.string("type").value_or("");
+    if (type == "refusal") {  // of an earlier answer
+      text += fields.string("refusal").value_or("");
+      continue;
+    }
     if (type != "text" && type != "input_text" && type != "output_text") {
       refuse("a part of '" + path + "' is of the type '" + type + "', but this model reads text alone.",
              path);

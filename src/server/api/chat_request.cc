@@ -125,13 +125,15 @@ void begin_conversation(std::vector<ChatMessage>& messages, const ServedModel& m
     messages.insert(messages.begin(), {.role = "system", .content = model.system});
 }
 
-// The request's own, over those that the server was started with.
+// The request's own, over OpenAI's word for how long to think, over those that the server was started with.
 std::string template_variables(const Fields& fields, const ServedModel& model) {
   const Json* const own = fields.object("chat_template_kwargs");
-  if (own == nullptr || model.template_variables.empty())
-    return own == nullptr ? model.template_variables : dump(*own);
-  Json variables = Json::parse(model.template_variables);
-  variables.update(*own);
+  const auto effort = fields.string("reasoning_effort");
+  if (own == nullptr && !effort) return model.template_variables;
+  Json variables = model.template_variables.empty() ? Json::object() : Json::parse(model.template_variables);
+  if (effort) variables["enable_thinking"] = *effort != "none";
+  if (effort && *effort != "none") variables["reasoning_effort"] = *effort;
+  if (own != nullptr) variables.update(*own);
   return dump(variables);
 }
 

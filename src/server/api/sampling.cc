@@ -77,7 +77,8 @@ std::vector<LogitBias> read_biases(const Json& json, const Engine& engine) {
     if (json.is_object()) {
       std::int64_t token = -1;
       const auto [end, status] = std::from_chars(key.data(), key.data() + key.size(), token);
-      if (status != std::errc() || end != key.data() + key.size()) token = -1;
+      if (status != std::errc() || end != key.data() + key.size())
+        refuse("'logit_bias' names '" + key + "', which is no token's number.", "logit_bias");
       add(token, value);
       continue;
     }

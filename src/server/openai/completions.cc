@@ -146,10 +146,16 @@ http::Response answer_at_once(const Call& call, const ServedModel& model, Answer
 void write_all(const Call& call, const ServedModel& model, AnswerStream& stream, http::Writer& writer) {
   UsageSum usage(call.options.n);
   std::vector<std::size_t> offsets(call.n_choices());
+  std::size_t n_ended = 0;
   const auto write = [&](Json choice) {
+    const bool is_last = n_ended == call.n_choices();
     Json chunk = envelope(call, model);
     chunk["choices"] = Json::array({std::move(choice)});
-    if (call.includes_usage) chunk["usage"] = nullptr;
+    if (call.includes_usage) {
+      chunk["usage"] = nullptr;
+    } else if (is_last) {
+      chunk["timings"] = usage.timings();  // as llama-server
+    }
     return writer.write(http::sse(dump(chunk)));
   };
   for (int i = 0; i < static_cast<int>(call.n_choices()); ++i) {
@@ -170,6 +176,7 @@ void write_all(const Call& call, const ServedModel& model, AnswerStream& stream,
           return false;
         }
         usage.add(event.choice, outcome.usage);
+        ++n_ended;
         return write({{"text", ""},
                       {"index", event.choice},
                       {"logprobs", nullptr},

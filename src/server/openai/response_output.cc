@@ -1,6 +1,7 @@
 #include "server/openai/response_output.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "server/openai/format.h"
 
@@ -14,7 +15,9 @@ ResponseOutput::ResponseOutput(const ResponsesCall& call, const ServedModel& mod
 
 Json ResponseOutput::Item::part() const {
   if (kind == Kind::kReasoning) return {{"type", "reasoning_text"}, {"text", text}};
-  return {{"type", "output_text"}, {"text", text}, {"annotations", Json::array()}};
+  Json json = {{"type", "output_text"}, {"text", text}, {"annotations", Json::array()}};
+  if (!logprobs.is_null()) json["logprobs"] = logprobs;
+  return json;
 }
 
 Json ResponseOutput::Item::json() const {
@@ -41,7 +44,10 @@ void ResponseOutput::begin() {
   listener_("response.in_progress", {{"response", response()}});
 }
 
-void ResponseOutput::push(std::string_view text) { take(parser_.push(text)); }
+void ResponseOutput::push(const Piece& piece) {
+  unsaid_.insert(unsaid_.end(), piece.tokens.begin(), piece.tokens.end());
+  take(parser_.push(piece.text));
+}
 
 void ResponseOutput::finish(const Outcome& outcome) {
   take(parser_.finish());
@@ -49,7 +55,8 @@ void ResponseOutput::finish(const Outcome& outcome) {
   if (!has_answer) append(Item::Kind::kMessage, "");
   outcome_ = outcome;
   if (is_open_) close(status());
-  listener_(is_cut() ? "response.incomplete" : "response.completed", {{"response", response()}});
+  if (listener_)
+    listener_(is_cut() ? "response.incomplete" : "response.completed", {{"response", response()}});
 }
 
 void ResponseOutput::take(const std::vector<AnswerEvent>& events) {
@@ -71,6 +78,7 @@ void ResponseOutput::take(const std::vector<AnswerEvent>& events) {
         close(event.is_complete ? "completed" : "incomplete");
         break;
     }
+    unsaid_.clear();
   }
 }
 
@@ -78,7 +86,9 @@ void ResponseOutput::open(Item item) {
   if (is_open_) close("completed");
   is_open_ = true;
   items_.push_back(std::move(item));
-  const Item& opened = items_.back();
+  Item& opened = items_.back();
+  if (opened.kind == Item::Kind::kMessage && call_.options.n_logprobs) opened.logprobs = Json::array();
+  if (!listener_) return;
   listener_("response.output_item.added", {{"output_index", items_.size() - 1}, {"item", opened.json()}});
   if (opened.kind == Item::Kind::kMessage) tell("response.content_part.added", "part", opened.part());
 }
@@ -88,22 +98,29 @@ void ResponseOutput::append(Item::Kind kind, const std::string& text) {
     open({.kind = kind, .id = make_id(kind == Item::Kind::kMessage ? "msg_" : "rs_")});
   if (text.empty()) return;
   items_.back().text += text;
+  Json logprobs = Json::array();
+  if (!items_.back().logprobs.is_null()) {
+    logprobs = chat_logprobs(model_.engine, unsaid_)["content"];
+    for (const Json& token : logprobs) items_.back().logprobs.push_back(token);
+  }
   tell(kind == Item::Kind::kMessage     ? "response.output_text.delta"
        : kind == Item::Kind::kReasoning ? "response.reasoning_text.delta"
                                         : "response.function_call_arguments.delta",
-       "delta", text);
+       "delta", text, std::move(logprobs));
 }
 
 void ResponseOutput::close(std::string_view status) {
   Item& item = items_.back();
   is_open_ = false;
   item.status = status;
+  if (!listener_) return;
   switch (item.kind) {
     case Item::Kind::kReasoning:
       tell("response.reasoning_text.done", "text", item.text);
       break;
     case Item::Kind::kMessage:
-      tell("response.output_text.done", "text", item.text);
+      tell("response.output_text.done", "text", item.text,
+           item.logprobs.is_null() ? Json::array() : item.logprobs);
       tell("response.content_part.done", "part", item.part());
       break;
     case Item::Kind::kCall:
@@ -114,7 +131,8 @@ void ResponseOutput::close(std::string_view status) {
 }
 
 // Of the last item.
-void ResponseOutput::tell(const char* type, const char* name, const Json& value) {
+void ResponseOutput::tell(const char* type, const char* name, const Json& value, Json logprobs) {
+  if (!listener_) return;
   const Item& item = items_.back();
   Json fields = {{"item_id", item.id}, {"output_index", items_.size() - 1}};
   if (item.kind == Item::Kind::kCall) {
@@ -123,7 +141,7 @@ void ResponseOutput::tell(const char* type, const char* name, const Json& value)
     fields["content_index"] = 0;
   }
   fields[name] = value;
-  if (item.kind == Item::Kind::kMessage && value.is_string()) fields["logprobs"] = Json::array();
+  if (item.kind == Item::Kind::kMessage && value.is_string()) fields["logprobs"] = std::move(logprobs);
   listener_(type, fields);
 }
 
@@ -156,6 +174,8 @@ Json ResponseOutput::response() const {
                {"incomplete_details", is_cut() ? Json{{"reason", "max_output_tokens"}} : Json()},
                {"model", model_.name},
                {"output", Json::array()},
+               {"previous_response_id", nullptr},
+               {"store", false},
                {"usage", nullptr}};
   json.update(call_.echoed);
   if (!outcome_) return json;

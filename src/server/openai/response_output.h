@@ -13,12 +13,12 @@ namespace tq::server::openai {
 
 class ResponseOutput {
  public:
-  // Takes each event, its fields without type and number.
+  // Takes each event, its fields without type and number. None: the answer is wanted as a whole.
   using Listener = std::function<void(const char* type, const Json& fields)>;
-  ResponseOutput(const ResponsesCall& call, const ServedModel& model, Listener listener);
+  ResponseOutput(const ResponsesCall& call, const ServedModel& model, Listener listener = {});
 
   void begin();
-  void push(std::string_view text);
+  void push(const Piece& piece);
   void finish(const Outcome& outcome);
 
   Json response() const;
@@ -32,6 +32,7 @@ class ResponseOutput {
     std::string name = {};     // of its function
     std::string text = {};     // of a call: the arguments
     std::string_view status = "in_progress";
+    Json logprobs = {};  // of a message's tokens, where they were asked for
 
     Json part() const;
     Json json() const;
@@ -41,7 +42,7 @@ class ResponseOutput {
   void open(Item item);
   void append(Item::Kind kind, const std::string& text);
   void close(std::string_view status);
-  void tell(const char* type, const char* name, const Json& value);
+  void tell(const char* type, const char* name, const Json& value, Json logprobs = Json::array());
   bool is_cut() const;
   std::int64_t reasoning_tokens() const;  // once there is an outcome
   std::string_view status() const;
@@ -51,7 +52,8 @@ class ResponseOutput {
   Listener listener_;
   AnswerParser parser_;
   std::vector<Item> items_;
-  bool is_open_ = false;  // the last item grows
+  std::vector<ScoredToken> unsaid_;  // tokens whose text no event had yet
+  bool is_open_ = false;             // the last item grows
   std::optional<Outcome> outcome_;
 };
 

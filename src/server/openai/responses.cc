@@ -8,12 +8,12 @@ namespace {
 
 http::Response answer_at_once(const ResponsesCall& call, const ServedModel& model, AnswerStream& stream,
                               const http::Request& request) {
-  ResponseOutput output(call, model, [](const char*, const Json&) {});
+  ResponseOutput output(call, model);
   follow(
       stream, [&] { return request.peer->is_connected(); },
       [&](const Event& event) {
         if (const auto* const piece = std::get_if<Piece>(&event.what)) {
-          output.push(piece->text);
+          output.push(*piece);
           return true;
         }
         const auto& outcome = std::get<Outcome>(event.what);
@@ -38,7 +38,7 @@ void write_all(const ResponsesCall& call, const ServedModel& model, AnswerStream
       stream, [&] { return writer.is_connected(); },
       [&](const Event& event) {
         if (const auto* const piece = std::get_if<Piece>(&event.what)) {
-          output.push(piece->text);
+          output.push(*piece);
           return true;
         }
         const auto& outcome = std::get<Outcome>(event.what);

@@ -1,5 +1,6 @@
 #include "server/openai/responses_request.h"
 
+#include <algorithm>
 #include <array>
 
 #include "server/api/chat_messages.h"
@@ -83,6 +84,9 @@ Json to_chat_body(const Fields& fields) {
   for (const char* const name : {"parallel_tool_calls", "chat_template_kwargs", "reasoning_format"}) {
     if (const Json* const value = fields.find(name)) body[name] = *value;
   }
+  const Json* const reasoning = fields.object("reasoning");
+  const Json* const effort = reasoning == nullptr ? nullptr : Fields(*reasoning, "reasoning.").find("effort");
+  if (effort != nullptr) body["reasoning_effort"] = *effort;
   if (const Json* const tools = fields.array("tools")) {
     body["tools"] = Json::array();
     for (const Json& tool : *tools) body["tools"].push_back(to_chat_function(tool));
@@ -91,8 +95,10 @@ Json to_chat_body(const Fields& fields) {
   return body;
 }
 
-// Errors of tools name their place as chat completions have it.
-void flatten(std::string& path) {
+// Errors name their place as chat completions have it.
+void to_place_in_request(std::string& path) {
+  if (const std::size_t at = path.find("messages["); at != std::string::npos)
+    path.replace(at, path.find(']', at) - at, "input[");
   for (const std::string_view level : {".function", ".allowed_tools"}) {
     if (const std::size_t at = path.find(level); at != std::string::npos) path.erase(at, level.size());
   }
@@ -103,10 +109,8 @@ ChatRequest read_chat(const Fields& fields, const ServedModel& model) {
   try {
     return read_chat_request(Fields(body), model);
   } catch (ApiError& error) {
-    if (error.param.starts_with("tool")) {
-      flatten(error.message);
-      flatten(error.param);
-    }
+    to_place_in_request(error.message);
+    to_place_in_request(error.param);
     throw;
   }
 }
@@ -118,6 +122,18 @@ Json to_response_format(const Fields& fields) {
   if (format == nullptr) return Json::object();
   if (Fields(*format, "text.format.").string("type") != "json_schema") return {{"response_format", *format}};
   return {{"response_format", {{"type", "json_schema"}, {"json_schema", *format}}}};
+}
+
+// How many others to name beside each token; empty: no log probabilities.
+std::optional<int> read_logprobs(const Fields& fields) {
+  constexpr int kMost = 20;
+  const auto n_top = fields.integer("top_logprobs", 0, kMost);
+  const Json* const include = fields.array("include");
+  const bool is_included = include != nullptr && std::ranges::any_of(*include, [](const Json& name) {
+                             return name == "message.output_text.logprobs";
+                           });
+  if (!is_included && n_top.value_or(0) == 0) return std::nullopt;
+  return static_cast<int>(n_top.value_or(0));
 }
 
 Json echo(const Fields& fields) {
@@ -135,13 +151,15 @@ Json echo(const Fields& fields) {
 ResponsesCall read_responses_call(const ServedModel& model, const http::Request& request) {
   const Json body = parse_object(request.body);
   const Fields fields(body);
-  if (fields.find("previous_response_id") != nullptr || fields.find("conversation") != nullptr) {
-    refuse("responses are not kept here; send the whole conversation as 'input'.", "previous_response_id");
+  for (const char* const name : {"previous_response_id", "conversation"}) {
+    if (fields.find(name) == nullptr) continue;
+    refuse("responses are not kept here; send the whole conversation as 'input'.", name);
   }
   if (fields.boolean("background").value_or(false)) refuse("'background' is not supported.", "background");
   ResponsesCall call{.options = read_answer_options(fields, model), .chat = read_chat(fields, model)};
   call.options.n = 1;
   if (const auto n = fields.integer("max_output_tokens", 1)) call.options.max_tokens = n;
+  call.options.n_logprobs = read_logprobs(fields);
   call.streams = fields.boolean("stream").value_or(false);
   call.echoed = echo(fields);
   render(call.chat, model);
