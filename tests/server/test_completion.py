@@ -230,7 +230,8 @@ def test_gaps(server):
         pytest.skip("there is no model for code")
     llama_server = start_llama_server(model)
     files = [{"filename": "a.py", "text": "X = 1\n"}, {"text": "Y = 2"}]
-    with Server("-ctk", "f16", "-ctv", "f16", command=("serve", "-m", model)) as coder:
+    with Server("-ctk", "f16", "-ctv", "f16", "--alias", "coder", command=("serve", "-m", model)) as coder:
+        assert "insert" in coder.post("/api/show", {"model": "coder"})["capabilities"]
         for more in ({}, {"input_extra": files, "prompt": " +"}):
             theirs = json.loads(llama_server("/infill", gap | more))
             answer = coder.post("/infill", gap | more)

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import time
 
+import gguf
 import jsonschema
 import ollama
 import openai
@@ -109,8 +110,12 @@ def test_models_of_all_sources(server, client):
     assert server.ask("HEAD", "/")[0] == 200
 
 
-def test_show(client):
+def test_show(server, client):
     shown = client.show("pirate")
+    assert "insert" not in shown.capabilities and shown.modelinfo["tokenizer.ggml.tokens"] is None
+    words = gguf.GGUFReader(MODEL).fields["tokenizer.ggml.tokens"]
+    verbose = server.post("/api/show", {"model": "pirate", "verbose": True})["model_info"]["tokenizer.ggml.tokens"]
+    assert len(verbose) == len(words.data) and verbose[300:310] == words.contents(slice(300, 310))
     assert shown.modelinfo["llama.embedding_length"] == 576 and "completion" in shown.capabilities
     assert "im_start" in shown.template and shown.license == "MIT"
     assert 'SYSTEM """You are a pirate."""' in shown.modelfile and "num_predict 5" in shown.parameters
@@ -172,13 +177,15 @@ def test_formats(client):
     assert free.response.startswith("{")
 
 
-def test_a_long_conversation_loses_its_beginning(client):
+def test_a_long_conversation_loses_its_beginning(server, client):
     turn = {"role": "user", "content": "word " * 300}
     messages = [{"role": "system", "content": "Be brief."}, *[turn] * 8, *QUESTION]
     got = client.chat("smollm2:135m", messages, options=GREEDY)
     assert 1500 < got.prompt_eval_count < 2048
     small = client.chat("smollm2:135m", messages, options=GREEDY | {"num_ctx": 1000})
     assert 600 < small.prompt_eval_count < 1000
+    status, _, answer = server.ask("POST", "/api/chat", {"model": "smollm2:135m", "messages": messages, "truncate": False})
+    assert status == 400 and "longer than the context of 2048" in answer["error"]
 
 
 def test_tools(client):
@@ -246,8 +253,10 @@ def test_models_of_ones_own(server, client, folders):
                                                       parameters={"num_predict": 3, "temperature": 0}, stream=True)]
     assert statuses[-1] == "success" and "mario:latest" in names(client)
     assert client.chat("mario", QUESTION).eval_count == 3
-    client.create("luigi", from_="mario", system="You are Luigi.")
+    client.create("luigi", from_="mario", system="You are Luigi.", license="MIT",
+                  messages=[{"role": "user", "content": "Who are you?"}])
     shown = client.show("luigi")
+    assert 'LICENSE """MIT"""\nMESSAGE user """Who are you?"""\n' in shown.modelfile
     assert "You are Luigi." in shown.modelfile and "num_predict 3" in shown.parameters
     client.copy("mario", "toad:1")
     client.copy("mario", "hf.co/plumber/mario:v2")

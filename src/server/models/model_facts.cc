@@ -3,11 +3,13 @@
 #include <algorithm>
 #include <array>
 #include <cstdio>
+#include <limits>
 #include <map>
 
 #include "gguf/gguf.h"
 #include "model/model.h"
 #include "server/api/json.h"
+#include "tokenizer/vocab.h"
 
 namespace tq::server {
 namespace {
@@ -45,10 +47,10 @@ std::string quantization_of(const GgufFile& file) {
   return name;
 }
 
-Json list_json(const GgufArray& array) {
+Json list_json(const GgufArray& array, std::size_t max_entries) {
   return std::visit(
-      [](const auto& list) {
-        if (list.size() > kMaxListed) return Json();
+      [max_entries](const auto& list) {
+        if (list.size() > max_entries) return Json();
         Json json = Json::array();
         for (const auto& value : list) json.push_back(value);
         return json;
@@ -56,12 +58,12 @@ Json list_json(const GgufArray& array) {
       array);
 }
 
-std::string metadata_json(const GgufFile& file) {
+std::string metadata_json(const GgufFile& file, std::size_t max_entries) {
   Json json = Json::object();
   for (const auto& [key, value] : file.metadata()) {
     if (key == "tokenizer.chat_template") continue;  // shown by itself
     const auto* const array = std::get_if<GgufArray>(&value);
-    json[std::string(key)] = array != nullptr ? list_json(*array)
+    json[std::string(key)] = array != nullptr ? list_json(*array, max_entries)
                                               : std::visit(
                                                     [](const auto& single) {
                                                       using T = std::decay_t<decltype(single)>;
@@ -95,10 +97,23 @@ Expected<ModelFacts> read_model_facts(const std::string& path) {
                    .n_ctx_train = config.n_ctx_train,
                    .n_embd = config.n_embd,
                    .n_vocab = config.n_vocab,
-                   .metadata_json = metadata_json(*file)};
+                   .metadata_json = metadata_json(*file, kMaxListed)};
   for (const TensorView& tensor : file->tensors()) facts.n_params += tensor.element_count();
   if (const auto text = file->get_string_or("tokenizer.chat_template", ""); text) facts.chat_template = *text;
   return facts;
+}
+
+Expected<std::string> whole_metadata(const std::string& path) {
+  const auto file = GgufFile::open(path);
+  if (!file) return file.error();
+  return metadata_json(*file, std::numeric_limits<std::size_t>::max());
+}
+
+bool fills_gaps(const std::string& path) {
+  const auto file = GgufFile::open(path);
+  if (!file) return false;
+  const auto vocab = Vocab::load(*file);
+  return vocab && vocab->fill.are_there();
 }
 
 std::string parameter_size(std::int64_t n_params) {

@@ -23,6 +23,12 @@ struct ModelFacts {
 // that this program does not run.
 Expected<ModelFacts> read_model_facts(const std::string& path);
 
+// The same keys as metadata_json, with all entries of all lists.
+Expected<std::string> whole_metadata(const std::string& path);
+
+// Whether its vocabulary has the markers to fill a gap between two texts.
+bool fills_gaps(const std::string& path);
+
 // "134.5M", "8.0B"
 std::string parameter_size(std::int64_t n_params);
 

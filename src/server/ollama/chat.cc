@@ -32,12 +32,15 @@ ChatRequest without_oldest(const ChatRequest& chat, std::size_t first, std::size
   return shorter;
 }
 
-// Leaves out as many of the oldest messages as it takes for the prompt to fit, as Ollama does.
-void render_within(ChatRequest& chat, const ServedModel& model, std::int64_t n_ctx) {
+// Leaves out as many of the oldest messages as it takes for the prompt to fit, as Ollama does, unless the
+// client wants to be told instead.
+void render_within(ChatRequest& chat, const ServedModel& model, std::int64_t n_ctx, bool truncates) {
   render(chat, model);
   const auto fits = [n_ctx](const ChatRequest& c) {
     return static_cast<std::int64_t>(c.prompt.size()) < n_ctx;
   };
+  if (!truncates && !fits(chat))
+    refuse("the messages are longer than the context of " + std::to_string(n_ctx) + " tokens.", "messages");
   const std::size_t first = first_droppable(chat);
   const std::size_t n_kept = chat.begun.empty() ? 1 : 2;  // what is asked, and the answer's beginning
   if (fits(chat) || first + n_kept >= chat.messages.size()) return;
@@ -76,7 +79,8 @@ http::Response chat(ModelPool& pool, const http::Request& request) {
   const Json as_openai = chat_body(fields, read_think(fields, *model));
   ChatRequest chat = read_chat_request(Fields(as_openai), *model);
   const std::int64_t n_ctx = model->engine.n_ctx();
-  render_within(chat, *model, wish.n_ctx > 0 ? std::min(wish.n_ctx, n_ctx) : n_ctx);
+  render_within(chat, *model, wish.n_ctx > 0 ? std::min(wish.n_ctx, n_ctx) : n_ctx,
+                fields.boolean("truncate").value_or(true));
   options.shows_markers = true;
   options.sampler.grammar = chat_grammar(chat, read_format(fields), *model);
   answer.chat = std::move(chat);

@@ -35,19 +35,18 @@ std::vector<Token> read_context(const Fields& fields, const Engine& engine) {
 }
 
 // The prompt as a turn of its own, as it is, or as what stands before a gap.
-ChatRequest read_prompt(const Fields& fields, const ServedModel& model, bool is_raw) {
-  const std::string text = fields.string("prompt").value_or("");
+ChatRequest read_prompt(const Fields& fields, const GapText& text, const ServedModel& model, bool is_raw) {
   ChatRequest chat;
-  if (const auto suffix = fields.string("suffix"); suffix && !suffix->empty()) {
+  if (!text.after.empty()) {
     if (!model.engine.info().fill.are_there())
       refuse("\"" + model.name + "\" does not support insert", "suffix");
     chat.splits_reasoning = false;
-    chat.prompt = fill_prompt({.before = text, .after = *suffix}, model.engine);
+    chat.prompt = fill_prompt(text, model.engine);
     return chat;
   }
   if (is_raw) {
     chat.splits_reasoning = false;
-    chat.prompt = model.engine.encode(text, SpecialText::kParse, true);
+    chat.prompt = model.engine.encode(text.before, SpecialText::kParse, true);
     return chat;
   }
   const Thinking thinking = read_think(fields, model);
@@ -56,7 +55,7 @@ ChatRequest read_prompt(const Fields& fields, const ServedModel& model, bool is_
   chat.messages = model.preamble;
   const std::string system = fields.string("system").value_or(model.system);
   if (!system.empty()) chat.messages.insert(chat.messages.begin(), {.role = "system", .content = system});
-  chat.messages.push_back({.role = "user", .content = text});
+  chat.messages.push_back({.role = "user", .content = text.before});
   render(chat, model);
   return chat;
 }
@@ -80,17 +79,18 @@ http::Response generate(ModelPool& pool, const http::Request& request) {
   answer.put = put_response;
   ModelWish wish = read_wish(fields, request);
   wish.name = answer.model;
-  const std::string suffix = fields.string("suffix").value_or("");
-  const bool is_empty = fields.string("prompt").value_or("").empty() && suffix.empty();
+  const GapText asked{.before = fields.string("prompt").value_or(""),
+                      .after = fields.string("suffix").value_or("")};
+  const bool is_empty = asked.before.empty() && asked.after.empty();
   if (is_empty && unloads(pool, wish)) return loaded_reply(answer, true, streams);
   refuse_what_is_not_there(fields);
   ModelLease model = pool.acquire(wish);
   answer.load_seconds = std::chrono::duration<double>(Clock::now() - answer.begin).count();
   if (is_empty) return loaded_reply(answer, false, streams);
 
-  const bool is_raw = fields.boolean("raw").value_or(false) || !suffix.empty();
+  const bool is_raw = fields.boolean("raw").value_or(false) || !asked.after.empty();
   AnswerOptions options = read_options(fields, *model);
-  ChatRequest chat = read_prompt(fields, *model, is_raw);
+  ChatRequest chat = read_prompt(fields, asked, *model, is_raw);
   go_on_from(read_context(fields, model->engine), model->engine, chat.prompt);
   options.shows_markers = !is_raw;
   options.sampler.grammar = chat_grammar(chat, read_format(fields), *model);

@@ -10,8 +10,9 @@ std::string time_of(const StoredModel& model) {
   return iso_time(std::chrono::system_clock::time_point(std::chrono::seconds(model.modified)));
 }
 
-Json capabilities(const ModelFacts& facts) {
+Json capabilities(const ModelFacts& facts, const std::string& path) {
   Json list = {"completion", "embedding"};
+  if (fills_gaps(path)) list.push_back("insert");
   const AnswerFormat format = detect_answer_format(facts.chat_template);
   if (format.template_lists_tools) list.push_back("tools");
   if (!format.reasoning_open.empty()) list.push_back("thinking");
@@ -44,6 +45,12 @@ std::string modelfile(const StoredModel& model, const std::string& chat_template
     text += "PARAMETER " + parameters.substr(begin, end - begin) + "\n";
     begin = end + 1;
   }
+  if (!model.license.empty()) text += "LICENSE " + in_quotes(model.license) + "\n";
+  const auto messages = try_parse(model.messages);
+  for (const Json& message : messages && messages->is_array() ? *messages : Json::array()) {
+    if (!message.is_object()) continue;
+    text += "MESSAGE " + message.value("role", "") + " " + in_quotes(message.value("content", "")) + "\n";
+  }
   return text;
 }
 
@@ -66,17 +73,19 @@ http::Response list_models(ModelPool& pool, const http::Request& /*request*/) {
 
 http::Response show_model(ModelPool& pool, const http::Request& request) {
   const Json body = parse_object(request.body);
-  const StoredModel model = find_or_throw(pool, model_name(Fields(body)));
+  const Fields fields(body);
+  const StoredModel model = find_or_throw(pool, model_name(fields));
   const ModelFacts facts = value_or_throw(pool.catalog().facts(model.path));
   const std::string& text = model.template_text.empty() ? facts.chat_template : model.template_text;
   const std::string parameters = parameter_lines(model);
-  Json info = Json::parse(facts.metadata_json);
+  const bool is_verbose = fields.boolean("verbose").value_or(false);
+  Json info = Json::parse(is_verbose ? value_or_throw(whole_metadata(model.path)) : facts.metadata_json);
   info["general.parameter_count"] = facts.n_params;
   Json json = {{"modelfile", modelfile(model, text, parameters)},
                {"template", text},
                {"details", details_json(facts)},
                {"model_info", std::move(info)},
-               {"capabilities", capabilities(facts)},
+               {"capabilities", capabilities(facts, model.path)},
                {"modified_at", time_of(model)}};
   if (!parameters.empty()) json["parameters"] = parameters;
   if (!model.license.empty()) json["license"] = model.license;
