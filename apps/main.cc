@@ -1,8 +1,10 @@
 // turboquant: the command line. Each subcommand has a file of its own; this one parses and dispatches.
 #include <algorithm>
 #include <csignal>
+#include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "command_line.h"
 #include "console.h"
@@ -40,6 +42,17 @@ int print_version() {
   return output.finish(tq::app::kExitOk);
 }
 
+// Without the "{false}" that CLI11 puts behind flags which switch something off.
+class HelpFormatter final : public CLI::Formatter {
+  std::string make_option_name(const CLI::Option* option, bool is_positional) const override {
+    constexpr std::string_view kValue = "{false}";
+    std::string name = CLI::Formatter::make_option_name(option, is_positional);
+    for (auto at = name.find(kValue); at != std::string::npos; at = name.find(kValue))
+      name.erase(at, kValue.size());
+    return name;
+  }
+};
+
 // The subcommand that was being parsed when something went wrong, for the hint at its help.
 std::string command_name(const CLI::App& app) {
   std::string name = "turboquant";
@@ -60,6 +73,7 @@ int report_wrong_words(const CLI::App& app, std::string message, const std::vect
 std::optional<int> parse(int argc, char** argv, tq::app::Command& command) {
   CLI::App app("Runs local language models over a KV cache that stays compressed.", "turboquant");
   app.footer(kExamples);
+  app.formatter(std::make_shared<HelpFormatter>());
   app.get_formatter()->column_width(36);
   bool version = false;
   app.add_flag("-V,--version", version, "version, compiler and instruction sets");

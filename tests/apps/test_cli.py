@@ -27,6 +27,8 @@ def test_help_and_version():
     for command in ("run", "info"):
         code, out, err = call(command, "--help")
         assert (code, err) == (OK, "") and "Examples:" in out and "-ctk" in out
+    code, out, err = call("serve", "--help")
+    assert (code, err) == (OK, "") and "  --no-web,--no-webui " in out and "{false}" not in out
     code, out, err = call("--version", env={"TURBOQUANT_ISA": "scalar"})
     assert (code, err) == (OK, "")
     assert re.fullmatch(r"turboquant \d+\.\d+\.\d+\ncompiler: \S+ [\d.]+\n"

@@ -30,12 +30,14 @@ def values(server, name):
 @pytest.fixture(scope="module")
 def plain():
     with Server("--parallel", "3") as server:
+        assert not any(slot["speculative"] for slot in server.get("/slots"))
         return [conversation(server, *question) for question in QUESTIONS]
 
 
 @pytest.mark.parametrize("guess", [("--lookup",), ("-md", MODEL, "--draft-p-min", "0")], ids=["lookup", "draft model"])
 def test_guesses_change_no_answer(plain, guess):
     with Server("--parallel", "3", "--metrics", *guess) as server:
+        assert all(slot["speculative"] for slot in server.get("/slots"))
         assert [conversation(server, *question) for question in QUESTIONS] == plain
         (drafted,), (accepted,) = values(server, "draft_tokens_total"), values(server, "draft_accepted_tokens_total")
         passes = values(server, "draft_passes_total")

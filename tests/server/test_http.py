@@ -120,6 +120,13 @@ def test_a_full_queue_says_when_to_come_back(server):
     server.wait_until(lambda slots: busy(slots) == 0)
 
 
+def test_what_never_has_room_is_not_asked_to_come_back(server):
+    assert len(server.post("/v1/completions", {"prompt": "Hi", "n": 3, "max_tokens": 1})["choices"]) == 3  # 2 slots, 1 waits
+    for fields in ({"n": 4}, {"prompt": ["Hi"] * 4}):
+        status, _, answer = server.ask("POST", "/v1/completions", {"prompt": "Hi", "max_tokens": 1} | fields)
+        assert status == 400 and answer["error"]["param"] == "n" and "at most 3" in answer["error"]["message"]
+
+
 def test_slots_are_saved_and_restored(server):
     first = server.post("/v1/chat/completions", chat("Name a river.", id_slot=0, max_tokens=4))
     saved = server.post("/slots/0?action=save", {"filename": "river.bin"})

@@ -1,5 +1,6 @@
 #include "server/api/answer.h"
 
+#include <algorithm>
 #include <random>
 
 #include "server/api/sampling.h"
@@ -13,7 +14,7 @@ std::mt19937_64& random_bits() {
   return random;
 }
 
-constexpr int kMaxAnswers = 128;  // to one request
+constexpr std::size_t kMaxAnswers = 128;  // to one request
 // How soon a client's leaving is noticed while nothing is written.
 constexpr std::chrono::milliseconds kLook{20};
 
@@ -51,7 +52,8 @@ AnswerOptions read_answer_options(const Fields& fields, const ServedModel& model
     if (n) options.max_tokens = *n < 0 ? std::nullopt : n;
   }
   for (const char* const name : {"n_cmpl", "n"}) {
-    if (const auto n = fields.integer(name, 1, kMaxAnswers)) options.n = static_cast<int>(*n);
+    if (const auto n = fields.integer(name, 1, static_cast<std::int64_t>(kMaxAnswers)))
+      options.n = static_cast<int>(*n);
   }
   options.reuse_cache = fields.boolean("cache_prompt").value_or(true);
   const auto slot = fields.integer("id_slot", -1, model.scheduler.n_slots() - 1);
@@ -62,8 +64,9 @@ AnswerOptions read_answer_options(const Fields& fields, const ServedModel& model
 std::shared_ptr<AnswerStream> start_answers(const ServedModel& model,
                                             const std::vector<std::vector<Token>>& prompts,
                                             const AnswerOptions& options, const http::Peer* peer) {
-  if (prompts.size() * static_cast<std::size_t>(options.n) > kMaxAnswers) {
-    refuse("a request can have at most " + std::to_string(kMaxAnswers) + " answers; ask for fewer.", "n");
+  const std::size_t most = std::min(kMaxAnswers, model.scheduler.capacity());
+  if (prompts.size() * static_cast<std::size_t>(options.n) > most) {
+    refuse("a request can have at most " + std::to_string(most) + " answers; ask for fewer.", "n");
   }
   std::vector<GenerationRequest> requests;
   for (const std::vector<Token>& prompt : prompts) {

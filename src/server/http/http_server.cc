@@ -324,8 +324,8 @@ Expected<std::unique_ptr<HttpServer>> HttpServer::listen(const HttpOptions& opti
   auto server = std::make_unique<Implementation>(options, std::move(gate), std::move(handler));
   if (!server->bind()) {
     return Error{ErrorCode::kIo, "cannot listen on " + options.host + ":" + std::to_string(options.port) +
-                                     "; is the port in use, or the address not of this machine (--host, "
-                                     "--port)?"};
+                                     "; the port is in use, or the address not of this machine (--host, "
+                                     "--port)."};
   }
   server->start();
   return std::unique_ptr<HttpServer>(std::move(server));

@@ -124,7 +124,7 @@ http::Response list_slots(const ServedModel& model, const http::Request& request
     slots.push_back({{"id", slot.id},
                      {"id_task", slot.job == 0 ? Json(-1) : Json(slot.job)},
                      {"n_ctx", model.engine.n_ctx()},
-                     {"speculative", false},
+                     {"speculative", slot.is_guessing},
                      {"is_processing", slot.is_busy},
                      {"n_prompt_tokens", slot.n_prompt},
                      {"n_decoded", slot.n_answer},

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <utility>
 
 #include "base/memory.h"
 #include "server/api/answer.h"
@@ -303,12 +304,7 @@ Expected<void> ModelPool::start(Entry& entry, const EngineOptions& options) cons
   auto engine = Engine::load(options);
   if (!engine) return engine.error();
   SchedulerOptions scheduling = scheduler_options(**engine);
-  if (scheduling.make_drafter) {
-    if (const auto drafter = scheduling.make_drafter(); !drafter) {
-      note_(entry.path + " is served without guesses: " + drafter.error().message);
-      scheduling.make_drafter = {};
-    }
-  }
+  if (scheduling.make_drafter && !(*engine)->info().is_recurrent) try_drafter(entry, scheduling);
   auto scheduler = Scheduler::create(**engine, scheduling);
   if (!scheduler) return scheduler.error();
   entry.owned = *std::move(engine);
@@ -316,6 +312,21 @@ Expected<void> ModelPool::start(Entry& entry, const EngineOptions& options) cons
   entry.scheduler = *std::move(scheduler);
   entry.markup = std::make_shared<const AnswerMarkup>(*entry.engine);
   return {};
+}
+
+// Not every model gets on with what guesses ahead; of one that does, the first is used.
+void ModelPool::try_drafter(const Entry& entry, SchedulerOptions& scheduling) const {
+  auto drafter = scheduling.make_drafter();
+  if (!drafter) {
+    note_(entry.path + " is served without guesses: " + drafter.error().message);
+    scheduling.make_drafter = {};
+    return;
+  }
+  const auto first = std::make_shared<std::unique_ptr<Drafter>>(*std::move(drafter));
+  scheduling.make_drafter = [first, make = scheduling.make_drafter]() -> Expected<std::unique_ptr<Drafter>> {
+    if (*first) return std::exchange(*first, nullptr);
+    return make();
+  };
 }
 
 bool ModelPool::make_room(std::size_t needed, Lock& lock) {

@@ -82,6 +82,7 @@ class ModelPool {
   Entry* longest_unused();
   void unload(Entry& entry, Lock& lock);
   Expected<void> start(Entry& entry, const EngineOptions& options) const;
+  void try_drafter(const Entry& entry, SchedulerOptions& scheduling) const;
   ModelLease lend(Entry& entry, const StoredModel& model, const ModelWish& wish);
   void give_back(Entry& entry);
   static void start_to_expire(Entry& entry);

@@ -284,6 +284,7 @@ void Scheduler::publish_status() {
     SlotStatus s{.id = slot.id(),
                  .job = slot.last_job(),
                  .is_busy = slot.is_busy(),
+                 .is_guessing = slot.is_guessing(),
                  .n_cached = static_cast<std::int64_t>(slot.session().tokens().size()),
                  .kv_bytes = slot.session().kv_bytes(),
                  .kv_bytes_f16 = slot.session().kv_bytes_f16()};

@@ -36,6 +36,7 @@ struct SlotStatus {
   int id = 0;
   std::uint64_t job = 0;  // its request's number, or that of the last one; 0: none yet
   bool is_busy = false;
+  bool is_guessing = false;   // something guesses ahead in it
   std::int64_t n_prompt = 0;  // of the request
   std::int64_t n_answer = 0;
   std::int64_t n_cached = 0;  // tokens that the session holds
@@ -73,6 +74,8 @@ class Scheduler {
   std::size_t queued() const;
   const Metrics& metrics() const { return metrics_; }
   int n_slots() const { return options_.n_slots; }
+  // Requests that are taken at once while nothing else runs.
+  std::size_t capacity() const { return options_.max_queued + static_cast<std::size_t>(options_.n_slots); }
 
  private:
   struct Visit;

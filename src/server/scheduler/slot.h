@@ -36,6 +36,7 @@ class Slot {
   std::unique_ptr<Session>& owned_session() { return session_; }  // to replace it while the slot is idle
 
   bool is_busy() const { return job_.has_value(); }
+  bool is_guessing() const { return drafter_ != nullptr; }
   std::uint64_t last_job() const { return last_job_; }  // 0: it had none
   // Tokens of `prompt` that the session holds.
   std::size_t common_prefix(std::span<const Token> prompt) const;
