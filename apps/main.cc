@@ -29,7 +29,8 @@ constexpr const char* kExamples =
     "  turboquant bench -m model.gguf                     tokens per second here\n"
     "  turboquant verify -m model.gguf --out report       is a compressed cache good enough for it?\n"
     "\n"
-    "turboquant COMMAND --help says more. TURBOQUANT_ISA=scalar|avx2|avx512|neon forces an instruction set.";
+    "turboquant COMMAND --help says more. TURBOQUANT_ISA=scalar|avx2|avx512|neon|dotprod forces an "
+    "instruction set.";
 
 int print_version() {
   const auto chosen = tq::chosen_isa();

@@ -18,6 +18,8 @@ std::string_view isa_name(Isa isa) {
       return "scalar";
     case Isa::kNeon:
       return "neon";
+    case Isa::kDotprod:
+      return "dotprod";
     case Isa::kAvx2:
       return "avx2";
     case Isa::kAvx512:
@@ -30,7 +32,7 @@ std::vector<Isa> compiled_isas() {
 #if defined(__x86_64__)
   return {Isa::kScalar, Isa::kAvx2, Isa::kAvx512};
 #elif defined(__aarch64__)
-  return {Isa::kScalar, Isa::kNeon};
+  return {Isa::kScalar, Isa::kNeon, Isa::kDotprod};
 #else
   return {Isa::kScalar};
 #endif
@@ -46,7 +48,8 @@ std::vector<Isa> supported_isas() {
     isas.push_back(Isa::kAvx512);
   }
 #elif defined(__aarch64__)
-  if ((getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0) isas.push_back(Isa::kNeon);
+  isas.push_back(Isa::kNeon);
+  if ((getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0) isas.push_back(Isa::kDotprod);
 #endif
   return isas;
 }

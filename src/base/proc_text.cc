@@ -25,7 +25,9 @@ std::vector<std::string> isas_of(std::string_view flags, std::string_view featur
   if (has_all(x86, {"avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512_vnni", "avx512vbmi"})) {
     isas.emplace_back("avx512");
   }
-  if (has_all(split(features, ' '), {"asimddp"})) isas.emplace_back("neon");
+  const auto arm = split(features, ' ');
+  if (has_all(arm, {"asimd"})) isas.emplace_back("neon");
+  if (has_all(arm, {"asimd", "asimddp"})) isas.emplace_back("dotprod");
   return isas;
 }
 

@@ -94,6 +94,8 @@ const CodecKernels* find_kernels(RowFormat format, Isa isa) {
 #elif defined(__aarch64__)
     case Isa::kNeon:
       return &codec_kernels_neon(format);
+    case Isa::kDotprod:
+      return &codec_kernels_dotprod(format);
 #endif
     default:
       return nullptr;

@@ -75,5 +75,6 @@ const CodecKernels& codec_kernels_scalar(RowFormat format);
 const CodecKernels& codec_kernels_avx2(RowFormat format);
 const CodecKernels& codec_kernels_avx512(RowFormat format);
 const CodecKernels& codec_kernels_neon(RowFormat format);
+const CodecKernels& codec_kernels_dotprod(RowFormat format);
 
 }  // namespace tq

@@ -12,6 +12,8 @@ const Kernels& kernels_for(Isa isa) {
 #elif defined(__aarch64__)
     case Isa::kNeon:
       return kernels_neon();
+    case Isa::kDotprod:
+      return kernels_dotprod();
 #endif
     default:
       return kernels_scalar();

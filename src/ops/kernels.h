@@ -110,6 +110,7 @@ const Kernels& kernels_avx2();
 const Kernels& kernels_avx512();
 #elif defined(__aarch64__)
 const Kernels& kernels_neon();
+const Kernels& kernels_dotprod();
 #endif
 
 }  // namespace tq

@@ -59,8 +59,6 @@ inline __m256 scaled_bytes(__m256 d, __m128i bytes) {
   return _mm256_mul_ps(d, _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(bytes)));
 }
 
-constexpr bool is_signed(const PackedTraits& t) { return t.low_bits == 8 || t.book != nullptr; }
-
 // Vector kVector's bits in a plane of kBits, moved to bit kTo of each byte; rows 8h .. 8h + 7.
 template <int kBits, int kVector, int kTo>
 inline __m256i plane_at(const std::uint8_t* plane, int h) {
@@ -149,25 +147,6 @@ inline GroupScales load_scales(const BlockFactors& f, const std::uint8_t* header
   }
 }
 
-// The largest |weight| that codes stand for.
-constexpr int largest_weight(const PackedTraits& t) {
-  if (t.book == nullptr) return t.low_bits == 8 ? 128 : (1 << (t.low_bits + t.high_bits)) - 1;
-  int largest = 0;
-  for (const std::int8_t value : t.book->values) largest = std::max(largest, value < 0 ? -value : value);
-  return largest;
-}
-
-// How many results of vpmaddubsw, each a sum of two products, a 16-bit lane can add up: 8, 4, 2 or 1, but
-// never more than have a scale in common.
-constexpr int addable(const PackedTraits& t) {
-  const int room = 32767 / (2 * 127 * largest_weight(t));
-  const int most = has_half_groups(t.scales) ? 4 : 8;
-  for (int n = most; n > 1; n /= 2) {
-    if (room >= n) return n;
-  }
-  return 1;
-}
-
 // A group's 32 columns of 8 rows, as vpmaddubsw wants them: `size` unsigned, `value` signed where weights
 // are.
 template <PackedFormat kFormat>
@@ -195,7 +174,7 @@ struct GroupWeights {
 // A group's dot products with 32 codes: scale * dot of every row, before the activations' own scale.
 template <PackedFormat kFormat>
 inline __m256 scaled_dot(const GroupWeights<kFormat>& w, const __m256 scale[2], const std::int8_t* codes) {
-  constexpr int kAddable = addable(packed_traits(kFormat));
+  constexpr int kAddable = addable(packed_traits(kFormat), 2);
   const __m256i ones = _mm256_set1_epi16(1);
   __m256i sum[2];  // of columns 0..15 and 16..31
   for (int half = 0; half < 2; ++half) {

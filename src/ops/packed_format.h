@@ -103,6 +103,31 @@ constexpr bool has_half_groups(PackedScales s) {
   return s == PackedScales::kSuper16 || s == PackedScales::kSuper16Min;
 }
 
+// Whether kernels multiply with signed weights themselves: 8-bit codes less their zero, values of a book.
+// Other codes are multiplied as they are, unsigned, and zeros come in with the sums of activations.
+constexpr bool is_signed(const PackedTraits& t) { return t.low_bits == 8 || t.book != nullptr; }
+
+// The largest |weight| that codes stand for.
+constexpr int largest_weight(const PackedTraits& t) {
+  if (t.book == nullptr) return t.low_bits == 8 ? 128 : (1 << (t.low_bits + t.high_bits)) - 1;
+  int largest = 0;
+  for (const int value : t.book->values) {
+    const int size = value < 0 ? -value : value;
+    if (size > largest) largest = size;
+  }
+  return largest;
+}
+
+// How many sums of `products` products of a weight and a signed activation a 16-bit lane can add up: 8, 4, 2
+// or 1, but never more vectors of codes than have a scale in common.
+constexpr int addable(const PackedTraits& t, int products) {
+  const int room = 32767 / (products * 127 * largest_weight(t));
+  for (int n = has_half_groups(t.scales) ? 4 : 8; n > 1; n /= 2) {
+    if (room >= n) return n;
+  }
+  return 1;
+}
+
 // Groups of a block.
 constexpr int block_groups(PackedScales s) { return is_super(s) ? 8 : 1; }
 // Bytes in a block before those of each group: binary16 or bfloat16 numbers.

@@ -28,7 +28,7 @@ Finding examine_isa(const Examination& examination) {
   }
   if (best == "scalar") {
     return {"isa", Health::kWarn, "no instructions that kernels are written for, only scalar",
-            "Expect a tenth of the usual speed: AVX2 with FMA (x86-64) or Armv8.2 dot products are needed."};
+            "Expect a tenth of the usual speed: AVX2 with FMA (x86-64) or 64-bit Arm is needed."};
   }
   return {"isa", Health::kOk, best + " of " + listed(isas), ""};
 }

@@ -83,7 +83,7 @@ std::optional<Hardware> detect_macos(const MachineSource& source) {
   hardware.isas = {"scalar"};
   hardware.is_apple_silicon = number_of(sysctl, "hw.optional.arm64") == 1;
   if (hardware.is_apple_silicon) {
-    hardware.isas.emplace_back("neon");
+    hardware.isas = {"scalar", "neon", "dotprod"};
     hardware.gpus.push_back(unified_gpu(hardware, number_of(sysctl, "iogpu.wired_limit_mb")));
   }
   return hardware;

@@ -150,12 +150,10 @@ INSTANTIATE_TEST_SUITE_P(Codec, Attention,
 
 constexpr float kUntouched = -12345.0f;
 
-void check_scores(Filled& f, int begin, int end, int n_queries) {
+// Scores rotated queries and compares with double precision.
+void compare_scores(Filled& f, int begin, int end, int n_queries, const std::vector<float>& q) {
   const int dim = f.codec->head_dim();
   const std::size_t n = static_cast<std::size_t>(dim);
-  std::vector<float> q = gaussian(n * static_cast<std::size_t>(n_queries), static_cast<unsigned>(n_queries));
-  q[n / 2] = 9.0f;
-  for (int h = 0; h < n_queries; ++h) f.codec->rotate(q.data() + static_cast<std::size_t>(h) * n);
   AlignedBytes prepared(f.codec->query_bytes(n_queries));
   f.codec->prepare_queries(q.data(), n_queries, prepared.data());
   std::vector<float> scores(static_cast<std::size_t>(n_queries) * kPageTokens, kUntouched);
@@ -174,6 +172,14 @@ void check_scores(Filled& f, int begin, int end, int n_queries) {
       ASSERT_NEAR(score, exact, score_bound(f, t, qh)) << "dim " << dim << " head " << h << " row " << t;
     }
   }
+}
+
+void check_scores(Filled& f, int begin, int end, int n_queries) {
+  const std::size_t n = static_cast<std::size_t>(f.codec->head_dim());
+  std::vector<float> q = gaussian(n * static_cast<std::size_t>(n_queries), static_cast<unsigned>(n_queries));
+  q[n / 2] = 9.0f;
+  for (int h = 0; h < n_queries; ++h) f.codec->rotate(q.data() + static_cast<std::size_t>(h) * n);
+  compare_scores(f, begin, end, n_queries, q);
 }
 
 // Mixes with the weights [n_queries, kPageTokens] and compares with double precision.
@@ -213,6 +219,27 @@ TEST_P(Attention, ScoreIsWithinTheBound) {
     Filled f = filled_page(type, dim, isa, 1);
     check_scores(f, 0, kPageTokens, 4);
     check_scores(f, 5, 38, 1);
+  }
+}
+
+// All bits of the codes set or none, which no encoder writes, and queries at the ends of their range, of the
+// rows' signs and against them: the largest sums that a kernel's narrow integers have to hold.
+TEST_P(Attention, ScoresOfExtremesDoNotOverflow) {
+  const auto [type, isa] = GetParam();
+  constexpr int kDim = 128;
+  if (type == KvType::kF16 || is_mixed(type) || is_residual(type)) return;
+  for (const int byte : {0x00, 0x7f, 0x80, 0xff}) {
+    SCOPED_TRACE(byte);
+    Filled f = filled_page(type, kDim, isa, 6);
+    const int groups = is_turbo(type) ? 1 : kDim / 32;
+    std::memset(f.page.data(), byte, f.page.size() - static_cast<std::size_t>(2 * groups * kPageTokens));
+    f.codec->decode(f.page.data(), 0, kPageTokens, f.rows.data());
+    std::vector<float> q(2 * kDim);
+    for (std::size_t d = 0; d < kDim; ++d) {
+      q[d] = std::copysign(1.0f, f.rows[kDim + d]);
+      q[kDim + d] = -q[d];
+    }
+    ASSERT_NO_FATAL_FAILURE(compare_scores(f, 0, kPageTokens, 2, q));
   }
 }
 

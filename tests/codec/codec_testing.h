@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstdint>
@@ -20,6 +21,11 @@ namespace tq {
 
 inline const std::vector<int> kTurboDims = {16, 32, 48, 64, 80, 96, 112, 128, 192, 256, 320, 512, 576, 1024};
 inline const std::vector<int> kBlockDims = {32, 64, 96, 128, 192, 256, 320, 512, 576, 1024};
+
+inline bool is_supported(Isa isa) {
+  const std::vector<Isa> isas = supported_isas();
+  return std::find(isas.begin(), isas.end(), isa) != isas.end();
+}
 
 // Names a test's parameter: turbo4_avx512.
 inline std::string type_isa_name(const ::testing::TestParamInfo<std::tuple<KvType, Isa>>& p) {

@@ -58,5 +58,41 @@ TEST_P(EveryTypeAndIsa, RotationsEqualTheReference) {
   }
 }
 
+// Scores and mixes of queries against a page: [n_queries, kPageTokens], then [n_queries, dim].
+std::vector<float> scores_and_mixes(KvType type, int dim, Isa isa, int n_queries, int begin, int end) {
+  const auto codec = make_codec(type, dim, isa);
+  const auto n = static_cast<std::size_t>(dim);
+  const auto heads = static_cast<std::size_t>(n_queries);
+  AlignedBytes page(codec->page_bytes());
+  const auto rows = finite_rows(dim);
+  for (int slot = 0; slot < kPageTokens; ++slot)
+    codec->encode(rows[static_cast<std::size_t>(slot) % rows.size()].data(), page.data(), slot);
+  const std::vector<float> q = gaussian(heads * n, 3);
+  AlignedBytes prepared(codec->query_bytes(n_queries));
+  codec->prepare_queries(q.data(), n_queries, prepared.data());
+  std::vector<float> results(heads * kPageTokens, 0.0f);
+  codec->score(page.data(), begin, end, prepared.data(), n_queries, results.data());
+  const std::vector<float> weights = gaussian(heads * kPageTokens, 4);
+  std::vector<float> mixes(heads * n, 0.0f);
+  codec->mix(page.data(), begin, end, weights.data(), n_queries, mixes.data());
+  results.insert(results.end(), mixes.begin(), mixes.end());
+  return results;
+}
+
+// Arm's two ISAs add the same integers with different instructions, and are one code otherwise.
+TEST(Isas, DotProductsChangeNoBit) {
+  if (!is_supported(Isa::kNeon) || !is_supported(Isa::kDotprod)) GTEST_SKIP() << "no Arm with dot products";
+  for (const KvType type : kAllKvTypes) {
+    for (const int dim : {64, 192}) {
+      for (const auto& [n_queries, begin, end] :
+           {std::tuple(1, 0, 128), std::tuple(4, 0, 128), std::tuple(7, 5, 38)}) {
+        EXPECT_TRUE(same_floats(scores_and_mixes(type, dim, Isa::kDotprod, n_queries, begin, end),
+                                scores_and_mixes(type, dim, Isa::kNeon, n_queries, begin, end)))
+            << kv_type_name(type) << " " << dim << " " << n_queries;
+      }
+    }
+  }
+}
+
 }  // namespace
 }  // namespace tq

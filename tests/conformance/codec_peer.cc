@@ -1,6 +1,7 @@
 // Our codec under the protocol of spec/conformance.md, for tests only.
 //
-//   codec_peer [--isa scalar|avx2|avx512|neon] [--break OP]     --break spoils every answer to OP a little
+//   codec_peer [--isa scalar|avx2|avx512|neon|dotprod] [--break OP]     --break spoils every answer to OP a
+//   little
 //
 // Exit status 77: this CPU or build lacks the ISA.
 #include <cstdint>

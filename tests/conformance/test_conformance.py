@@ -18,7 +18,7 @@ def last_line(run):
     return run.stdout.splitlines()[-1]
 
 
-@pytest.mark.parametrize("isa", ["scalar", "avx2", "avx512", "neon"])
+@pytest.mark.parametrize("isa", ["scalar", "avx2", "avx512", "neon", "dotprod"])
 def test_codec(isa):
     probe = subprocess.run([CODEC, "--isa", isa], stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     if probe.returncode == 77:

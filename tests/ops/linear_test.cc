@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstring>
@@ -231,6 +232,30 @@ TEST_P(LinearOn, ATokensResultDoesNotDependOnItsBatch) {
       for (std::size_t r = 0; r < 48; ++r)
         ASSERT_EQ(alone[r], batch[t * 64 + r])
             << ggml_type_traits(type)->name << " token " << t << " row " << r;
+    }
+  }
+}
+
+// Arm's two ISAs add the same integers with different instructions, and are one code otherwise.
+TEST(Linear, DotProductsChangeNoBit) {
+  const std::vector<Isa> isas = supported_isas();
+  if (std::count(isas.begin(), isas.end(), Isa::kDotprod) == 0) GTEST_SKIP() << "no Arm with dot products";
+  ThreadPool pool(1);
+  for (const GgmlType type : kTypes) {
+    const Weights w = random_weights(type, 512, 48, 9);
+    auto layer = Linear::pack(w.view, pool);
+    ASSERT_TRUE(layer);
+    for (const std::int64_t n_tokens : {1, 13}) {
+      std::vector<float> x = gaussian(static_cast<std::size_t>(n_tokens) * 512, 2);
+      for (std::size_t i = 7; i < x.size(); i += 100) x[i] = 50.0F;  // outliers, and so residuals
+      std::array<std::vector<float>, 2> y;
+      for (const std::size_t i : {0, 1}) {
+        y[i].resize(static_cast<std::size_t>(n_tokens) * 64);
+        Compute compute(kernels_for(i == 0 ? Isa::kNeon : Isa::kDotprod), pool);
+        compute.linear(x.data(), 512, n_tokens, std::array{LinearOutput{&*layer, y[i].data(), 64}});
+      }
+      EXPECT_EQ(std::memcmp(y[0].data(), y[1].data(), y[0].size() * sizeof(float)), 0)
+          << ggml_type_traits(type)->name << " " << n_tokens;
     }
   }
 }

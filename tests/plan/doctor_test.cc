@@ -56,7 +56,7 @@ TEST(Doctor, AHotPiOnAWeakSupply) {
   const auto findings = examined(machine);
   EXPECT_EQ(worst(findings), Health::kProblem);
   EXPECT_EQ(said(findings, "heat"), "problem: the power supply is too weak now");
-  EXPECT_EQ(named(findings, "isa").health, Health::kWarn);
+  EXPECT_EQ(said(findings, "isa"), "ok: neon of scalar, neon");
   EXPECT_EQ(named(findings, "governor").health, Health::kWarn);
   EXPECT_EQ(said(findings, "port-11434"), "warn: ollama (process 742) listens");
   EXPECT_EQ(said(findings, "port-8080"), "warn: another user's program listens");
@@ -127,7 +127,17 @@ TEST(Doctor, AForcedInstructionSet) {
   EXPECT_EQ(said(examined(machine, "avx2"), "isa"), "warn: TURBOQUANT_ISA=avx2 is slower than avx512");
   EXPECT_EQ(named(examined(machine, "avx512"), "isa").health, Health::kOk);
   EXPECT_EQ(named(examined(machine, "neon"), "isa").health, Health::kProblem);
+  EXPECT_EQ(named(examined(machine, "dotprod"), "isa").health, Health::kProblem);
   EXPECT_EQ(named(examined(machine, "sse"), "isa").health, Health::kProblem);
+  EXPECT_EQ(said(examined(RecordedMachine("phone"), "neon"), "isa"),
+            "warn: TURBOQUANT_ISA=neon is slower than dotprod");
+}
+
+TEST(Doctor, AProcessorWithoutVectorKernels) {
+  RecordedMachine machine("h200");
+  machine.write("/proc/cpuinfo", "processor : 0\nflags : fpu sse sse2 ssse3\n");
+  EXPECT_EQ(said(examined(machine), "isa"),
+            "warn: no instructions that kernels are written for, only scalar");
 }
 
 TEST(Doctor, AMacThatIsThrottled) {

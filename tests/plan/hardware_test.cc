@@ -37,7 +37,7 @@ TEST(Hardware, RaspberryPi4) {
   EXPECT_EQ(pi.n_cpus, 4);
   EXPECT_EQ(pi.n_cores, 4);
   EXPECT_EQ(pi.usable_cpus, 4);
-  EXPECT_EQ(pi.isas, Names{"scalar"});  // Cortex-A72 has no dot products
+  EXPECT_EQ(pi.isas, (Names{"scalar", "neon"}));  // Cortex-A72 has no dot products
   EXPECT_TRUE(pi.gpus.empty());
   EXPECT_FALSE(pi.memory_limit.has_value());
 }
@@ -54,7 +54,7 @@ TEST(Hardware, M3MaxOf36Gb) {
   EXPECT_EQ(mac.swap_total_bytes, 2048 * kMiB);
   EXPECT_EQ(mac.swap_free_bytes, 1535 * kMiB);
   EXPECT_EQ(mac.n_cpus, 14);
-  EXPECT_EQ(mac.isas, (Names{"scalar", "neon"}));
+  EXPECT_EQ(mac.isas, (Names{"scalar", "neon", "dotprod"}));
   ASSERT_EQ(mac.gpus.size(), 1U);
   EXPECT_TRUE(mac.gpus[0].is_unified);
   EXPECT_EQ(mac.gpus[0].working_set_bytes, 27 * kGiB);
@@ -109,7 +109,7 @@ TEST(Hardware, Phone) {
   const Hardware phone = detect("phone");
   EXPECT_EQ(phone.os, "android");
   EXPECT_EQ(phone.board, "Google Pixel 8");
-  EXPECT_EQ(phone.isas, (Names{"scalar", "neon"}));
+  EXPECT_EQ(phone.isas, (Names{"scalar", "neon", "dotprod"}));
   EXPECT_EQ(phone.n_cpus, 8);
 }
 

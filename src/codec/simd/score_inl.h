@@ -161,7 +161,7 @@ TQ_INLINE void dot_chunks(const std::uint8_t* row, std::int64_t stride, const Ch
       for (int part = 0; part < kC; part += kShare) {
     VecI column[kShare][4];
     VecI plane[kShare][2];
-    VecI partial[kQ][kShare] = {};
+    DotSum partial[kQ][kShare] = {};
     for (int i = 0; i < kShare; ++i) {
       load_chunks<kC>(row + chunks.low, stride, part + i, column[i]);
       transpose4(column[i]);
@@ -181,7 +181,8 @@ TQ_INLINE void dot_chunks(const std::uint8_t* row, std::int64_t stride, const Ch
         TQ_UNROLL
         for (int h = 0; h < kQ; ++h, q += 16 * kC) {
           const VecI four = load_query<kC>(q);
-          for (int i = 0; i < kShare; ++i) partial[h][i] = dot4(partial[h][i], bytes[i], four);
+          const int step = j * F::kFields + decltype(field)::value;
+          for (int i = 0; i < kShare; ++i) partial[h][i] = dot4(partial[h][i], bytes[i], four, step);
         }
       };
       add_field(Count<0>{});
@@ -194,8 +195,8 @@ TQ_INLINE void dot_chunks(const std::uint8_t* row, std::int64_t stride, const Ch
       if constexpr (F::kFields > 4) add_field(Count<7>{});
     }
     for (int h = 0; h < kQ; ++h) {
-      folded[part / kShare][h] =
-          kShare == 1 ? partial[h][0] : fold_chunks(partial[h][0], partial[h][kShare - 1]);
+      const VecI total = dot_total(partial[h][0]);
+      folded[part / kShare][h] = kShare == 1 ? total : fold_chunks(total, dot_total(partial[h][kShare - 1]));
     }
   }
   for (int h = 0; h < kQ; ++h) {

@@ -106,6 +106,8 @@ struct ByteTable {
 };
 
 // --- score ---
+using DotSum = VecI;
+TQ_INLINE VecI dot_total(DotSum sum) { return sum; }
 struct DotBytes {
   __m256i bytes;
   __m256i magnitudes;
@@ -113,7 +115,7 @@ struct DotBytes {
 TQ_INLINE DotBytes dot_signed(VecI bytes) { return {(__m256i)bytes, _mm256_abs_epi8((__m256i)bytes)}; }
 TQ_INLINE DotBytes dot_bytes(VecI looked_up) { return dot_signed(looked_up); }
 // Adds to each lane the product of its four bytes with four signed bytes.
-TQ_INLINE VecI dot4(VecI sum, const DotBytes& b, VecI four) {
+TQ_INLINE DotSum dot4(DotSum sum, const DotBytes& b, VecI four, int) {
   const __m256i pairs = _mm256_maddubs_epi16(b.magnitudes, _mm256_sign_epi8((__m256i)four, b.bytes));
   return sum + (VecI)_mm256_madd_epi16(pairs, _mm256_set1_epi16(1));
 }

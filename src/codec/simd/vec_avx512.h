@@ -90,11 +90,13 @@ struct ByteTable {
 };
 
 // --- score ---
+using DotSum = VecI;
+TQ_INLINE VecI dot_total(DotSum sum) { return sum; }
 using DotBytes = VecI;
 TQ_INLINE DotBytes dot_bytes(VecI looked_up) { return looked_up; }
 TQ_INLINE DotBytes dot_signed(VecI bytes) { return bytes ^ splat(static_cast<std::int32_t>(0x80808080u)); }
 // Adds to each lane the product of its four bytes with four signed bytes.
-TQ_INLINE VecI dot4(VecI sum, DotBytes bytes, VecI four) {
+TQ_INLINE DotSum dot4(DotSum sum, DotBytes bytes, VecI four, int) {
   return (VecI)_mm512_dpbusd_epi32((__m512i)sum, (__m512i)bytes, (__m512i)four);
 }
 

@@ -1,5 +1,6 @@
-// NEON of Armv8.2 with dot products: 4 floats a vector, 32 registers. A vector takes one chunk of four rows,
-// so nothing is added across lanes.
+// 64-bit Arm: 4 floats a vector, 32 registers. A vector takes one chunk of four rows, so nothing is added
+// across lanes. What kernels_neon.cc and kernels_dotprod.cc do with instructions of their own, they add:
+// DotSum, dot4 and dot_total.
 #pragma once
 
 #include <arm_neon.h>
@@ -86,10 +87,6 @@ struct ByteTable {
 using DotBytes = VecI;
 TQ_INLINE DotBytes dot_bytes(VecI looked_up) { return looked_up; }
 TQ_INLINE DotBytes dot_signed(VecI bytes) { return bytes; }
-// Adds to each lane the product of its four bytes with four signed bytes.
-TQ_INLINE VecI dot4(VecI sum, DotBytes bytes, VecI four) {
-  return vdotq_s32(sum, (int8x16_t)bytes, (int8x16_t)four);
-}
 
 TQ_INLINE void transpose4(VecI v[4]) {
   const int32x4_t a = vzip1q_s32(v[0], v[1]);
