@@ -111,8 +111,8 @@ constexpr bool is_signed(const PackedTraits& t) { return t.low_bits == 8 || t.bo
 constexpr int largest_weight(const PackedTraits& t) {
   if (t.book == nullptr) return t.low_bits == 8 ? 128 : (1 << (t.low_bits + t.high_bits)) - 1;
   int largest = 0;
-  for (const int value : t.book->values) {
-    const int size = value < 0 ? -value : value;
+  for (const std::int8_t value : t.book->values) {
+    const int size = value < 0 ? -value : +value;
     if (size > largest) largest = size;
   }
   return largest;
