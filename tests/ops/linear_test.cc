@@ -158,8 +158,6 @@ TEST_P(LinearOn, EveryTypeWithinTheRoundingOfActivations) {
   }
 }
 
-// An activation of 127 alone in its group is rounded to the code 127 and scale 1, so the product with it is
-// the weight itself: only the binary32 product and the minimum's own term may round.
 // All bits of the codes set or none, and activations at the ends of their range, of the weights' signs or
 // against them: the largest sums that a kernel's narrow integers have to hold.
 TEST_P(LinearOn, SumsOfExtremesDoNotOverflow) {
@@ -193,6 +191,8 @@ TEST_P(LinearOn, SumsOfExtremesDoNotOverflow) {
   }
 }
 
+// An activation of 127 alone in its group is rounded to the code 127 and scale 1, so the product with it is
+// the weight itself: only the binary32 product and the minimum's own term may round.
 TEST_P(LinearOn, PackedWeightsKeepTheirValues) {
   ThreadPool pool(2);
   Compute compute(kernels_for(GetParam()), pool);
