@@ -216,8 +216,8 @@ inline __m256 add_group(const GroupWeights<kFormat>& w, const GroupScales& scale
   return acc;
 }
 
-// A single token is bound by memory, and the hardware's prefetcher alone leaves bandwidth unused. Tiles
-// follow each other in memory, so running past the end of one is to the point.
+// A single token is bound by memory, a few tokens nearly so, and the hardware's prefetcher alone leaves
+// bandwidth unused. Tiles follow each other in memory, so running past the end of one is to the point.
 constexpr int kPrefetchAhead = 2048;
 template <int kBytes>
 inline void prefetch(const std::uint8_t* p) {
