@@ -1,5 +1,6 @@
-// Linear layers of each weight type and ISA on all cores: products of a prompt, in operations a second (two a
-// weight), and of a single token, in bytes of packed weights a second, and the time that packing takes.
+// Linear layers of each weight type and ISA on all cores: products of a prompt and of eight tokens, in
+// operations a second (two a weight), and of a single token, in bytes of packed weights a second, and the
+// time packing takes.
 //
 //   build/release/bench/ops/linear_bench --benchmark_filter='Q4_K/avx512' --benchmark_repetitions=5
 //
@@ -22,6 +23,7 @@ namespace {
 constexpr std::int64_t kIn = 2048;
 constexpr std::int64_t kOut = 8192;
 constexpr int kLayers = 16;
+constexpr std::int64_t kFew = 8;  // tokens of sessions that decode together
 
 ThreadPool& pool() {
   static ThreadPool pool(default_thread_count());
@@ -48,7 +50,7 @@ void run(benchmark::State& state, const Case& c) {
   const TensorView view = {
       .name = "w", .type = c.type, .n_dims = 2, .shape = {kIn, kOut, 1, 1}, .data = bytes};
   std::vector<Linear> layers;
-  for (int i = 0; i < (c.n_tokens == 1 ? kLayers : 1); ++i) {
+  for (int i = 0; i < (c.n_tokens <= kFew ? kLayers : 1); ++i) {
     auto layer = Linear::pack(view, pool());
     if (!layer) return state.SkipWithError(layer.error().message.c_str());
     layers.push_back(std::move(*layer));
@@ -89,7 +91,7 @@ void register_all() {
     benchmark::RegisterBenchmark(("pack/" + name).c_str(), [=](auto& s) { pack(s, type); })->UseRealTime();
     for (const Isa isa : supported_isas()) {
       if (isa == Isa::kScalar) continue;
-      for (const std::int64_t n : {1, 512}) {
+      for (const std::int64_t n : {std::int64_t{1}, kFew, std::int64_t{512}}) {
         const std::string full = name + "/" + std::string(isa_name(isa)) + "/" + std::to_string(n);
         benchmark::RegisterBenchmark(full.c_str(), [=](auto& s) { run(s, {type, isa, n}); })->UseRealTime();
       }

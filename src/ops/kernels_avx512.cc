@@ -1,6 +1,6 @@
 // AVX-512 with VNNI: a register holds 4 columns of 16 rows, and vpdpbusd multiplies them with 4 activations
-// that are broadcast from memory. Bounds per group and token: 8 vpdpbusd + 3 float operations for 512
-// products.
+// that are broadcast from memory: 8 vpdpbusd and 5 other operations for a group of 32 columns and a token,
+// 512 products.
 #include <immintrin.h>
 
 #define TQ_VECTOR_BYTES 64
@@ -139,17 +139,29 @@ inline GroupScales load_scales(const BlockFactors& f, const std::uint8_t* header
   }
 }
 
+// A group's 32 columns of 16 rows, as vpdpbusd wants them.
+template <PackedFormat kFormat>
+struct GroupWeights {
+  __m512i w[8];
+
+  explicit GroupWeights(const std::uint8_t* codes)
+      : w{weights_at<kFormat, 0>(codes), weights_at<kFormat, 1>(codes), weights_at<kFormat, 2>(codes),
+          weights_at<kFormat, 3>(codes), weights_at<kFormat, 4>(codes), weights_at<kFormat, 5>(codes),
+          weights_at<kFormat, 6>(codes), weights_at<kFormat, 7>(codes)} {}
+};
+
 // A group's dot products with 32 codes: scale * dot of every row, before the activations' own scale.
-template <bool kHalves>
-inline __m512 scaled_dot(const __m512i w[8], const __m512 scale[2], const std::int8_t* codes) {
+template <PackedFormat kFormat>
+inline __m512 scaled_dot(const GroupWeights<kFormat>& weights, const __m512 scale[2],
+                         const std::int8_t* codes) {
   // Two chains, columns 0..15 and 16..31: vpdpbusd has a latency of several cycles.
   __m512i low = _mm512_setzero_si512();
   __m512i high = _mm512_setzero_si512();
   for (int v = 0; v < 4; ++v) {
-    low = _mm512_dpbusd_epi32(low, w[v], broadcast4(codes + 4 * v));
-    high = _mm512_dpbusd_epi32(high, w[4 + v], broadcast4(codes + 16 + 4 * v));
+    low = _mm512_dpbusd_epi32(low, weights.w[v], broadcast4(codes + 4 * v));
+    high = _mm512_dpbusd_epi32(high, weights.w[4 + v], broadcast4(codes + 16 + 4 * v));
   }
-  if constexpr (kHalves) {
+  if constexpr (has_half_groups(packed_traits(kFormat).scales)) {
     return _mm512_fmadd_ps(_mm512_cvtepi32_ps(high), scale[1],
                            _mm512_mul_ps(_mm512_cvtepi32_ps(low), scale[0]));
   } else {
@@ -157,70 +169,64 @@ inline __m512 scaled_dot(const __m512i w[8], const __m512 scale[2], const std::i
   }
 }
 
-// Adds the products of one group of weights with kTokens rows of a panel, whose groups `at` counts.
-template <PackedFormat kFormat, int kTokens>
-inline void add_group(const std::uint8_t* codes, const GroupScales& scales, const QuantizedPanel& x,
-                      std::int64_t at, __m512 acc[kTokens]) {
+// acc plus the products of one group of weights with row `at` of the panel's groups.
+template <PackedFormat kFormat>
+inline __m512 add_group(const GroupWeights<kFormat>& weights, const GroupScales& scales,
+                        const QuantizedPanel& x, std::int64_t at, __m512 acc) {
   constexpr bool kHalves = has_half_groups(packed_traits(kFormat).scales);
-  const __m512i w[8] = {weights_at<kFormat, 0>(codes), weights_at<kFormat, 1>(codes),
-                        weights_at<kFormat, 2>(codes), weights_at<kFormat, 3>(codes),
-                        weights_at<kFormat, 4>(codes), weights_at<kFormat, 5>(codes),
-                        weights_at<kFormat, 6>(codes), weights_at<kFormat, 7>(codes)};
-  const QuantizedGroup* groups = x.groups + at;
-  const std::int8_t* rows = x.codes + at * kGroupCols;
-#pragma GCC unroll 16
-  for (int t = 0; t < kTokens; ++t) {
-    __m512 dot = scaled_dot<kHalves>(w, scales.scale, rows + t * kGroupCols);
-    // A token's groups with residuals are the same for every tile, so this branch is learnt.
-    if (__builtin_expect(groups[t].has_residual != 0, 0)) {
-      const __m512 rest = scaled_dot<kHalves>(w, scales.scale, x.residuals + (at + t) * kGroupCols);
-      dot = _mm512_fmadd_ps(rest, _mm512_set1_ps(1 / kResidualSteps), dot);
-    }
-    acc[t] = _mm512_fmadd_ps(dot, _mm512_set1_ps(groups[t].scale), acc[t]);
-    acc[t] = _mm512_fmadd_ps(scales.offset, _mm512_set1_ps(groups[t].sum), acc[t]);
-    if constexpr (kHalves) {
-      acc[t] = _mm512_fmadd_ps(scales.low_offset, _mm512_set1_ps(groups[t].low_sum), acc[t]);
-    }
+  const QuantizedGroup& group = x.groups[at];
+  __m512 dot = scaled_dot<kFormat>(weights, scales.scale, x.codes + at * kGroupCols);
+  // A token's groups with residuals are the same for every tile, so this branch is learnt.
+  if (__builtin_expect(group.has_residual != 0, 0)) {
+    const __m512 rest = scaled_dot<kFormat>(weights, scales.scale, x.residuals + at * kGroupCols);
+    dot = _mm512_fmadd_ps(rest, _mm512_set1_ps(1 / kResidualSteps), dot);
   }
+  acc = _mm512_fmadd_ps(dot, _mm512_set1_ps(group.scale), acc);
+  acc = _mm512_fmadd_ps(scales.offset, _mm512_set1_ps(group.sum), acc);
+  if constexpr (kHalves) acc = _mm512_fmadd_ps(scales.low_offset, _mm512_set1_ps(group.low_sum), acc);
+  return acc;
 }
 
-// A single token is bound by memory, and the hardware's prefetcher alone leaves a sixth of the bandwidth
-// unused. Tiles follow each other in memory, so running past the end of one is to the point.
+// Few tokens are bound by memory or nearly so, and the hardware's prefetcher alone leaves a sixth of the
+// bandwidth unused. Tiles follow each other in memory, so running past the end of one is to the point.
 constexpr int kPrefetchAhead = 2048;
 template <int kBytes>
 inline void prefetch(const std::uint8_t* p) {
   for (int i = 0; i < kBytes; i += 64) _mm_prefetch(reinterpret_cast<const char*>(p + i), _MM_HINT_T0);
 }
 
-// kTokens rows of a panel from row `first` on against one tile; their accumulators and the group's weights
-// fit the 32 registers.
+// A tile against a panel. Of a full one and of a single token the number of rows is known here, kTokens: the
+// sums stay in registers beside a group's weights. Otherwise, kTokens 0, they lie in memory.
 template <PackedFormat kFormat, int kTokens>
-inline void tile_block(const PackedTile& tile, const QuantizedPanel& x, std::int64_t first, float* y,
-                       std::int64_t ldy) {
+inline void tile_of(const PackedTile& tile, const QuantizedPanel& x, float* y, std::int64_t ldy) {
   constexpr PackedScales kScales = packed_traits(kFormat).scales;
   constexpr int kGroups = block_groups(kScales);
-  __m512 acc[kTokens];
-  for (int t = 0; t < kTokens; ++t) acc[t] = _mm512_setzero_ps();
+  const std::int64_t n_rows = kTokens == 0 ? x.n_rows : kTokens;
+  __m512 acc[kPanelRows];
+  for (std::int64_t t = 0; t < n_rows; ++t) acc[t] = _mm512_setzero_ps();
   const std::uint8_t* block = tile.data;
-  std::int64_t at = first;
+  std::int64_t at = 0;
   for (std::int64_t g = 0; g < tile.n_groups; g += kGroups, block += block_bytes(kFormat)) {
     const BlockFactors factors = load_factors<kScales>(block);
-    for (int i = 0; i < kGroups; ++i, at += x.n_rows) {
+    for (int i = 0; i < kGroups; ++i, at += n_rows) {
       const GroupScales scales = load_scales<kFormat>(factors, block, i);
       const std::uint8_t* codes = block + header_bytes(kScales) + i * code_bytes(kFormat);
-      if constexpr (kTokens == 1) prefetch<code_bytes(kFormat)>(codes + kPrefetchAhead);
-      add_group<kFormat, kTokens>(codes, scales, x, at, acc);
+      if constexpr (kTokens != kPanelRows) prefetch<code_bytes(kFormat)>(codes + kPrefetchAhead);
+      const GroupWeights<kFormat> weights(codes);
+#pragma GCC unroll 16
+      for (std::int64_t t = 0; t < n_rows; ++t) {
+        acc[t] = add_group<kFormat>(weights, scales, x, at + t, acc[t]);
+      }
     }
   }
-  for (int t = 0; t < kTokens; ++t) _mm512_storeu_ps(y + (first + t) * ldy, acc[t]);
+  for (std::int64_t t = 0; t < n_rows; ++t) _mm512_storeu_ps(y + t * ldy, acc[t]);
 }
 
 template <PackedFormat kFormat>
 void tile(const PackedTile& tile, const QuantizedPanel& x, float* y, std::int64_t ldy) {
-  std::int64_t t = 0;
-  for (; t + 12 <= x.n_rows; t += 12) tile_block<kFormat, 12>(tile, x, t, y, ldy);
-  for (; t + 4 <= x.n_rows; t += 4) tile_block<kFormat, 4>(tile, x, t, y, ldy);
-  for (; t < x.n_rows; ++t) tile_block<kFormat, 1>(tile, x, t, y, ldy);
+  if (x.n_rows == kPanelRows) return tile_of<kFormat, kPanelRows>(tile, x, y, ldy);
+  if (x.n_rows == 1) return tile_of<kFormat, 1>(tile, x, y, ldy);
+  tile_of<kFormat, 0>(tile, x, y, ldy);
 }
 
 inline CodeSums store_codes(__m512i a, __m512i b, std::int8_t* codes) {
