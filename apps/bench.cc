@@ -58,7 +58,7 @@ Expected<double> measure(Session& session, std::span<const Token> tokens, std::s
 }
 
 // Tokens per second of all sessions together, each of which generates `options.decode` tokens behind `depth`.
-Expected<double> measure_parallel(Engine& engine, std::int64_t depth, const BenchOptions& options) {
+Expected<ParallelRate> measure_parallel(Engine& engine, std::int64_t depth, const BenchOptions& options) {
   const auto n = static_cast<std::size_t>(options.engine.n_parallel);
   const auto begin = static_cast<std::size_t>(std::max<std::int64_t>(depth, 1));
   const std::size_t end = begin + static_cast<std::size_t>(options.decode);
@@ -71,6 +71,8 @@ Expected<double> measure_parallel(Engine& engine, std::int64_t depth, const Benc
     texts.push_back(some_tokens(static_cast<std::int64_t>(end), engine.info().n_vocab, static_cast<int>(i)));
     if (const auto ok = sessions.back()->sync(std::span(texts[i]).first(begin)); !ok) return ok.error();
   }
+  std::optional<Profile> running;
+  if (options.profile) running.emplace();
   const auto start = Clock::now();
   std::vector<Work> work(n);
   for (std::size_t at = begin + 1; at <= end; ++at) {
@@ -82,7 +84,9 @@ Expected<double> measure_parallel(Engine& engine, std::int64_t depth, const Benc
       if (w.result && !*w.result) return w.result->error();
     }
   }
-  return static_cast<double>(n * (end - begin)) / seconds_since(start);
+  ParallelRate result{static_cast<double>(n * (end - begin)) / seconds_since(start), std::nullopt};
+  if (running) result.profile = running->report();
+  return result;
 }
 
 // The longest text that is measured.
@@ -232,8 +236,10 @@ std::string bench_text(const BenchResult& result, const Engine& engine, const Be
     if (const auto report = result.profiles.find(depth); report != result.profiles.end())
       text += "  " + describe(report->second, options.decode) + "\n";
   }
-  for (const auto& [depth, rate] : result.parallel) {
-    text += line(std::to_string(options.engine.n_parallel) + " sessions at " + std::to_string(depth), rate);
+  for (const auto& [depth, together] : result.parallel) {
+    text += line(std::to_string(options.engine.n_parallel) + " sessions at " + std::to_string(depth),
+                 together.rate);
+    if (together.profile) text += "  " + describe(*together.profile, options.decode) + "\n";
   }
   return text;
 }
@@ -248,7 +254,7 @@ std::string bench_json(const BenchResult& result, const Engine& engine, const Be
                                        {"sampling", report.sampling},   {"other", report.other()}};
   }
   nlohmann::ordered_json parallel = nlohmann::ordered_json::object();
-  for (const auto& [depth, rate] : result.parallel) parallel[std::to_string(depth)] = rate;
+  for (const auto& [depth, together] : result.parallel) parallel[std::to_string(depth)] = together.rate;
   nlohmann::ordered_json object = {
       {"program", "turboquant " + std::string(kVersion)},
       {"model", options.engine.model_path},

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -23,12 +24,17 @@ struct BenchOptions {
   bool profile = false;  // say where the time of decoding goes; tokens are then sampled too
 };
 
+struct ParallelRate {
+  double rate;  // tokens per second of all sessions together
+  std::optional<ProfileReport> profile;
+};
+
 // Tokens per second.
 struct BenchResult {
   double load_seconds = 0.0;
   double prefill = 0.0;
-  std::map<std::int64_t, double> decode;    // by depth
-  std::map<std::int64_t, double> parallel;  // of all engine.n_parallel sessions together, by depth
+  std::map<std::int64_t, double> decode;          // by depth
+  std::map<std::int64_t, ParallelRate> parallel;  // of engine.n_parallel sessions, by depth
   std::map<std::int64_t, ProfileReport> profiles;
 };
 

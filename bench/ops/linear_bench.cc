@@ -49,9 +49,14 @@ void run(benchmark::State& state, const Case& c) {
   const std::vector<std::byte> bytes = random_bytes(c.type);
   const TensorView view = {
       .name = "w", .type = c.type, .n_dims = 2, .shape = {kIn, kOut, 1, 1}, .data = bytes};
+  const int n_layers = c.n_tokens <= kFew ? kLayers : 1;
+  const auto packed = Linear::packed_bytes(view);
+  if (!packed) return state.SkipWithError(packed.error().message.c_str());
+  auto arena = Arena::allocate(static_cast<std::size_t>(n_layers) * Arena::part_bytes(*packed));
+  if (!arena) return state.SkipWithError(arena.error().message.c_str());
   std::vector<Linear> layers;
-  for (int i = 0; i < (c.n_tokens <= kFew ? kLayers : 1); ++i) {
-    auto layer = Linear::pack(view, pool());
+  for (int i = 0; i < n_layers; ++i) {
+    auto layer = Linear::pack(view, *arena, pool());
     if (!layer) return state.SkipWithError(layer.error().message.c_str());
     layers.push_back(std::move(*layer));
   }

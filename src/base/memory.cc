@@ -70,6 +70,24 @@ Buffer::~Buffer() {
   if (data_ != nullptr) ::munmap(data_, size_);
 }
 
+Expected<Arena> Arena::allocate(std::size_t size) {
+  auto buffer = Buffer::allocate(size);
+  if (!buffer) return buffer.error();
+  Arena arena;
+  arena.buffer_ = *std::move(buffer);
+  return arena;
+}
+
+Expected<std::byte*> Arena::take(std::size_t size) {
+  const std::size_t taken = part_bytes(size);
+  if (taken > buffer_.size() - used_) {
+    return Error{ErrorCode::kOutOfMemory, "a part of " + std::to_string(size) + " bytes does not fit the " +
+                                              std::to_string(buffer_.size() - used_) +
+                                              " that are left of its memory."};
+  }
+  return buffer_.data() + std::exchange(used_, used_ + taken);
+}
+
 void return_freed_memory() {
 #if defined(__GLIBC__)
   ::malloc_trim(0);

@@ -53,6 +53,28 @@ class Buffer {
   std::size_t size_ = 0;
 };
 
+// A buffer that is handed out in parts, one after the other. Small matrices share its huge pages, which none
+// of them would fill.
+class Arena {
+ public:
+  static constexpr std::size_t kAlignment = 64;  // of a part, a cache line
+  // What a part takes of the arena.
+  static std::size_t part_bytes(std::size_t size) {
+    return (size + kAlignment - 1) / kAlignment * kAlignment;
+  }
+
+  Arena() = default;
+  // `size` is the sum of all part_bytes().
+  static Expected<Arena> allocate(std::size_t size);
+
+  // The next `size` bytes, zeroed; kOutOfMemory when fewer are left.
+  Expected<std::byte*> take(std::size_t size);
+
+ private:
+  Buffer buffer_;
+  std::size_t used_ = 0;
+};
+
 // Gives memory back to the kernel that was freed but is kept for the next allocation.
 void return_freed_memory();
 

@@ -72,14 +72,25 @@ Expected<void> Model::load_weights(const GgufFile& file, std::int64_t n_ctx, Thr
 
 Expected<void> Model::load_some_layers(const GgufFile& file, std::int64_t n_ctx, std::span<const int> layers,
                                        ThreadPool& pool) {
-  return bind_layers(n_ctx, layers,
-                     [&](std::string prefix) { return WeightReader(file, pool, std::move(prefix)); });
+  const auto bytes = unbound()->measure_layers(file, n_ctx, layers);
+  if (!bytes) return bytes.error();
+  auto weights = Arena::allocate(bytes->packed);
+  if (!weights) return weights.error();
+  weights_ = *std::move(weights);
+  return bind_layers(n_ctx, layers, [&](std::string prefix) {
+    return WeightReader(file, weights_, pool, std::move(prefix));
+  });
 }
 
 Expected<WeightBytes> Model::measure_weights(const GgufFile& file, std::int64_t n_ctx) {
+  return measure_layers(file, n_ctx, all_layers());
+}
+
+Expected<WeightBytes> Model::measure_layers(const GgufFile& file, std::int64_t n_ctx,
+                                            std::span<const int> layers) {
   WeightBytes bytes;
   const auto bound = bind_layers(
-      n_ctx, all_layers(), [&](std::string prefix) { return WeightReader(file, bytes, std::move(prefix)); });
+      n_ctx, layers, [&](std::string prefix) { return WeightReader(file, bytes, std::move(prefix)); });
   if (!bound) return bound.error();
   return bytes;
 }

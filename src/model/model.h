@@ -71,6 +71,7 @@ class Model {
 
  protected:
   explicit Model(ModelConfig config) : config_(std::move(config)) {}
+  virtual std::unique_ptr<Model> unbound() const = 0;                 // the same, without weights
   virtual void bind_layer(int index, WeightReader& weights) = 0;      // in order
   virtual void run_layer(std::size_t i, const Pass& pass) const = 0;  // the i-th bound; w.x to w.x
   ModelConfig config_;
@@ -79,9 +80,11 @@ class Model {
   // `reader(prefix)` makes the WeightReader of the tensors under a prefix.
   template <class Reader>
   Expected<void> bind_layers(std::int64_t n_ctx, std::span<const int> layers, const Reader& reader);
+  Expected<WeightBytes> measure_layers(const GgufFile& file, std::int64_t n_ctx, std::span<const int> layers);
   std::vector<int> all_layers() const;
   void bind_ropes(WeightReader& weights, std::int64_t n_ctx);
 
+  Arena weights_;
   std::size_t n_bound_ = 0;  // layers
   std::vector<Rope> ropes_;
   Embedding embedding_;
@@ -98,6 +101,7 @@ class LayeredModel final : public Model {
   LayeredModel(ModelConfig config, BindLayer<Layer> bind) : Model(std::move(config)), bind_(bind) {}
 
  private:
+  std::unique_ptr<Model> unbound() const override { return std::make_unique<LayeredModel>(config_, bind_); }
   void bind_layer(int index, WeightReader& weights) override {
     layers_.push_back(bind_(weights, config_, index));
   }

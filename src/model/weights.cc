@@ -77,7 +77,7 @@ Linear WeightReader::linear_part(std::string_view name, std::int64_t n_in, std::
 void WeightReader::count(const TensorView& matrix) {
   const auto packed = Linear::packed_bytes(matrix);
   if (!packed) return fail(packed.error().code, packed.error().message);
-  bytes_->packed += *packed;
+  bytes_->packed += Arena::part_bytes(*packed);
   if (*packed == 0) bytes_->in_file += matrix.data.size();
 }
 
@@ -88,7 +88,7 @@ Linear WeightReader::pack(const TensorView& matrix) {
   }
   // As it goes, or a large matrix would be in memory twice.
   const auto release = [this](std::span<const std::byte> part) { file_.release_pages(part); };
-  auto packed = Linear::pack(matrix, *pool_, release);
+  auto packed = Linear::pack(matrix, *arena_, *pool_, release);
   if (!packed) {
     fail(packed.error().code, packed.error().message);
     return {};

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/memory.h"
 #include "base/thread_pool.h"
 #include "gguf/gguf.h"
 #include "ops/linear.h"
@@ -19,7 +20,7 @@ std::string missing_tensor(std::string_view name);
 
 // What a model's weights take.
 struct WeightBytes {
-  std::size_t packed = 0;   // matrices in the kernels' form
+  std::size_t packed = 0;   // matrices in the kernels' form, as parts of an arena
   std::size_t floats = 0;   // norms, biases
   std::size_t in_file = 0;  // read where they are in the mapped file: the kernel's to drop and read again
 };
@@ -28,8 +29,9 @@ struct WeightBytes {
 // another shape or a type we cannot use), so that a caller can read on and check once.
 class WeightReader {
  public:
-  WeightReader(const GgufFile& file, ThreadPool& pool, std::string prefix = "")
-      : file_(file), pool_(&pool), prefix_(std::move(prefix)) {}
+  // Matrices are repacked into the arena.
+  WeightReader(const GgufFile& file, Arena& arena, ThreadPool& pool, std::string prefix = "")
+      : file_(file), arena_(&arena), pool_(&pool), prefix_(std::move(prefix)) {}
   // Repacks nothing, but adds up what a reader that does would take. The matrices it gives out are empty.
   WeightReader(const GgufFile& file, WeightBytes& bytes, std::string prefix = "")
       : file_(file), bytes_(&bytes), prefix_(std::move(prefix)) {}
@@ -68,6 +70,7 @@ class WeightReader {
   void fail(ErrorCode code, const std::string& message);
 
   const GgufFile& file_;
+  Arena* arena_ = nullptr;
   ThreadPool* pool_ = nullptr;
   WeightBytes* bytes_ = nullptr;  // set: only counted
   std::string prefix_;

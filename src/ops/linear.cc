@@ -55,7 +55,7 @@ void Linear::run_tile(const Kernels& kernels, std::int64_t tile, const float* x,
                       std::int64_t ldy) const {
   const std::int64_t row = tile * kTileRows;
   if (is_packed()) {
-    const PackedTile packed = {packed_.as<std::uint8_t>() + tile * tile_bytes_, n_in_ / kGroupCols};
+    const PackedTile packed = {tiles_ + tile * tile_bytes_, n_in_ / kGroupCols};
     const auto multiply = kernels.tile[static_cast<int>(format_)];
     for (std::int64_t t = begin; t < end; t += kPanelRows) {
       multiply(packed, quantized.panel(t), y + t * ldy + row, ldy);

@@ -39,14 +39,18 @@ class Linear {
   // Called, from any thread of the pool, with bytes of the weight that are no longer needed.
   using Release = std::function<void(std::span<const std::byte> part)>;
 
+  // Into memory of its own.
   static Expected<Linear> pack(const TensorView& weight, ThreadPool& pool, const Release& release = {});
-  // Bytes that pack() would allocate; 0 for a matrix that stays in the file.
+  // Into the next packed_bytes() of the arena, which must outlive the layer.
+  static Expected<Linear> pack(const TensorView& weight, Arena& arena, ThreadPool& pool,
+                               const Release& release = {});
+  // Bytes that pack() would take; 0 for a matrix that stays in the file.
   static Expected<std::size_t> packed_bytes(const TensorView& weight);
 
   std::int64_t n_in() const { return n_in_; }
   std::int64_t n_out() const { return n_out_; }
   bool is_packed() const { return dense_ == nullptr; }
-  std::size_t packed_bytes() const { return packed_.size(); }
+  std::size_t packed_bytes() const { return static_cast<std::size_t>(n_tiles() * tile_bytes_); }
   // The n_in weights of one output, bit for bit what dequantize_row() makes of the row in the file.
   void read_row(std::int64_t row, float* out) const;
 
@@ -56,6 +60,8 @@ class Linear {
  private:
   friend class Compute;
 
+  static Expected<Linear> describe(const TensorView& weight);
+  void pack_tiles(const TensorView& weight, std::uint8_t* tiles, ThreadPool& pool, const Release& release);
   void run_tile(const Kernels& kernels, std::int64_t tile, const float* x, std::int64_t ldx,
                 const QuantizedBatch& quantized, std::int64_t begin, std::int64_t end, float* y,
                 std::int64_t ldy) const;
@@ -64,7 +70,8 @@ class Linear {
   std::int64_t n_out_ = 0;
   // Packed: tiles, one after the other.
   PackedFormat format_{};
-  Buffer packed_;
+  const std::uint8_t* tiles_ = nullptr;
+  Buffer own_;  // where they lie, unless in an arena
   std::int64_t tile_bytes_ = 0;
   // Dense.
   const std::byte* dense_ = nullptr;

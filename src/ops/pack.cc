@@ -163,14 +163,13 @@ void pack_tile(PackedFormat format, ReadQuantGroup read, const std::byte* rows, 
 bool can_pack(GgmlType type) { return is_dense(type) || format_for(type).has_value(); }
 
 Expected<std::size_t> Linear::packed_bytes(const TensorView& weight) {
-  if (is_dense(weight.type)) return std::size_t{0};
-  const auto format = packed_format(weight);
-  if (!format) return format.error();
-  const std::int64_t n_tiles = (weight.shape[1] + kTileRows - 1) / kTileRows;
-  return static_cast<std::size_t>(n_tiles * tile_bytes(*format, weight.shape[0]));
+  const auto layer = describe(weight);
+  if (!layer) return layer.error();
+  return layer->packed_bytes();
 }
 
-Expected<Linear> Linear::pack(const TensorView& weight, ThreadPool& pool, const Release& release) {
+// All but the tiles.
+Expected<Linear> Linear::describe(const TensorView& weight) {
   Linear layer;
   layer.n_in_ = weight.shape[0];
   layer.n_out_ = weight.shape[1];
@@ -182,30 +181,49 @@ Expected<Linear> Linear::pack(const TensorView& weight, ThreadPool& pool, const 
   const auto format = packed_format(weight);
   if (!format) return format.error();
   layer.format_ = *format;
-  const std::int64_t n_groups = layer.n_in_ / kGroupCols;
   layer.tile_bytes_ = tile_bytes(*format, layer.n_in_);
-  auto buffer = Buffer::allocate(static_cast<std::size_t>(layer.n_tiles() * layer.tile_bytes_));
-  if (!buffer) return buffer.error();
-  layer.packed_ = std::move(*buffer);
+  return layer;
+}
 
+Expected<Linear> Linear::pack(const TensorView& weight, ThreadPool& pool, const Release& release) {
+  auto layer = describe(weight);
+  if (!layer || !layer->is_packed()) return layer;
+  auto buffer = Buffer::allocate(layer->packed_bytes());
+  if (!buffer) return buffer.error();
+  layer->own_ = *std::move(buffer);
+  layer->pack_tiles(weight, layer->own_.as<std::uint8_t>(), pool, release);
+  return layer;
+}
+
+Expected<Linear> Linear::pack(const TensorView& weight, Arena& arena, ThreadPool& pool,
+                              const Release& release) {
+  auto layer = describe(weight);
+  if (!layer || !layer->is_packed()) return layer;
+  const auto memory = arena.take(layer->packed_bytes());
+  if (!memory) return memory.error();
+  layer->pack_tiles(weight, reinterpret_cast<std::uint8_t*>(*memory), pool, release);
+  return layer;
+}
+
+void Linear::pack_tiles(const TensorView& weight, std::uint8_t* tiles, ThreadPool& pool,
+                        const Release& release) {
+  tiles_ = tiles;
   const ReadQuantGroup read = quant_reader(weight.type)->read;
-  const std::size_t row_bytes = weight.data.size() / static_cast<std::size_t>(layer.n_out_);
+  const std::size_t row_bytes = weight.data.size() / static_cast<std::size_t>(n_out_);
   pool.run([&](int thread) {
-    const Range share = share_of(layer.n_tiles(), thread, pool.size());
+    const Range share = share_of(n_tiles(), thread, pool.size());
     std::span<const std::byte> done;  // read and not yet released
     for (std::int64_t tile = share.begin; tile < share.end; ++tile) {
       const std::int64_t row = tile * kTileRows;
-      const auto n_rows = static_cast<std::size_t>(std::min<std::int64_t>(kTileRows, layer.n_out_ - row));
+      const auto n_rows = static_cast<std::size_t>(std::min<std::int64_t>(kTileRows, n_out_ - row));
       const std::byte* rows = weight.data.data() + static_cast<std::size_t>(row) * row_bytes;
-      pack_tile(*format, read, rows, row_bytes, n_rows, n_groups,
-                layer.packed_.as<std::uint8_t>() + tile * layer.tile_bytes_);
+      pack_tile(format_, read, rows, row_bytes, n_rows, n_in_ / kGroupCols, tiles + tile * tile_bytes_);
       if (!release) continue;
       const std::byte* begin = done.empty() ? rows : done.data();
       done = {begin, rows + n_rows * row_bytes};
       if (done.size() >= kReleasedAtOnce || tile + 1 == share.end) release(std::exchange(done, {}));
     }
   });
-  return layer;
 }
 
 }  // namespace tq

@@ -57,7 +57,7 @@ void Linear::read_row(std::int64_t row, float* out) const {
   const PackedTraits traits = packed_traits(format_);
   const PackedScales scales = traits.scales;
   const QuantTraits values{traits.zero, has_min(scales), traits.book};
-  const std::uint8_t* block = packed_.as<std::uint8_t>() + row / kTileRows * tile_bytes_;
+  const std::uint8_t* block = tiles_ + row / kTileRows * tile_bytes_;
   const std::int64_t r = row % kTileRows;
   const std::int64_t n_groups = n_in_ / kGroupCols;
   QuantGroup group{};

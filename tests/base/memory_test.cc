@@ -45,6 +45,20 @@ TEST(Buffer, MoreThanThereIsIsAnError) {
   EXPECT_NE(buffer.error().message.find("1073741824 MiB"), std::string::npos) << buffer.error().message;
 }
 
+TEST(Arena, PartsLieOneAfterTheOther) {
+  auto arena = Arena::allocate(Arena::part_bytes(100) + Arena::part_bytes(64));
+  ASSERT_TRUE(arena);
+  const auto first = arena->take(100);
+  const auto second = arena->take(64);
+  ASSERT_TRUE(first && second);
+  EXPECT_EQ(*second - *first, 128);
+  EXPECT_EQ(reinterpret_cast<std::uintptr_t>(*first) % Arena::kAlignment, 0U);
+  EXPECT_TRUE(arena->take(0));
+  const auto more = arena->take(1);
+  ASSERT_FALSE(more);
+  EXPECT_EQ(more.error().code, ErrorCode::kOutOfMemory);
+}
+
 TEST(AvailableMemory, IsSomething) {
   EXPECT_GT(available_memory(), std::size_t{1} << 20);
   EXPECT_LT(available_memory(), std::size_t{1} << 50);

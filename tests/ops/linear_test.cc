@@ -218,21 +218,62 @@ TEST_P(LinearOn, PackedWeightsKeepTheirValues) {
 
 // Rows of weights and tokens must not depend on how they are grouped: the same bits alone and in a batch.
 TEST_P(LinearOn, ATokensResultDoesNotDependOnItsBatch) {
+  constexpr std::int64_t kTokens = 2 * kPanelRows;
   ThreadPool pool(3);
   Compute compute(kernels_for(GetParam()), pool);
   for (const GgmlType type : kTypes) {
     const Weights w = random_weights(type, 256, 48, 3);
     auto layer = Linear::pack(w.view, pool);
     ASSERT_TRUE(layer);
-    const std::vector<float> x = gaussian(static_cast<std::size_t>(29) * 256, 1);
-    std::vector<float> batch(static_cast<std::size_t>(29) * 64), alone(64);
-    compute.linear(x.data(), 256, 29, std::array{LinearOutput{&*layer, batch.data(), 64}});
-    for (std::size_t t = 0; t < 29; ++t) {
-      compute.linear(x.data() + t * 256, 256, 1, std::array{LinearOutput{&*layer, alone.data(), 64}});
-      for (std::size_t r = 0; r < 48; ++r)
-        ASSERT_EQ(alone[r], batch[t * 64 + r])
-            << ggml_type_traits(type)->name << " token " << t << " row " << r;
+    std::vector<float> x = gaussian(static_cast<std::size_t>(kTokens) * 256, 1);
+    for (std::size_t i = 7; i < x.size(); i += 100) x[i] = 50.0F;  // outliers, and so residuals
+    std::vector<float> alone(static_cast<std::size_t>(kTokens) * 64), batch(alone.size());
+    for (std::int64_t t = 0; t < kTokens; ++t) {
+      compute.linear(x.data() + t * 256, 256, 1,
+                     std::array{LinearOutput{&*layer, alone.data() + t * 64, 64}});
     }
+    // A full panel and one of every other length.
+    for (std::int64_t n = kPanelRows + 1; n <= kTokens; ++n) {
+      compute.linear(x.data(), 256, n, std::array{LinearOutput{&*layer, batch.data(), 64}});
+      for (std::size_t t = 0; t < static_cast<std::size_t>(n); ++t) {
+        for (std::size_t r = 0; r < 48; ++r) {
+          ASSERT_EQ(alone[t * 64 + r], batch[t * 64 + r])
+              << ggml_type_traits(type)->name << " token " << t << " of " << n << " row " << r;
+        }
+      }
+    }
+  }
+}
+
+// Of a model all matrices lie in one arena.
+TEST(Linear, AnArenaHoldsSeveral) {
+  ThreadPool pool(2);
+  Compute compute(kernels_for(Isa::kScalar), pool);
+  std::vector<Weights> weights;
+  std::size_t bytes = 0;
+  for (const GgmlType type : kTypes) {
+    weights.push_back(random_weights(type, 256, 17, 3));
+    const auto packed = Linear::packed_bytes(weights.back().view);
+    ASSERT_TRUE(packed);
+    bytes += Arena::part_bytes(*packed);
+  }
+  auto arena = Arena::allocate(bytes);
+  ASSERT_TRUE(arena);
+  std::vector<Linear> layers;
+  for (const Weights& w : weights) {
+    auto layer = Linear::pack(w.view, *arena, pool);
+    ASSERT_TRUE(layer);
+    layers.push_back(*std::move(layer));
+  }
+  EXPECT_FALSE(arena->take(1)) << "the sizes were said to be exact";
+  const std::vector<float> x = gaussian(256, 1);
+  for (std::size_t i = 0; i < layers.size(); ++i) {
+    auto own = Linear::pack(weights[i].view, pool);
+    ASSERT_TRUE(own);
+    std::array<std::array<float, 32>, 2> y{};
+    compute.linear(x.data(), 256, 1, std::array{LinearOutput{&layers[i], y[0].data(), 32}});
+    compute.linear(x.data(), 256, 1, std::array{LinearOutput{&*own, y[1].data(), 32}});
+    EXPECT_EQ(y[0], y[1]) << ggml_type_traits(kTypes[i])->name;
   }
 }
 
