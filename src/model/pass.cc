@@ -25,7 +25,7 @@ Workspace::Stages Workspace::lay_out(const ModelConfig& c) {
   // Strides are multiples of 32 floats: linear layers write outputs in tiles of 16 and read inputs in groups
   // of 32.
   const auto rows_of = [](std::int64_t n) { return Rows{nullptr, n, (n + 31) / 32 * 32}; };
-  max_batch = c.mixture ? kMaxBatch : kMaxDenseBatch;
+  max_batch = max_batch_of(c);
   x = h = rows_of(c.n_embd);
   q = mixed = rows_of(static_cast<std::int64_t>(c.n_heads) * c.head_dim);
   k = v = rows_of(static_cast<std::int64_t>(c.n_kv_heads) * c.head_dim);

@@ -37,6 +37,14 @@ inline constexpr std::int64_t kMaxBatch = 512;
 // Most tokens in one pass of a model without experts. 256 rows fill the matrix kernels as well; only experts,
 // of which each takes a few of the rows, want more.
 inline constexpr std::int64_t kMaxDenseBatch = 256;
+// Beside the weights of a narrow model the activations of 256 rows show. With 128 its prompts are read 2 %
+// slower (docs/decisions/resident-memory.md).
+inline constexpr std::int64_t kMaxNarrowBatch = 128;
+inline constexpr int kNarrowEmbd = 768;  // the widest of them
+constexpr std::int64_t max_batch_of(const ModelConfig& config) {
+  if (config.mixture) return kMaxBatch;
+  return config.n_embd <= kNarrowEmbd ? kMaxNarrowBatch : kMaxDenseBatch;
+}
 // Rows that a feed-forward block computes together: its inner activations are a model's widest. As many fill
 // the kernels as well.
 inline constexpr std::int64_t kFeedForwardRows = 128;

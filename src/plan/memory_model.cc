@@ -25,7 +25,7 @@ std::size_t scratch_bytes(const ModelConfig& c) {
   std::int64_t widest = std::max<std::int64_t>(c.n_embd, static_cast<std::int64_t>(c.n_heads) * c.head_dim);
   if (c.delta_net) widest = std::max(widest, c.delta_net->n_value());
   if (c.mixture) return Compute::scratch_bytes(std::max(widest, c.mixture->n_ff), kMaxBatch);
-  return std::max(Compute::scratch_bytes(widest, kMaxDenseBatch),
+  return std::max(Compute::scratch_bytes(widest, max_batch_of(c)),
                   Compute::scratch_bytes(c.n_ff, kFeedForwardRows));
 }
 
@@ -73,8 +73,7 @@ MemoryUse MemoryModel::use(const BlockBytes& block, std::int64_t n_ctx, int n_pa
   use.workspace = Workspace::bytes(config_, n_parallel) + scratch_bytes(config_) +
                   Attention::scratch_bytes(head_dim, n_threads) +
                   n_sessions * Attention::partial_bytes(config_.n_heads, head_dim, n_ctx);
-  const std::int64_t n_batch = config_.mixture ? kMaxBatch : kMaxDenseBatch;
-  use.cache = tq::cache_bytes(block, window_.n_tokens, n_ctx, n_parallel, n_batch);
+  use.cache = tq::cache_bytes(block, window_.n_tokens, n_ctx, n_parallel, max_batch_of(config_));
   use.states = n_sessions * kStateCopies * recurrent_.bytes();
   use.sessions = n_sessions * (static_cast<std::size_t>(n_ctx) * kBytesPerToken +
                                static_cast<std::size_t>(config_.n_vocab) * sizeof(float));

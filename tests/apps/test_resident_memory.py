@@ -1,6 +1,6 @@
 """Resident memory as a user sees it: the kernel's peak of a process that loads a model, reads a prompt of several hundred
-tokens and generates, against the size of the model's file plus that of its cache. The kernel counts; nothing that the
-program says of itself is believed."""
+tokens and generates, against the size of the model's file and of its cache, and a tenth more. The kernel counts; nothing
+that the program says of itself is believed."""
 import os
 import pathlib
 import subprocess
@@ -15,9 +15,11 @@ from random_model import PRESETS, write_model  # noqa: E402
 
 PROMPT = 600  # tokens: more than one batch
 SHARE = 1.10
-# The program's code, libraries and activations, 11 MiB, are more than a tenth of a model of 94 MiB. The rest is allowed there
-# alone.
-SMALL_MODEL_BYTES = 2 << 20
+# The program's code, libraries and activations are nearly a tenth of a model of 94 MiB. Libraries differ, so there alone this
+# is let pass.
+SMALL_MODEL_BYTES = 1 << 19
+# Bytes of a value, without the norms that share a row's.
+VALUE_BYTES = {"f16": 2, "turbo4": 34 / 64}
 
 
 # Starts a command and prints its peak in KiB. A small process of its own: the kernel counts what the parent holds at
@@ -26,25 +28,24 @@ WAIT = ("import os, sys; pid = os.posix_spawn(sys.argv[1], sys.argv[1:], os.envi
         "print(usage.ru_maxrss); sys.exit(os.waitstatus_to_exitcode(status))")
 
 
-def peak_bytes(path):
-    """The cache is f16, so that its size is plain."""
+def peak_bytes(path, cache_type):
     command = [BINARY, "bench", "-m", str(path), "-t", "2", "--prefill", str(PROMPT), "--decode", "8", "--depths", "0",
-               "-ctk", "f16", "-ctv", "f16"]
+               "-ctk", cache_type, "-ctv", cache_type]
     done = subprocess.run([sys.executable, "-S", "-c", WAIT, *command], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return int(done.stdout.split()[-1]) * 1024
 
 
-def cache_bytes(n_layers, n_kv_heads, head_dim):
+def cache_bytes(n_layers, n_kv_heads, head_dim, cache_type):
     """K and V of every layer for the prompt, in blocks of 128 tokens."""
-    return 2 * n_layers * n_kv_heads * head_dim * 2 * -(-PROMPT // 128) * 128
+    return 2 * n_layers * n_kv_heads * head_dim * VALUE_BYTES[cache_type] * -(-PROMPT // 128) * 128
 
 
-def check(path, shape, allowance=0):
-    size, cache, peak = os.path.getsize(path), cache_bytes(*shape), peak_bytes(path)
-    print(f"{pathlib.Path(path).name}: file {size / 2**20:.1f} MiB, cache {cache / 2**20:.1f}, peak {peak / 2**20:.1f}, "
-          f"without cache {(peak - cache) / size:.3f} of the file")
-    assert peak <= SHARE * size + cache + allowance
+def check(path, shape, cache_type="f16", allowance=0):
+    size, cache, peak = os.path.getsize(path), cache_bytes(*shape, cache_type), peak_bytes(path, cache_type)
+    print(f"{pathlib.Path(path).name}: file {size / 2**20:.1f} MiB, {cache_type} cache {cache / 2**20:.1f}, peak "
+          f"{peak / 2**20:.1f}, {peak / (size + cache):.3f} of both")
+    assert peak <= SHARE * (size + cache) + allowance
 
 
 def test_random_model(tmp_path):
@@ -55,9 +56,10 @@ def test_random_model(tmp_path):
     check(path, (size["layers"], size["kv_heads"], size["head_dim"]))
 
 
-def test_small_model():
+@pytest.mark.parametrize("cache_type", VALUE_BYTES)
+def test_small_model(cache_type):
     """Its embedding is its output's matrix, and nearly a third of the file: held twice, it would show."""
-    check(MODEL, (30, 3, 64), SMALL_MODEL_BYTES)
+    check(MODEL, (30, 3, 64), cache_type, SMALL_MODEL_BYTES)
 
 
 def test_large_vocabulary():

@@ -127,9 +127,9 @@ TEST(MemoryModel, LayersWithAWindowKeepFewPages) {
   EXPECT_EQ(block.whole, 128U * 2 * 2 * 2 * 64 * 2);
   EXPECT_EQ(block.windowed, block.whole);
   EXPECT_EQ(model.use(block, 128, 1, 1).cache, block.whole + block.windowed);
-  // 25,600 tokens are 200 blocks; a session sees 2 + 2, two forks as much, a step of 256 adds 2; a sixteenth
+  // 25,600 tokens are 200 blocks; a session sees 2 + 2, two forks as much, a step of 128 adds 1; a sixteenth
   // is 12.
-  EXPECT_EQ(model.use(block, 25600, 1, 1).cache, 200 * block.whole + (3 * 4 + 2 + 12) * block.windowed);
+  EXPECT_EQ(model.use(block, 25600, 1, 1).cache, 200 * block.whole + (3 * 4 + 1 + 12) * block.windowed);
   const auto full = model.block_bytes(uniform(model, KvType::kF16, KvType::kF16), true);
   ASSERT_TRUE(full);
   EXPECT_EQ(model.use(*full, 25600, 1, 1).cache, 200 * (block.whole + block.windowed));
