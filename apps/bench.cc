@@ -220,6 +220,11 @@ int bench(const BenchOptions& options) {
   return output.finish(kExitOk);
 }
 
+nlohmann::ordered_json profile_json(const ProfileReport& report) {
+  return {{"seconds", report.total}, {"linear", report.linear},     {"attention", report.attention},
+          {"encode", report.encode}, {"sampling", report.sampling}, {"other", report.other()}};
+}
+
 }  // namespace
 
 std::string bench_text(const BenchResult& result, const Engine& engine, const BenchOptions& options) {
@@ -248,13 +253,13 @@ std::string bench_json(const BenchResult& result, const Engine& engine, const Be
   nlohmann::ordered_json decode;
   for (const auto& [depth, rate] : result.decode) decode[std::to_string(depth)] = rate;
   nlohmann::ordered_json profiles;
-  for (const auto& [depth, report] : result.profiles) {
-    profiles[std::to_string(depth)] = {{"seconds", report.total},       {"linear", report.linear},
-                                       {"attention", report.attention}, {"encode", report.encode},
-                                       {"sampling", report.sampling},   {"other", report.other()}};
-  }
+  for (const auto& [depth, report] : result.profiles) profiles[std::to_string(depth)] = profile_json(report);
   nlohmann::ordered_json parallel = nlohmann::ordered_json::object();
-  for (const auto& [depth, together] : result.parallel) parallel[std::to_string(depth)] = together.rate;
+  nlohmann::ordered_json parallel_profiles = nlohmann::ordered_json::object();
+  for (const auto& [depth, together] : result.parallel) {
+    parallel[std::to_string(depth)] = together.rate;
+    if (together.profile) parallel_profiles[std::to_string(depth)] = profile_json(*together.profile);
+  }
   nlohmann::ordered_json object = {
       {"program", "turboquant " + std::string(kVersion)},
       {"model", options.engine.model_path},
@@ -267,7 +272,10 @@ std::string bench_json(const BenchResult& result, const Engine& engine, const Be
       {"sessions", options.engine.n_parallel},
       {"parallel", parallel},
   };
-  if (options.profile) object["profile"] = profiles;
+  if (options.profile) {
+    object["profile"] = profiles;
+    object["parallel_profile"] = parallel_profiles;
+  }
   return object.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
 }
 

@@ -27,11 +27,12 @@ def test_engine_is_the_default():
 
 
 def test_profile_adds_up():
-    result = bench_json("-m", MODEL, "--prefill", "8", "--decode", "4", "--depths", "16", "--profile")
-    profile = result["profile"]["16"]
-    parts = [profile[name] for name in ("linear", "attention", "encode", "sampling", "other")]
-    assert all(part > 0 for part in parts) and abs(sum(parts) - profile["seconds"]) < 1e-9
-    assert profile["linear"] == max(parts)
+    result = bench_json("-m", MODEL, "--prefill", "8", "--decode", "4", "--depths", "16", "--profile", "--parallel", "2")
+    for profile in (result["profile"]["16"], result["parallel_profile"]["16"]):
+        parts = [profile[name] for name in ("linear", "attention", "encode", "sampling", "other")]
+        assert all(part >= 0 for part in parts) and abs(sum(parts) - profile["seconds"]) < 1e-9
+        assert profile["linear"] == max(parts) and profile["attention"] > 0 and profile["encode"] > 0
+    assert result["profile"]["16"]["sampling"] > 0  # one session's tokens are sampled, those of several are given
 
 
 def test_codec():
