@@ -14,6 +14,8 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 CACHE = ROOT / "build/.tidy"
 FOLDERS = ("src/", "apps/", "bench/")
+# Takes as long as all other checks together where CLI11's headers are included.
+LEFT_OUT = {"apps/": "-performance-unnecessary-value-param"}
 
 
 def folder_of(entry, database):
@@ -30,17 +32,19 @@ def command_of(entry):
     return words[:out] + words[out + 2:]
 
 
-def key_of(entry, config):
+def key_of(entry, config, options):
     words = [word for word in command_of(entry) if word != "-c"] + ["-E"]
     text = subprocess.run(words, cwd=entry["directory"], capture_output=True, check=True).stdout
-    return hashlib.sha256(config + text + " ".join(words).encode()).hexdigest()
+    return hashlib.sha256(config + text + " ".join(words + options).encode()).hexdigest()
 
 
 def check(entry, database, config):
-    stamp = CACHE / key_of(entry, config)
+    options = [f"--checks={checks}" for folder, checks in LEFT_OUT.items()
+               if folder_of(entry, database).startswith(folder)]
+    stamp = CACHE / key_of(entry, config, options)
     if stamp.exists():
         return entry["file"], 0, ""
-    run = subprocess.run(["clang-tidy", "--quiet", "--extra-arg=-Wno-unknown-warning-option", "-p",
+    run = subprocess.run(["clang-tidy", "--quiet", "--extra-arg=-Wno-unknown-warning-option", *options, "-p",
                           str(database.parent), entry["file"]], capture_output=True, text=True)
     if run.returncode == 0:
         stamp.touch()
