@@ -224,54 +224,46 @@ inline void prefetch(const std::uint8_t* p) {
   for (int i = 0; i < kBytes; i += 64) _mm_prefetch(reinterpret_cast<const char*>(p + i), _MM_HINT_T0);
 }
 
-// Rows 8h .. 8h + 7 of the tile against a panel. The 16 registers hold a group's weights and scales while all
-// tokens pass, so sums lie in memory, where a token's next comes long after its last.
-template <PackedFormat kFormat>
-inline void half_tile(const PackedTile& tile, const QuantizedPanel& x, int h, float* y, std::int64_t ldy) {
+// kHalves halves of a tile against a panel, from half `first` on. Of more than one token a half at a time:
+// the 16 registers hold a group's weights and scales while all tokens pass, and sums lie in memory, where a
+// token's next comes long after its last. Of a single token both in turns, whose sums stay in registers.
+template <PackedFormat kFormat, int kHalves>
+inline void halves_of(const PackedTile& tile, int first, const QuantizedPanel& x, float* y,
+                      std::int64_t ldy) {
   constexpr PackedScales kScales = packed_traits(kFormat).scales;
   constexpr int kGroups = block_groups(kScales);
-  __m256 acc[kPanelRows];
-  std::fill_n(acc, x.n_rows, _mm256_setzero_ps());
+  const std::int64_t n_rows = kHalves == 2 ? 1 : x.n_rows;
+  __m256 acc[kHalves][kHalves == 2 ? 1 : kPanelRows];
+  for (int h = 0; h < kHalves; ++h) std::fill_n(acc[h], n_rows, _mm256_setzero_ps());
   const std::uint8_t* block = tile.data;
   std::int64_t at = 0;
   for (std::int64_t g = 0; g < tile.n_groups; g += kGroups, block += block_bytes(kFormat)) {
-    const BlockFactors factors = load_factors<kScales>(block, h);
-    for (int i = 0; i < kGroups; ++i, at += x.n_rows) {
-      const GroupScales scales = load_scales<kFormat>(factors, block, i, h);
+    BlockFactors factors[kHalves];
+    for (int h = 0; h < kHalves; ++h) factors[h] = load_factors<kScales>(block, first + h);
+    for (int i = 0; i < kGroups; ++i, at += n_rows) {
       const std::uint8_t* codes = block + header_bytes(kScales) + i * code_bytes(kFormat);
-      if (h == 0) prefetch<code_bytes(kFormat)>(codes + kPrefetchAhead);
-      const GroupWeights<kFormat> w(codes, h);
-      for (std::int64_t t = 0; t < x.n_rows; ++t) acc[t] = add_group<kFormat>(w, scales, x, at + t, acc[t]);
-    }
-  }
-  for (std::int64_t t = 0; t < x.n_rows; ++t) _mm256_storeu_ps(y + t * ldy + 8 * h, acc[t]);
-}
-
-// A tile against a single token, both halves in turns: their sums stay in registers.
-template <PackedFormat kFormat>
-inline void tile_of_one(const PackedTile& tile, const QuantizedPanel& x, float* y) {
-  constexpr PackedScales kScales = packed_traits(kFormat).scales;
-  constexpr int kGroups = block_groups(kScales);
-  __m256 acc[2] = {_mm256_setzero_ps(), _mm256_setzero_ps()};
-  const std::uint8_t* block = tile.data;
-  for (std::int64_t g = 0; g < tile.n_groups; g += kGroups, block += block_bytes(kFormat)) {
-    const BlockFactors factors[2] = {load_factors<kScales>(block, 0), load_factors<kScales>(block, 1)};
-    for (int i = 0; i < kGroups; ++i) {
-      const std::uint8_t* codes = block + header_bytes(kScales) + i * code_bytes(kFormat);
-      prefetch<code_bytes(kFormat)>(codes + kPrefetchAhead);
-      for (int h = 0; h < 2; ++h) {
-        const GroupScales scales = load_scales<kFormat>(factors[h], block, i, h);
-        acc[h] = add_group<kFormat>(GroupWeights<kFormat>(codes, h), scales, x, g + i, acc[h]);
+      if (first == 0) prefetch<code_bytes(kFormat)>(codes + kPrefetchAhead);
+#pragma GCC unroll 2
+      for (int h = 0; h < kHalves; ++h) {
+        const GroupScales scales = load_scales<kFormat>(factors[h], block, i, first + h);
+        const GroupWeights<kFormat> w(codes, first + h);
+        for (std::int64_t t = 0; t < n_rows; ++t) {
+          acc[h][t] = add_group<kFormat>(w, scales, x, at + t, acc[h][t]);
+        }
       }
     }
   }
-  for (int h = 0; h < 2; ++h) _mm256_storeu_ps(y + 8 * h, acc[h]);
+  for (int h = 0; h < kHalves; ++h) {
+    for (std::int64_t t = 0; t < n_rows; ++t) {
+      _mm256_storeu_ps(y + t * ldy + 8 * (first + h), acc[h][t]);
+    }
+  }
 }
 
 template <PackedFormat kFormat>
 void tile(const PackedTile& tile, const QuantizedPanel& x, float* y, std::int64_t ldy) {
-  if (x.n_rows == 1) return tile_of_one<kFormat>(tile, x, y);
-  for (int h = 0; h < 2; ++h) half_tile<kFormat>(tile, x, h, y, ldy);
+  if (x.n_rows == 1) return halves_of<kFormat, 2>(tile, 0, x, y, ldy);
+  for (int h = 0; h < 2; ++h) halves_of<kFormat, 1>(tile, h, x, y, ldy);
 }
 
 inline CodeSums store_codes(const __m256i q[4], std::int8_t* codes) {
