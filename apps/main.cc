@@ -29,7 +29,7 @@ constexpr const char* kExamples =
     "  turboquant bench -m model.gguf                     tokens per second here\n"
     "  turboquant verify -m model.gguf --out report       is a compressed cache good enough for it?\n"
     "\n"
-    "turboquant COMMAND --help says more. TURBOQUANT_ISA=scalar|avx2|avx512|neon|dotprod forces an "
+    "turboquant COMMAND --help says more. TURBOQUANT_ISA=scalar|avx2|avxvnni|avx512|neon|dotprod forces an "
     "instruction set.";
 
 int print_version() {

@@ -10,7 +10,7 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 FOLDERS = ("include", "src", "apps", "tests", "bench", "fuzz")
 FILE_WARN, FILE_LIMIT, FUNCTION_LIMIT, KERNEL_LIMIT = 500, 800, 60, 200
-KERNEL = re.compile(r"(_(scalar|avx2|avx512|neon|dotprod)\.(cc|h)|_inl\.h)$")
+KERNEL = re.compile(r"(_(scalar|avx2|avxvnni|avx512|neon|dotprod)\.(cc|h)|_inl\.h)$")
 
 
 def source_files():

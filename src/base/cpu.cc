@@ -8,9 +8,22 @@
 #if defined(__aarch64__)
 #include <asm/hwcap.h>
 #include <sys/auxv.h>
+#elif defined(__x86_64__)
+#include <cpuid.h>
 #endif
 
 namespace tq {
+#if defined(__x86_64__)
+namespace {
+
+// __builtin_cpu_supports does not know it everywhere (Intel SDM, volume 2, CPUID leaf 7, subleaf 1).
+bool has_avx_vnni() {
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  return __get_cpuid_count(7, 1, &a, &b, &c, &d) != 0 && (a >> 4 & 1) != 0;
+}
+
+}  // namespace
+#endif
 
 std::string_view isa_name(Isa isa) {
   switch (isa) {
@@ -22,6 +35,8 @@ std::string_view isa_name(Isa isa) {
       return "dotprod";
     case Isa::kAvx2:
       return "avx2";
+    case Isa::kAvxVnni:
+      return "avxvnni";
     case Isa::kAvx512:
       return "avx512";
   }
@@ -30,7 +45,7 @@ std::string_view isa_name(Isa isa) {
 
 std::vector<Isa> compiled_isas() {
 #if defined(__x86_64__)
-  return {Isa::kScalar, Isa::kAvx2, Isa::kAvx512};
+  return {Isa::kScalar, Isa::kAvx2, Isa::kAvxVnni, Isa::kAvx512};
 #elif defined(__aarch64__)
   return {Isa::kScalar, Isa::kNeon, Isa::kDotprod};
 #else
@@ -41,7 +56,10 @@ std::vector<Isa> compiled_isas() {
 std::vector<Isa> supported_isas() {
   std::vector<Isa> isas = {Isa::kScalar};
 #if defined(__x86_64__)
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) isas.push_back(Isa::kAvx2);
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
+    isas.push_back(Isa::kAvx2);
+    if (has_avx_vnni()) isas.push_back(Isa::kAvxVnni);
+  }
   if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
       __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
       __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512vbmi")) {

@@ -10,7 +10,7 @@
 namespace tq {
 
 // Ordered: a later entry of the same processor family is preferred.
-enum class Isa { kScalar, kNeon, kDotprod, kAvx2, kAvx512 };
+enum class Isa { kScalar, kNeon, kDotprod, kAvx2, kAvxVnni, kAvx512 };
 
 std::string_view isa_name(Isa isa);
 
@@ -18,12 +18,12 @@ std::string_view isa_name(Isa isa);
 std::vector<Isa> compiled_isas();
 
 // Every ISA that was compiled in and that this CPU supports, slowest first.
-// kAvx512 means F, BW, DQ, VL, VNNI and VBMI together, kNeon any 64-bit Arm, kDotprod Armv8.2 with its dot
-// products.
+// kAvxVnni means AVX2 with VNNI of 256 bits, kAvx512 F, BW, DQ, VL, VNNI and VBMI together, kNeon any 64-bit
+// Arm, kDotprod Armv8.2 with its dot products.
 std::vector<Isa> supported_isas();
 
-// The ISA to use: TURBOQUANT_ISA=scalar|avx2|avx512|neon|dotprod if set (an error when unknown or unsupported
-// here), else the best supported one.
+// The ISA to use: TURBOQUANT_ISA=scalar|avx2|avxvnni|avx512|neon|dotprod if set (an error when unknown or
+// unsupported here), else the best supported one.
 Expected<Isa> select_isa();
 
 // Bytes of a core's second-level cache; 256 KiB where the system does not say.

@@ -88,6 +88,7 @@ const CodecKernels* find_kernels(RowFormat format, Isa isa) {
       return &codec_kernels_scalar(format);
 #if defined(__x86_64__)
     case Isa::kAvx2:
+    case Isa::kAvxVnni:
       return &codec_kernels_avx2(format);
     case Isa::kAvx512:
       return &codec_kernels_avx512(format);

@@ -7,6 +7,8 @@ const Kernels& kernels_for(Isa isa) {
 #if defined(__x86_64__)
     case Isa::kAvx2:
       return kernels_avx2();
+    case Isa::kAvxVnni:
+      return kernels_avxvnni();
     case Isa::kAvx512:
       return kernels_avx512();
 #elif defined(__aarch64__)
