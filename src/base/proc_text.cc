@@ -22,6 +22,7 @@ std::vector<std::string> isas_of(std::string_view flags, std::string_view featur
   std::vector<std::string> isas = {"scalar"};
   const auto x86 = split(flags, ' ');
   if (has_all(x86, {"avx2", "fma"})) isas.emplace_back("avx2");
+  if (has_all(x86, {"avx2", "fma", "avx_vnni"})) isas.emplace_back("avxvnni");
   if (has_all(x86, {"avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512_vnni", "avx512vbmi"})) {
     isas.emplace_back("avx512");
   }

@@ -67,7 +67,7 @@ def test_json_schema(greedy):
         "model": MODEL, "max_tokens": 24, "raw": False, "cache_type_k": "turbo4", "cache_type_v": "turbo4",
         "layer_adaptive": 0, "temperature": 0, "top_k": 40, "top_p": 0.95, "min_p": 0.05, "repeat_penalty": 1}
     assert settings["n_ctx"] == 8192 and settings["threads"] >= 1 and settings["seed"] > 0
-    assert settings["isa"] in ("scalar", "avx2", "avx512", "neon", "dotprod") and "turbo4" in settings["cache"]
+    assert settings["isa"] in ("scalar", "avx2", "avxvnni", "avx512", "neon", "dotprod") and "turbo4" in settings["cache"]
     # f16: K and V, 30 layers, 3 KV heads of 64, 2 bytes a value, whole pages of 128 tokens.
     pages = -(-greedy["kv"]["tokens"] // 128)
     assert greedy["kv"]["bytes_f16"] == 2 * 30 * 3 * 64 * 2 * 128 * pages

@@ -96,7 +96,7 @@ TEST(Hardware, H200) {
   EXPECT_EQ(box.method, "nvidia-smi");
   EXPECT_EQ(box.total_bytes, 131981020ULL * 1024);  // the group's 128 GiB are more
   EXPECT_EQ(box.n_cpus, 16);
-  EXPECT_EQ(box.isas, (Names{"scalar", "avx2", "avx512"}));
+  EXPECT_EQ(box.isas, (Names{"scalar", "avx2", "avxvnni", "avx512"}));
   ASSERT_EQ(box.gpus.size(), 1U);
   EXPECT_EQ(box.gpus[0].name, "NVIDIA H200");
   EXPECT_EQ(box.gpus[0].total_bytes, 143771 * kMiB);
