@@ -275,7 +275,7 @@ TEST_F(Capi, WindowsKeepAllWhenAsked) {
   EXPECT_EQ(tq_engine_options_default().swa_full, 0);
   const std::size_t all = kv_bytes(1), seen = kv_bytes(0);
   const std::size_t page = all / 8 / 4;  // of a layer: eight pages hold 1,000 tokens
-  // The last step's 256 tokens, the window and what wrong guesses go back by are in at most 4 pages.
+  // The last step's 128 tokens, the window and what wrong guesses go back by are in at most 4 pages.
   EXPECT_LE(seen, 2 * 8 * page + 2 * 4 * page);
   EXPECT_GE(seen, 2 * 8 * page + 2 * 2 * page);
 }

@@ -147,17 +147,17 @@ TEST_F(WindowTest, AsManySessionsAsPlannedAlwaysFit) {
   }
 }
 
-// In a short context what the last step added is a large part: 200 tokens and 256 more hold four pages of
-// four.
+// In a short context what the last step added is a large part: 200 tokens and 128 more hold three pages of
+// three.
 TEST_F(WindowTest, ManySessionsOfShortContextsFit) {
   constexpr int kSessions = 16;
   const auto e =
-      load_engine({.model_path = file_.path(), .n_ctx = 512, .n_threads = 2, .n_parallel = kSessions});
+      load_engine({.model_path = file_.path(), .n_ctx = 384, .n_threads = 2, .n_parallel = kSessions});
   std::vector<std::unique_ptr<Session>> sessions;
   for (int i = 0; i < kSessions; ++i) {
     sessions.push_back(new_session(*e));
-    const auto tokens = text(456, static_cast<Token>(15 * i));
-    for (const std::size_t n : {200U, 456U}) {
+    const auto tokens = text(328, static_cast<Token>(15 * i));
+    for (const std::size_t n : {200U, 328U}) {
       const auto logits = sessions.back()->sync(first_of(tokens, n));
       ASSERT_TRUE(logits) << i << ": " << logits.error().message;
     }

@@ -218,8 +218,8 @@ TEST_F(RequestTest, AnEmbeddingThatNobodyWaitsForEnds) {
     return embed_inputs(inputs, {}, model(), [&] { return n_looks-- > 0; }).vectors.size();
   };
   EXPECT_EQ(embed(100), 2U);
-  EXPECT_EQ(embed(2), 0U);  // a text takes three passes of 256
-  EXPECT_EQ(embed(3), 1U);
+  EXPECT_EQ(embed(4), 0U);  // a text takes five passes of 128
+  EXPECT_EQ(embed(5), 1U);
 }
 
 TEST_F(RequestTest, ErrorsAreShapedAsOpenAIs) {

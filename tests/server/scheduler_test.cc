@@ -271,7 +271,7 @@ TEST_F(SchedulerTest, AReaderThatLeavesFreesItsSlot) {
 }
 
 // Nobody calls cancel() here: the scheduler sees by itself that the client is gone, in the middle of an
-// answer and in the middle of a prompt, which takes five passes.
+// answer and in the middle of a prompt, which takes nine passes.
 TEST_F(SchedulerTest, NoPassBeginsForAClientThatHungUp) {
   for (const std::size_t n_prompt : {5, 1100}) {
     const auto s = scheduler({});
@@ -288,7 +288,7 @@ TEST_F(SchedulerTest, NoPassBeginsForAClientThatHungUp) {
     EXPECT_EQ(passes_at_end, 3U);
     EXPECT_EQ(s->metrics().steps, 3U + 1U);  // one is of the request that waited
     EXPECT_EQ(s->metrics().cancelled, 1U);
-    EXPECT_EQ(s->metrics().prompt_tokens, std::min<std::size_t>(n_prompt, std::size_t{3} * 256) + 5);
+    EXPECT_EQ(s->metrics().prompt_tokens, std::min<std::size_t>(n_prompt, std::size_t{3} * 128) + 5);
   }
 }
 
