@@ -44,7 +44,7 @@ class EveryTypeAndIsa : public ::testing::TestWithParam<std::tuple<KvType, Isa>>
 
 INSTANTIATE_TEST_SUITE_P(Attention, EveryTypeAndIsa,
                          ::testing::Combine(::testing::ValuesIn(kAllKvTypes),
-                                            ::testing::ValuesIn(supported_isas())),
+                                            ::testing::ValuesIn(codec_isas())),
                          [](const auto& p) {
                            return std::string(kv_type_name(std::get<0>(p.param))) + "_" +
                                   std::string(isa_name(std::get<1>(p.param)));
@@ -114,7 +114,7 @@ TEST_P(EveryTypeAndIsa, Prefill) {
 }
 
 TEST(Attention, KeysAndValuesOfDifferentTypes) {
-  for (const Isa isa : supported_isas()) {
+  for (const Isa isa : codec_isas()) {
     for (const auto& [k, v] :
          {std::pair(KvType::kQ8_0, KvType::kTurbo3), std::pair(KvType::kTurbo4, KvType::kF16),
           std::pair(KvType::kF16, KvType::kTurbo2)}) {
@@ -126,7 +126,7 @@ TEST(Attention, KeysAndValuesOfDifferentTypes) {
 
 // The softmax must survive scores far outside exp's range.
 TEST(Attention, LargeScores) {
-  for (const Isa isa : supported_isas()) {
+  for (const Isa isa : codec_isas()) {
     const Case c = {{2, 1, 64}, KvType::kF16, KvType::kF16, isa};
     const CodecSet codecs = Filled::codecs_of(c);
     Filled filled(c, codecs, 200);

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "../base/gaussian.h"
+#include "../codec/codec_isas.h"
 #include "attention/attention.h"
 
 namespace tq {

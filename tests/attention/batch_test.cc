@@ -12,7 +12,7 @@ constexpr Shape kShapes[] = {{6, 2, 64}, {4, 4, 128}, {34, 2, 32}};
 
 std::vector<Case> cases() {
   std::vector<Case> all;
-  for (const Isa isa : supported_isas()) {
+  for (const Isa isa : codec_isas()) {
     for (const Shape& shape : kShapes) all.push_back({shape, KvType::kTurbo4, KvType::kTurbo4, isa});
     for (std::size_t i = 0; i < std::size(kAllKvTypes); ++i) {
       if (kAllKvTypes[i] == KvType::kTurbo4) continue;

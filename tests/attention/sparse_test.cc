@@ -61,7 +61,7 @@ Difference difference(const Case& c, Filled& filled, float sharpness, float spar
 TEST(SparseV, LosesLessThanItsBound) {
   constexpr std::int64_t kTokens = 2300;
   int differing = 0;
-  for (const Isa isa : supported_isas()) {
+  for (const Isa isa : codec_isas()) {
     for (const KvType type : {KvType::kF16, KvType::kTurbo4}) {
       for (const bool special : {false, true}) {
         const Case c = {.shape = {6, 2, 64},
@@ -92,7 +92,7 @@ TEST(SparseV, LosesLessThanItsBound) {
 
 // Rows verified together must still give what each gives alone.
 TEST(SparseV, SeveralRowsAreEachAsAlone) {
-  for (const Isa isa : supported_isas()) {
+  for (const Isa isa : codec_isas()) {
     const Case c = {{6, 2, 64}, KvType::kTurbo4, KvType::kTurbo4, isa};
     const CodecSet codecs = Filled::codecs_of(c);
     Filled filled(c, codecs, 2306);

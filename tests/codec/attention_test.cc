@@ -145,7 +145,7 @@ class Attention : public ::testing::TestWithParam<std::tuple<KvType, Isa>> {};
 
 INSTANTIATE_TEST_SUITE_P(Codec, Attention,
                          ::testing::Combine(::testing::ValuesIn(kAllKvTypes),
-                                            ::testing::ValuesIn(supported_isas())),
+                                            ::testing::ValuesIn(codec_isas())),
                          type_isa_name);
 
 constexpr float kUntouched = -12345.0f;

@@ -16,6 +16,7 @@
 
 #include "../base/gaussian.h"
 #include "codec/codec.h"
+#include "codec_isas.h"
 
 namespace tq {
 
