@@ -84,12 +84,7 @@ inline __m256i plane_at(const std::uint8_t* plane, int h) {
   }
 }
 
-// What is added to values of a code book that are to be unsigned.
-constexpr int kBookOffset = 128;
-constexpr int zero_of(const PackedTraits& t) {
-  if (keeps_sign(t)) return 0;
-  return t.book != nullptr ? kBookOffset : t.zero;
-}
+constexpr int zero_of(const PackedTraits& t) { return keeps_sign(t) ? 0 : unsigned_zero(t); }
 
 // Columns 4 kVector .. 4 kVector + 3 of rows 8h .. 8h + 7, zero_of() too large.
 template <PackedFormat kFormat, int kVector>

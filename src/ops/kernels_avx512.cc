@@ -55,11 +55,8 @@ inline __m512i plane_at(const std::uint8_t* plane) {
   }
 }
 
-// What is added to values of a code book so that they are unsigned, as vpdpbusd wants them.
-constexpr int kBookOffset = 128;
-constexpr int zero_of(const PackedTraits& t) { return t.book != nullptr ? kBookOffset : t.zero; }
-
-// Columns 4 kVector .. 4 kVector + 3 of a group's 16 rows, as unsigned values that are zero_of() too large.
+// Columns 4 kVector .. 4 kVector + 3 of a group's 16 rows, as unsigned values that are unsigned_zero() too
+// large.
 template <PackedFormat kFormat, int kVector>
 inline __m512i weights_at(const std::uint8_t* codes) {
   constexpr PackedTraits kTraits = packed_traits(kFormat);
@@ -114,7 +111,7 @@ inline BlockFactors load_factors(const std::uint8_t* header) {
 template <PackedFormat kFormat>
 inline GroupScales load_scales(const BlockFactors& f, const std::uint8_t* header, int i) {
   constexpr PackedScales kScales = packed_traits(kFormat).scales;
-  const __m512 zero = _mm512_set1_ps(-static_cast<float>(zero_of(packed_traits(kFormat))));
+  const __m512 zero = _mm512_set1_ps(-static_cast<float>(unsigned_zero(packed_traits(kFormat))));
   const __m512 none = _mm512_setzero_ps();
   const std::uint8_t* p = header + block_factor_bytes(kScales) + i * group_scale_bytes(kScales);
   if constexpr (!is_super(kScales)) {

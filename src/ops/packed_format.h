@@ -107,6 +107,11 @@ constexpr bool has_half_groups(PackedScales s) {
 // Other codes are multiplied as they are, unsigned, and zeros come in with the sums of activations.
 constexpr bool is_signed(const PackedTraits& t) { return t.low_bits == 8 || t.book != nullptr; }
 
+// Instructions that multiply unsigned with signed bytes want unsigned weights: values of a code book plus
+// kBookOffset, other codes as they are. All are then unsigned_zero() too large.
+inline constexpr int kBookOffset = 128;
+constexpr int unsigned_zero(const PackedTraits& t) { return t.book != nullptr ? kBookOffset : t.zero; }
+
 // The largest |weight| that codes stand for.
 constexpr int largest_weight(const PackedTraits& t) {
   if (t.book == nullptr) return t.low_bits == 8 ? 128 : (1 << (t.low_bits + t.high_bits)) - 1;
