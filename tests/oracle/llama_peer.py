@@ -156,7 +156,7 @@ class LlamaVocab:
 
 
 class LlamaPeer:
-    def __init__(self, model_path, n_ctx=2560, n_threads=2, type_k="f16", type_v="f16", packages=("xllamacpp",),
+    def __init__(self, model_path, n_ctx=2560, n_threads=1, type_k="f16", type_v="f16", packages=("xllamacpp",),
                  n_seq=1, pooling=None):
         self.package, self.version, path = find_library(packages)
         self.lib = load_library(path)

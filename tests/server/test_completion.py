@@ -26,7 +26,7 @@ def start_llama_server(model):
     xllamacpp = pytest.importorskip("xllamacpp", reason="xllamacpp is not installed")
     params = xllamacpp.CommonParams()
     params.model.path, params.n_ctx, params.n_batch, params.n_ubatch = model, 2048, 256, 256
-    params.n_parallel, params.cpuparams.n_threads = 1, 2
+    params.n_parallel, params.cpuparams.n_threads = 1, 1
     params.endpoint_metrics = params.endpoint_slots = True
     running = xllamacpp.Server(params)
 

@@ -186,7 +186,7 @@ struct Loop {
 class Arena {
  public:
   static constexpr std::int64_t kMaxBytes = std::int64_t{256} << 20;  // of all values ever made in one render
-  static constexpr std::int64_t kMaxSteps = 50'000'000;  // expressions, items, and 16-byte pieces of text
+  static constexpr std::int64_t kMaxSteps = 20'000'000;  // expressions, items, and 16-byte pieces of text
   static constexpr int kMaxDepth = 400;                  // of nested expressions, statements, calls, values
 
   template <class T>
