@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "../model/tiny_model.h"
@@ -221,6 +222,34 @@ TEST_F(Conclusions, Endurance) {
   EXPECT_EQ(verdict({}, {.recalled = false}), Verdict::kFail);
   EXPECT_EQ(verdict({.recalled = false}, {}), Verdict::kBaselineFails);
   EXPECT_EQ(worst(gate_named("endurance").conclude(context_, {}, Thresholds()).checks), Verdict::kSkipped);
+}
+
+TEST_F(Conclusions, OneCodeForEveryQuestionIsNoRecall) {
+  // Asked for boat (4417), garden (8052) and tower (2936) at the end of nine turns.
+  const auto recall = [&](const std::vector<std::string>& baseline, const std::vector<std::string>& tested) {
+    const auto side = [](const std::vector<std::string>& answers) {
+      Json turns = Json::array();
+      for (std::size_t i = 0; i < 9; ++i) {
+        const std::string text = i < 6 ? "" : answers[i - 6];
+        turns.push_back({{"tokens", 10 * i},
+                         {"token_seconds", 1.0},
+                         {"process_bytes", 100.0},
+                         {"bad", false},
+                         {"asks", i >= 6},
+                         {"text", text},
+                         {"recalled", i >= 6 && text.find(std::array{"4417", "8052", "2936"}[i - 6]) !=
+                                                    std::string::npos}});
+      }
+      return Json{{"turns", turns}, {"age", {{"aged", {1.0}}, {"fresh", {1.0}}}}};
+    };
+    return conclude("endurance", Json{{"baseline", side(baseline)}, {"tested", side(tested)}}).back().verdict;
+  };
+  const std::vector<std::string> right = {"It is 4417.", "8052", "2936"}, loop = {"2936.", " 2936", "2936!"};
+  EXPECT_EQ(recall(right, right), Verdict::kPass);
+  EXPECT_EQ(recall(loop, right), Verdict::kBaselineFails);
+  EXPECT_EQ(recall(right, loop), Verdict::kFail);
+  EXPECT_EQ(recall({"4417", "no idea", "2936"}, right), Verdict::kPass);
+  EXPECT_EQ(recall(right, {"4417", "4417", "2936"}), Verdict::kFail);
 }
 
 TEST_F(Conclusions, Speed) {
