@@ -57,6 +57,29 @@ TEST_F(Evaluate, ACacheComparedWithItselfIsExactlyEqual) {
   EXPECT_EQ(numbers(same, "perplexity")["512"]["baseline"], numbers(same, "perplexity")["512"]["tested"]);
 }
 
+// A token is a byte here: needle and question alone have more than a hundred, and the template as many as it
+// pleases.
+TEST_F(Evaluate, NeedlesLeaveRoomForTheTemplate) {
+  options_.gates = {"needle"};
+  for (const std::size_t n : {250, 600}) {
+    const TempFile file(TinyModel{
+        .n_layers = 2, .n_embd = 128, .chat_template = std::string(n, '.') + "{{ messages[0].content }}"}
+                            .bytes());
+    options_.model_path = file.path();
+    options_.journal = folder_ + "/" + std::to_string(n) + ".jsonl";
+    report(KvType::kF16);
+    std::ifstream journal(*options_.journal);
+    int n_cells = 0;
+    for (std::string line; std::getline(journal, line);) {
+      const Json unit = Json::parse(line);
+      if (!unit.contains("result")) continue;
+      ++n_cells;
+      for (const Json& answer : unit["result"]["baseline_text"]) EXPECT_NE(answer, "") << line;
+    }
+    EXPECT_GT(n_cells, 0);
+  }
+}
+
 TEST_F(Evaluate, FewerBitsAreFartherAway) {
   double kld = 0.0;
   double cosine = 1.0;

@@ -13,7 +13,7 @@ namespace {
 constexpr std::array kQuestions = {"verbatim", "paraphrased"};
 constexpr std::array kCities = {"Lisbon", "Oslo", "Nairobi", "Lima", "Hanoi", "Quito", "Riga"};
 constexpr std::int64_t kAnswerTokens = 24;
-constexpr std::int64_t kNeedleOverhead = 128;  // needle, question and the chat template
+constexpr std::int64_t kSeams = 16;  // tokens that text may have more of once joined
 
 struct Cell {
   std::array<bool, 2> baseline{}, tested{};  // found, by question
@@ -38,28 +38,43 @@ struct Needle {
   }
 };
 
-Expected<std::vector<Token>> prompt_of(const EvalContext& context, std::int64_t length, int depth,
-                                       std::size_t kind) {
-  const Needle needle(length, depth);
-  const std::int64_t body = length - kNeedleOverhead;
-  const std::int64_t before = body * depth / 100;
-  const std::span<const Token> hay = std::span(context.corpus).first(static_cast<std::size_t>(body));
-  const std::string text = text_of(*context.engine, hay.first(static_cast<std::size_t>(before))) +
-                           needle.sentence() +
-                           text_of(*context.engine, hay.subspan(static_cast<std::size_t>(before)));
+Expected<std::vector<Token>> prompt_around(const EvalContext& context, const Needle& needle, std::size_t kind,
+                                           std::span<const Token> before, std::span<const Token> after) {
+  const std::string text =
+      text_of(*context.engine, before) + needle.sentence() + text_of(*context.engine, after);
   const ChatMessage message{"user", text + "\n\n" + needle.question(kind)};
   return chat_prompt(context, std::span(&message, 1));
 }
 
+// About `length` tokens: what needle, question and chat template leave of them is the haystack's.
+Expected<std::vector<Token>> prompt_of(const EvalContext& context, std::int64_t length, int depth,
+                                       std::size_t kind) {
+  const Needle needle(length, depth);
+  auto bare = prompt_around(context, needle, kind, {}, {});
+  if (!bare) return bare.error();
+  const std::int64_t body = length - static_cast<std::int64_t>(bare->size()) - kSeams;
+  if (body <= 0) return bare;
+  const std::span<const Token> hay = std::span(context.corpus).first(static_cast<std::size_t>(body));
+  const auto before = static_cast<std::size_t>(body * depth / 100);
+  return prompt_around(context, needle, kind, hay.first(before), hay.subspan(before));
+}
+
 // Both questions; the second reuses all of the haystack that the first computed.
 Expected<void> ask(const EvalContext& context, bool is_tested, std::int64_t length, int depth, Cell& cell) {
-  const auto session = open_session(context, context.plan(is_tested), length + kAnswerTokens);
+  std::array<std::vector<Token>, kQuestions.size()> prompts;
+  auto n_ctx = static_cast<std::size_t>(length);
+  for (std::size_t kind = 0; kind < kQuestions.size(); ++kind) {
+    auto prompt = prompt_of(context, length, depth, kind);
+    if (!prompt) return prompt.error();
+    prompts[kind] = std::move(*prompt);
+    n_ctx = std::max(n_ctx, prompts[kind].size());
+  }
+  const auto session =
+      open_session(context, context.plan(is_tested), static_cast<std::int64_t>(n_ctx) + kAnswerTokens);
   if (!session) return session.error();
   for (std::size_t kind = 0; kind < kQuestions.size(); ++kind) {
     if (is_tested && !cell.baseline[kind]) continue;
-    const auto prompt = prompt_of(context, length, depth, kind);
-    if (!prompt) return prompt.error();
-    const auto answer = greedy(context, **session, *prompt, kAnswerTokens);
+    const auto answer = greedy(context, **session, prompts[kind], kAnswerTokens);
     if (!answer) return answer.error();
     const std::string text = text_of(*context.engine, *answer);
     std::string digits;
