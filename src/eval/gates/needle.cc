@@ -52,7 +52,8 @@ Expected<std::vector<Token>> prompt_of(const EvalContext& context, std::int64_t 
   const Needle needle(length, depth);
   auto bare = prompt_around(context, needle, kind, {}, {});
   if (!bare) return bare.error();
-  const std::int64_t body = length - static_cast<std::int64_t>(bare->size()) - kSeams;
+  const std::int64_t room = std::min(length, context.n_ctx_max() - kAnswerTokens) - kSeams;
+  const std::int64_t body = room - static_cast<std::int64_t>(bare->size());
   if (body <= 0) return bare;
   const std::span<const Token> hay = std::span(context.corpus).first(static_cast<std::size_t>(body));
   const auto before = static_cast<std::size_t>(body * depth / 100);

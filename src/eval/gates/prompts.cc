@@ -59,8 +59,12 @@ struct Side {
 };
 
 Expected<Answers> measure_prompt(const EvalContext& context, const Prompt& prompt) {
+  const ChatMessage nothing{"user", ""};
+  const auto bare = chat_prompt(context, std::span(&nothing, 1));  // the template's own text
+  if (!bare) return bare.error();
   const std::int64_t n_answer = context.sizes.prompt_tokens;
-  const std::int64_t wanted = (prompt.has_filler ? context.sizes.prompt_filler : 0) + 512 +
+  const std::int64_t wanted = static_cast<std::int64_t>(bare->size()) +
+                              (prompt.has_filler ? context.sizes.prompt_filler : 0) + 512 +
                               static_cast<std::int64_t>(prompt.turns.size()) * (n_answer + 96);
   std::array<Side, 2> sides;
   for (const bool is_tested : {false, true}) {
