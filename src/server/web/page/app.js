@@ -36,7 +36,7 @@ class App {
     this.stop();
     this.conversation = conversation;
     this.view.show(conversation);
-    this.panel.answer(conversation.messages.findLast((m) => m.timings));
+    this.showTimings();
     this.showList();
     this.showEmpty();
     this.closeDrawers();
@@ -159,6 +159,7 @@ class App {
     this.showList();
     if (this.answering !== controller) return;  // stopped, and perhaps another one is under way
     this.answering = null;
+    this.showTimings();
     this.showAnswering(false);
     this.refresh();
   }
@@ -216,13 +217,17 @@ class App {
     if (isAnswering) this.say("An answer is being written. Escape stops it.");
   }
 
+  showTimings() {
+    this.panel.answer(this.conversation.messages.findLast((m) => m.timings));
+  }
+
   // --- the server
 
   async refresh() {
     try {
       this.models.update(await api.models(this.settings.values.apiKey));
       await this.showModel();
-      if (!this.answering) this.panel.answer(this.conversation.messages.findLast((m) => m.timings));
+      if (!this.answering) this.showTimings();
       this.connection("");
     } catch (error) {
       this.connection(error.status === 401 ? "An API key is needed (Settings)." : "The server cannot be reached.");
