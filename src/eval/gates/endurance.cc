@@ -274,20 +274,18 @@ double bad_share(std::span<const Turn> turns) {
   return static_cast<double>(std::ranges::count_if(turns, &Turn::bad)) / static_cast<double>(turns.size());
 }
 
-// Turn by turn, whether its answer recalls the fact it was asked for. A model that says one code whatever the
-// question is right once; a code in more than half of the answers is no memory.
-std::vector<bool> recalls(std::span<const Turn> turns) {
+// A model that says one code whatever the question is right once: a code in more than half of the answers is
+// no memory.
+void drop_chance_recalls(std::vector<Turn>& turns) {
   const auto n_asked = std::ranges::count_if(turns, &Turn::asks);
-  std::vector<bool> result(turns.size());
   std::size_t fact = 0;  // asked in the order of kFacts
-  for (std::size_t i = 0; i < turns.size() && fact < kFacts.size(); ++i) {
-    if (!turns[i].asks) continue;
+  for (Turn& turn : turns) {
+    if (!turn.asks || fact == kFacts.size()) continue;
     const char* code = kFacts[fact++].code;
     const auto n_said = std::ranges::count_if(
-        turns, [code](const Turn& turn) { return turn.asks && mentions(turn.text, code); });
-    result[i] = turns[i].recalled && (n_said < 2 || 2 * n_said <= n_asked);
+        turns, [code](const Turn& other) { return other.asks && mentions(other.text, code); });
+    if (n_said >= 2 && 2 * n_said > n_asked) turn.recalled = false;
   }
-  return result;
 }
 
 class EnduranceGate final : public Gate {
@@ -310,7 +308,9 @@ class EnduranceGate final : public Gate {
                       const Thresholds& thresholds) const override {
     GateReport report{.gate = std::string(name())};
     const auto found = results.find(kKey);
-    const Endurance all = found == results.end() ? Endurance{} : found->second.get<Endurance>();
+    Endurance all = found == results.end() ? Endurance{} : found->second.get<Endurance>();
+    drop_chance_recalls(all.baseline.turns);
+    drop_chance_recalls(all.tested.turns);
     const auto& a = all.baseline.turns;
     const auto& b = all.tested.turns;
     if (a.size() < kLeastTurns || a.size() != b.size()) {
@@ -354,12 +354,11 @@ class EnduranceGate final : public Gate {
 
   static Check recall(std::span<const Turn> a, std::span<const Turn> b, double bound) {
     const std::string what = "recall of planted facts";
-    const std::vector<bool> in_baseline = recalls(a), in_tested = recalls(b);
     int asked = 0, baseline = 0, tested = 0;
     for (std::size_t i = 0; i < a.size(); ++i) {
       asked += a[i].asks ? 1 : 0;
-      baseline += in_baseline[i] ? 1 : 0;
-      tested += in_baseline[i] && in_tested[i] ? 1 : 0;
+      baseline += a[i].recalled ? 1 : 0;
+      tested += a[i].recalled && b[i].recalled ? 1 : 0;
     }
     if (asked == 0) return skipped(what, "the context was full before the questions");
     if (baseline == 0) {
@@ -389,13 +388,9 @@ class EnduranceGate final : public Gate {
 
   static Table questions(std::span<const Turn> a, std::span<const Turn> b) {
     Table table{"Facts asked for at the end", {"turn", "baseline", "tested"}, {}};
-    const std::vector<bool> in_baseline = recalls(a), in_tested = recalls(b);
-    const auto answer = [](bool right, const Turn& turn) {
-      return (right ? "right: " : "wrong: ") + turn.text;
-    };
     for (std::size_t i = 0; i < a.size(); ++i) {
-      if (!a[i].asks) continue;
-      table.rows.push_back({std::to_string(i + 1), answer(in_baseline[i], a[i]), answer(in_tested[i], b[i])});
+      const auto text = [](const Turn& turn) { return (turn.recalled ? "right: " : "wrong: ") + turn.text; };
+      if (a[i].asks) table.rows.push_back({std::to_string(i + 1), text(a[i]), text(b[i])});
     }
     return table;
   }

@@ -60,18 +60,12 @@ Expected<std::vector<Token>> prompt_of(const EvalContext& context, std::int64_t 
   return prompt_around(context, needle, kind, hay.first(before), hay.subspan(before));
 }
 
+using Prompts = std::array<std::vector<Token>, kQuestions.size()>;
+
 // Both questions; the second reuses all of the haystack that the first computed.
-Expected<void> ask(const EvalContext& context, bool is_tested, std::int64_t length, int depth, Cell& cell) {
-  std::array<std::vector<Token>, kQuestions.size()> prompts;
-  auto n_ctx = static_cast<std::size_t>(length);
-  for (std::size_t kind = 0; kind < kQuestions.size(); ++kind) {
-    auto prompt = prompt_of(context, length, depth, kind);
-    if (!prompt) return prompt.error();
-    prompts[kind] = std::move(*prompt);
-    n_ctx = std::max(n_ctx, prompts[kind].size());
-  }
-  const auto session =
-      open_session(context, context.plan(is_tested), static_cast<std::int64_t>(n_ctx) + kAnswerTokens);
+Expected<void> ask(const EvalContext& context, bool is_tested, std::int64_t n_ctx, const Prompts& prompts,
+                   const std::string& number, Cell& cell) {
+  const auto session = open_session(context, context.plan(is_tested), n_ctx);
   if (!session) return session.error();
   for (std::size_t kind = 0; kind < kQuestions.size(); ++kind) {
     if (is_tested && !cell.baseline[kind]) continue;
@@ -80,18 +74,26 @@ Expected<void> ask(const EvalContext& context, bool is_tested, std::int64_t leng
     const std::string text = text_of(*context.engine, *answer);
     std::string digits;
     std::ranges::copy_if(text, std::back_inserter(digits), [](char c) { return c >= '0' && c <= '9'; });
-    (is_tested ? cell.tested : cell.baseline)[kind] =
-        digits.find(Needle(length, depth).number) != std::string::npos;
+    (is_tested ? cell.tested : cell.baseline)[kind] = digits.find(number) != std::string::npos;
     (is_tested ? cell.tested_text : cell.baseline_text)[kind] = text;
   }
   return {};
 }
 
 Expected<Cell> measure_needle(const EvalContext& context, std::int64_t length, int depth) {
+  Prompts prompts;
+  std::int64_t n_ctx = length + kAnswerTokens;
+  for (std::size_t kind = 0; kind < kQuestions.size(); ++kind) {
+    auto prompt = prompt_of(context, length, depth, kind);
+    if (!prompt) return prompt.error();
+    prompts[kind] = *std::move(prompt);
+    n_ctx = std::max(n_ctx, static_cast<std::int64_t>(prompts[kind].size()) + kAnswerTokens);
+  }
+  const std::string number = Needle(length, depth).number;
   Cell cell;
-  if (const auto ok = ask(context, false, length, depth, cell); !ok) return ok.error();
+  if (const auto ok = ask(context, false, n_ctx, prompts, number, cell); !ok) return ok.error();
   if (cell.baseline[0] || cell.baseline[1]) {
-    if (const auto ok = ask(context, true, length, depth, cell); !ok) return ok.error();
+    if (const auto ok = ask(context, true, n_ctx, prompts, number, cell); !ok) return ok.error();
   }
   return cell;
 }
